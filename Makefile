@@ -1,0 +1,81 @@
+# Every target sets up what it needs. `make` alone lists them.
+PYTHON  := .venv/bin/python
+SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
+
+RUN_PACKAGES  := python3 python3-venv python3-bpfcc
+TEST_PACKAGES := clang-format fatrace gcc inotify-tools libc6-dev prometheus strace stress-ng
+
+.PHONY: help
+help: ## list the targets
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+.PHONY: run
+run: .venv/run ## serve on :10301, as root; ARGS="--flag ..." are passed on
+	$(SUDO) .venv/bin/fanotify-exporter $(ARGS)
+
+.PHONY: test
+test: lint test-unit test-kernel test-e2e ## everything below that tests; root for the kernel tests
+
+.PHONY: test-unit
+test-unit: .venv/test ## no root, no kernel
+	$(PYTHON) -m pytest tests/unit --cov --cov-report=term:skip-covered
+
+.PHONY: test-kernel
+test-kernel: .venv/test ## real BPF in this machine's kernel, as root
+	$(SUDO) $(PYTHON) -m pytest tests/kernel
+
+.PHONY: test-e2e
+test-e2e: .venv/test ## the installed program under a real Prometheus, as root
+	$(SUDO) $(PYTHON) -m pytest tests/e2e
+
+.PHONY: lint
+lint: .venv/test ## formatting, ruff, mypy --strict, clang-format, spelling
+	$(PYTHON) -m ruff format --check -q .
+	$(PYTHON) -m ruff check -q .
+	$(PYTHON) -m mypy
+	clang-format --dry-run -Werror $(C_FILES)
+	.venv/bin/codespell
+
+.PHONY: format
+format: .venv/test ## write the formatting
+	$(PYTHON) -m ruff format -q .
+	$(PYTHON) -m ruff check -q --fix .
+	clang-format -i $(C_FILES)
+
+C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+
+.PHONY: bench
+bench: .venv/test ## what a scrape and a probe cost, as root
+	$(SUDO) $(PYTHON) -m tests.bench
+
+.PHONY: golden
+golden: .venv/test ## rewrite the golden exposition; review the difference
+	$(PYTHON) -m pytest tests/unit -q --update-golden
+
+.PHONY: clean
+clean: ## remove what the targets made
+	rm -rf .venv .cache dist
+
+# Install Debian packages, unless all are there.
+define apt
+@mkdir -p $(@D)
+@dpkg -s $(1) >/dev/null 2>&1 || { $(SUDO) apt-get update -q && \
+  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(1); }
+@touch $@
+endef
+
+.cache/run-packages: Makefile
+	$(call apt,$(RUN_PACKAGES))
+
+.cache/test-packages: Makefile
+	$(call apt,$(TEST_PACKAGES))
+
+.venv/run: pyproject.toml | .cache/run-packages
+	/usr/bin/python3 -m venv --system-site-packages .venv
+	.venv/bin/pip install -q --upgrade pip
+	.venv/bin/pip install -q --editable .
+	@touch $@
+
+.venv/test: .venv/run .cache/test-packages
+	.venv/bin/pip install -q --group dev
+	@touch $@

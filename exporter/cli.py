@@ -1,0 +1,209 @@
+"""
+The command line: the only reader of argv, and the only place that knows all parts.
+
+Each flag is also an environment variable: ``--web.listen-address`` is
+FANOTIFY_EXPORTER_WEB_LISTEN_ADDRESS (a repeatable flag takes commas); the flag wins.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from exporter import __version__, loader, logs, web
+from exporter.errors import ExporterError, UsageError
+from exporter.exporter_health import ExporterHealthCollector
+from exporter.handover import Loaded
+from exporter.maps import Maps, shared
+from exporter.mark_calls import MarkCallsCollector
+from exporter.registry import Collector, build_registry
+
+
+HOOKS = ("auto", "tracepoint")
+COLLECTORS = {"mark_calls": "fanotify_mark(2) calls"}
+REPEATABLE = ("--web.listen-address",)
+MAX_MAX_ENTRIES = 1_000_000
+ENVIRONMENT_PREFIX = "FANOTIFY_EXPORTER_"
+
+log = logging.getLogger(__name__)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that reports in one line, and reads flags from the environment."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError instead of printing usage and exiting."""
+        raise UsageError(f"{message}; see --help")
+
+    def parse(
+        self, argv: Sequence[str], environ: Mapping[str, str]
+    ) -> argparse.Namespace:
+        """
+        Parse *argv*, with flags that it lacks taken from *environ*.
+
+        Raises:
+            UsageError: a flag or a variable is unknown or has a bad value.
+        """
+        given = {word.partition("=")[0] for word in argv}
+        words = []
+        for action in self._actions:
+            if given.isdisjoint(action.option_strings):
+                words += _from_environment(action, environ)
+        return self.parse_args([*words, *argv])
+
+
+def _from_environment(action: argparse.Action, environ: Mapping[str, str]) -> list[str]:
+    flag = action.option_strings[0]
+    name = variable(flag)
+    if name not in environ or not action.dest or flag in ("-h", "--version"):
+        return []
+    value = environ[name]
+    if isinstance(action, argparse.BooleanOptionalAction):
+        if value not in ("true", "false"):
+            raise UsageError(f"{name} is {value!r}; say true or false")
+        return [action.option_strings[value == "false"]]
+    if flag in REPEATABLE:
+        return [f"{flag}={part.strip()}" for part in value.split(",")]
+    return [f"{flag}={value}"]
+
+
+def variable(flag: str) -> str:
+    """Return the environment variable that stands for *flag*."""
+    name = flag.lstrip("-").upper().replace(".", "_").replace("-", "_")
+    return ENVIRONMENT_PREFIX + name
+
+
+def build_parser() -> Parser:
+    """Return the parser of every flag, with its default."""
+    parser = Parser(
+        prog="fanotify-exporter",
+        description="Prometheus exporter that counts every fanotify_mark(2) call.",
+        epilog="Each flag is also an environment variable, for example "
+        f"{variable('--web.listen-address')}.",
+        allow_abbrev=False,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "--web.listen-address",
+        action="append",
+        metavar="[HOST]:PORT",
+        help="address to listen on; repeatable (default: :10301)",
+        default=argparse.SUPPRESS,
+    )
+    parser.add_argument(
+        "--web.telemetry-path",
+        default="/metrics",
+        type=_telemetry_path,
+        metavar="PATH",
+        help="path of the metrics",
+    )
+    parser.add_argument(
+        "--bpf.hook", choices=HOOKS, default="auto", help="where to count calls"
+    )
+    parser.add_argument(
+        "--bpf.max-entries",
+        type=_max_entries,
+        default=8192,
+        metavar="N",
+        help="distinct keys counted for root, and again for all other users",
+    )
+    for name, what in COLLECTORS.items():
+        parser.add_argument(
+            f"--collector.{name}",
+            action=argparse.BooleanOptionalAction,
+            default=True,
+            help=what,
+        )
+    parser.add_argument(
+        "--log.level", choices=logs.LEVELS, default="info", help="least level logged"
+    )
+    parser.add_argument(
+        "--log.format", choices=logs.FORMATS, default="logfmt", help="of log lines"
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"fanotify-exporter {__version__}"
+    )
+    return parser
+
+
+def _telemetry_path(text: str) -> str:
+    if not text.startswith("/") or text == "/" or text.startswith("/-/"):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a path of its own: say for example /metrics"
+        )
+    return text
+
+
+def _max_entries(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number <= MAX_MAX_ENTRIES:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number from 1 to {MAX_MAX_ENTRIES}"
+        )
+    return number
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    try:
+        arguments = build_parser().parse(
+            sys.argv[1:] if argv is None else argv, os.environ
+        )
+        serve(arguments)
+    except ExporterError as error:
+        print(f"fanotify-exporter: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def serve(arguments: argparse.Namespace) -> None:
+    """Attach, then answer scrapes until a signal says stop."""
+    options = vars(arguments)
+    logs.setup(options["log.level"], options["log.format"])
+    sockets = web.listen(options.get("web.listen_address", [":10301"]))
+    loaded = loader.load(options["bpf.hook"], options["bpf.max_entries"])
+    collectors = build_collectors(loaded, options)
+    site = web.Site(
+        registry=build_registry(collectors),
+        telemetry_path=options["web.telemetry_path"],
+        ready=lambda: all(probe.attached for probe in loaded.probes),
+    )
+    for rung, reason in loaded.reasons.items():
+        log.info("hook not used", extra={"hook": rung, "reason": reason})
+    log.info(
+        "listening",
+        extra={
+            "version": __version__,
+            "address": ",".join(map(web.address, sockets)),
+            "hook": ",".join(probe.hook for probe in loaded.probes),
+            "kernel": os.uname().release,
+            "bcc": loaded.bcc,
+        },
+    )
+    # What exists now stays: no later garbage collection need look at it.
+    gc.freeze()
+    asyncio.run(web.serve(site, sockets))
+
+
+def build_collectors(
+    loaded: Loaded, options: Mapping[str, object]
+) -> dict[str, Collector]:
+    """Return the collectors that are switched on, reading one shared snapshot."""
+    read = shared(Maps(loaded).read)
+    collectors: dict[str, Collector] = {
+        "mark_calls": MarkCallsCollector(lambda: read().calls),
+    }
+    enabled = {
+        name: collector
+        for name, collector in collectors.items()
+        if options[f"collector.{name}"]
+    }
+    return enabled | {"exporter_health": ExporterHealthCollector(loaded, read)}

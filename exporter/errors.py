@@ -1,0 +1,32 @@
+"""
+What can go wrong in a way that an operator can mend.
+
+* ExporterError: one line on stderr, exit status 1
+  * UsageError: the command line is wrong, exit status 2
+  * LoadError: the BPF programs did not get into the kernel
+  * ListenError: an address cannot be listened on
+
+Anything else is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class ExporterError(Exception):
+    """What happened, why, and what to do now, in one line."""
+
+    exit_status = 1
+
+
+class UsageError(ExporterError):
+    """A flag or an environment variable cannot be used."""
+
+    exit_status = 2
+
+
+class LoadError(ExporterError):
+    """The loader did not hand over attached probes."""
+
+
+class ListenError(ExporterError):
+    """A listen address is taken or not ours."""

@@ -1,0 +1,110 @@
+"""
+What the loader child hands to the serving process: JSON and file descriptors.
+
+One message over an AF_UNIX SOCK_SEQPACKET pair carries the whole description;
+its descriptors are in the order of the names under "fds".
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+
+MAX_MESSAGE = 65536
+MAX_FDS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One entry of a map: its members' names, and their struct(3) format."""
+
+    names: tuple[str, ...]
+    format: str
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """
+    A hook that was tried for a probe.
+
+    *fds* name the descriptors whose /proc/self/fdinfo tells of missed runs.
+    """
+
+    name: str
+    hook: str
+    attached: bool
+    fds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """
+    Programs that run in the kernel for as long as *fds* are open.
+
+    Attributes:
+        hook: the rung of the ladder that runs, e.g. "tracepoint".
+        reasons: rungs that were tried before it, and the kernel's words.
+        max_entries: keys that fit for root, and again for other users.
+        bcc: version of bcc that compiled them.
+    """
+
+    hook: str
+    probes: tuple[Probe, ...]
+    layouts: Mapping[str, Layout]
+    lost_reasons: tuple[str, ...]
+    max_entries: int
+    bcc: str
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    fds: Mapping[str, int] = field(default_factory=dict)
+
+
+def send(channel: socket.socket, loaded: Loaded) -> None:
+    """Send *loaded* with its descriptors in one message."""
+    description = asdict(loaded) | {"fds": list(loaded.fds)}
+    socket.send_fds(
+        channel, [json.dumps(description).encode()], list(loaded.fds.values())
+    )
+
+
+def send_error(channel: socket.socket, message: str) -> None:
+    """Send the one line that the operator should read instead of probes."""
+    channel.send(json.dumps({"error": message}).encode()[:MAX_MESSAGE])
+
+
+def receive(channel: socket.socket) -> Loaded | str | None:
+    """
+    Receive what the child sent: probes, its error line, or None if it is gone.
+
+    Raises:
+        TimeoutError: nothing came within the channel's timeout.
+    """
+    message, fds, _, _ = socket.recv_fds(channel, MAX_MESSAGE, MAX_FDS)
+    if not message:
+        return None
+    description = json.loads(message)
+    if "error" in description:
+        return str(description["error"])
+    return _parse(description, fds)
+
+
+def _parse(description: dict[str, object], fds: Sequence[int]) -> Loaded:
+    plain = dict(description)
+    names = plain.pop("fds")
+    probes = plain.pop("probes")
+    layouts = plain.pop("layouts")
+    assert isinstance(names, list)
+    assert isinstance(probes, list)
+    assert isinstance(layouts, dict)
+    return Loaded(
+        fds=dict(zip(names, fds, strict=True)),
+        probes=tuple(Probe(**probe) for probe in probes),
+        layouts={
+            name: Layout(tuple(each["names"]), each["format"], each["entries"])
+            for name, each in layouts.items()
+        },
+        **plain,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,80 @@
+"""
+The serving side of loading: run the loader child and take what it hands over.
+
+The child (exporter.probes) imports bcc; this module and its process never do.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from typing import BinaryIO
+
+from exporter import handover
+from exporter.errors import LoadError
+from exporter.handover import Loaded
+
+
+TIMEOUT_SECONDS = 30.0
+
+
+def load(hook: str, max_entries: int, *, timeout: float = TIMEOUT_SECONDS) -> Loaded:
+    """
+    Attach the probes in a child process and return what keeps them attached.
+
+    Args:
+        hook: "auto" or one of the ladder's hooks.
+        max_entries: keys that fit for root, and again for all other users.
+        timeout: seconds that the child may take.
+
+    Raises:
+        LoadError: the child refused, died or hung.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs, os.fdopen(os.memfd_create("loader"), "r+b") as output:
+        arguments = (str(theirs.fileno()), hook, str(max_entries))
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-m", "exporter.probes", *arguments],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+        theirs.close()
+        ours.settimeout(timeout)
+        try:
+            received = handover.receive(ours)
+            child.wait(timeout)
+        except (TimeoutError, subprocess.TimeoutExpired):
+            raise LoadError(_hung(timeout)) from None
+        finally:
+            child.kill()
+            child.wait()
+        if isinstance(received, Loaded):
+            return received
+        raise LoadError(received or _died(child.returncode, output))
+
+
+def _hung(timeout: float) -> str:
+    return (
+        f"loading the BPF programs took more than {timeout:g} s and was stopped. "
+        "Is the machine out of memory or CPU? Start the exporter again."
+    )
+
+
+def _died(status: int, output: BinaryIO) -> str:
+    """Tell how the child ended and what it, clang or the kernel said last."""
+    if status < 0:
+        how = f"was killed by {signal.Signals(-status).name}"
+    else:
+        how = f"exited with status {status}"
+    output.seek(0)
+    lines = output.read().decode(errors="replace").split("\n")
+    said = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+    return (
+        f"the process that loads the BPF programs {how}; it said: {said}. "
+        "It needs about 150 MB of memory for a moment."
+    )

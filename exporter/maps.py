@@ -1,0 +1,177 @@
+"""
+Read the BPF maps: memory that the kernel shares, in; counted calls, out.
+
+The maps are arrays that the programs write and this process maps read-only, so
+a read is no system call, needs no capability and disturbs no probe.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import struct
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from operator import itemgetter
+from threading import Lock
+from typing import Any
+
+from exporter.handover import Layout, Loaded
+from exporter.procfs import read_program_misses
+from exporter.uapi import comm_text
+
+
+OTHER_COMM = "[other: map full]"
+"""Stands for every comm whose key did not fit; one byte too long to be one."""
+
+
+CALL_MEMBERS = ("comm", "flags", "mask", "error", "created_ns", "count")
+OTHERS = 2
+"""The part of the slots behind root's and the other users' halves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    How often one key was counted.
+
+    Attributes:
+        comm: printable thread name, or OTHER_COMM.
+        flags: the call's flags; of OTHER_COMM only the action and type bits.
+        mask: 64 bits; 0 for OTHER_COMM.
+        errno: 0 on success; 1 stands for any errno of OTHER_COMM.
+        count: calls that returned.
+        created: Unix time of the first one, seconds.
+    """
+
+    comm: str
+    flags: int
+    mask: int
+    errno: int
+    count: int
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How many of a map's entries are in use."""
+
+    map: str
+    entries: int
+    max_entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Calls that a probe saw or missed without counting them under their key."""
+
+    probe: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One pass over the maps."""
+
+    calls: tuple[Call, ...]
+    usage: tuple[Usage, ...]
+    lost: tuple[Lost, ...]
+
+
+class SharedArray:
+    """A BPF array map in this process's memory, read as tuples."""
+
+    def __init__(self, fd: int, layout: Layout) -> None:
+        """Map *fd*, an array made with BPF_F_MMAPABLE, read-only."""
+        self._struct = struct.Struct(layout.format)
+        self._size = self._struct.size * layout.entries
+        pages = -(-self._size // mmap.PAGESIZE)
+        self._memory = mmap.mmap(
+            fd, pages * mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ
+        )
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        """
+        Read each entry once, in order, as the layout's members.
+
+        A native-sized member is read by one load, so a counter that a program
+        is just adding to is never seen torn.
+        """
+        with memoryview(self._memory) as memory, memory[: self._size] as view:
+            yield from self._struct.iter_unpack(view)
+
+
+class Maps:
+    """The maps of loaded programs, read into samples."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        """Map the arrays whose descriptors *loaded* holds."""
+        self._loaded = loaded
+        self._slots = SharedArray(loaded.fds["slots"], loaded.layouts["slots"])
+        self._lost = SharedArray(loaded.fds["lost"], loaded.layouts["lost"])
+        names = loaded.layouts["slots"].names
+        self._pick = itemgetter(*(names.index(name) for name in CALL_MEMBERS))
+        self._booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def read(self) -> Snapshot:
+        """Read each map once."""
+        half = self._loaded.max_entries
+        calls: list[Call] = []
+        used = [0, 0, 0]
+        for index, (comm, flags, mask, error, created_ns, count) in enumerate(
+            map(self._pick, self._slots)
+        ):
+            if not count:
+                continue
+            part = min(index // half, OTHERS)
+            used[part] += 1
+            name = OTHER_COMM if part == OTHERS else comm_text(comm)
+            created = self._booted + created_ns / 1e9
+            calls.append(Call(name, flags, mask, error, count, created))
+        return Snapshot(
+            calls=tuple(calls),
+            usage=(
+                Usage("calls_root", used[0], half),
+                Usage("calls_user", used[1], half),
+            ),
+            lost=tuple(self._read_lost()),
+        )
+
+    def _read_lost(self) -> Iterator[Lost]:
+        names = dict.fromkeys(probe.name for probe in self._loaded.probes)
+        for name in names:
+            for reason, (count,) in zip(
+                self._loaded.lost_reasons, self._lost, strict=True
+            ):
+                yield Lost(name, reason, count)
+            missed = [
+                read_program_misses(self._loaded.fds[fd])
+                for probe in self._loaded.probes
+                if probe.name == name
+                for fd in probe.fds
+            ]
+            yield Lost(name, "recursion", sum(missed))
+
+
+def shared(
+    read: Callable[[], Snapshot],
+    *,
+    seconds: float = 1.0,
+    now: Callable[[], float] = time.monotonic,
+) -> Callable[[], Snapshot]:
+    """Wrap *read* so that calls within *seconds* of a reading share its result."""
+    lock = Lock()
+    taken = -math.inf
+    latest = Snapshot((), (), ())
+
+    def read_seldom() -> Snapshot:
+        nonlocal taken, latest
+        with lock:
+            if now() - taken >= seconds:
+                latest = read()
+                taken = now()
+            return latest
+
+    return read_seldom

@@ -1,0 +1,200 @@
+"""
+The words of fanotify's uapi, and pure functions that turn numbers into them.
+
+Tables: include/uapi/linux/fanotify.h of Linux 6.18; a bit that a table does not
+name stays visible as hex, so two numbers never share a text.
+"""
+
+from __future__ import annotations
+
+import errno as _errno
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
+
+
+MARK_COMMANDS: Final = MappingProxyType(
+    {
+        0x001: "FAN_MARK_ADD",
+        0x002: "FAN_MARK_REMOVE",
+        0x080: "FAN_MARK_FLUSH",
+    }
+)
+"""Command bits of fanotify_mark(2) flags; the kernel wants exactly one."""
+
+MARK_TYPE_MASK: Final = 0x110
+"""The field of fanotify_mark(2) flags that holds the mark type."""
+
+MARK_TYPES: Final = MappingProxyType(
+    {
+        0x000: "FAN_MARK_INODE",
+        0x010: "FAN_MARK_MOUNT",
+        0x100: "FAN_MARK_FILESYSTEM",
+        0x110: "FAN_MARK_MNTNS",
+    }
+)
+"""Mark types: an enumeration, so 0x110 is not MOUNT and FILESYSTEM."""
+
+MARK_MODIFIERS: Final = MappingProxyType(
+    {
+        0x004: "FAN_MARK_DONT_FOLLOW",
+        0x008: "FAN_MARK_ONLYDIR",
+        0x020: "FAN_MARK_IGNORED_MASK",
+        0x040: "FAN_MARK_IGNORED_SURV_MODIFY",
+        0x200: "FAN_MARK_EVICTABLE",
+        0x400: "FAN_MARK_IGNORE",
+    }
+)
+"""The other bits of fanotify_mark(2) flags."""
+
+MASK: Final = MappingProxyType(
+    {
+        0x0000_0001: "FAN_ACCESS",
+        0x0000_0002: "FAN_MODIFY",
+        0x0000_0004: "FAN_ATTRIB",
+        0x0000_0008: "FAN_CLOSE_WRITE",
+        0x0000_0010: "FAN_CLOSE_NOWRITE",
+        0x0000_0020: "FAN_OPEN",
+        0x0000_0040: "FAN_MOVED_FROM",
+        0x0000_0080: "FAN_MOVED_TO",
+        0x0000_0100: "FAN_CREATE",
+        0x0000_0200: "FAN_DELETE",
+        0x0000_0400: "FAN_DELETE_SELF",
+        0x0000_0800: "FAN_MOVE_SELF",
+        0x0000_1000: "FAN_OPEN_EXEC",
+        0x0000_4000: "FAN_Q_OVERFLOW",
+        0x0000_8000: "FAN_FS_ERROR",
+        0x0001_0000: "FAN_OPEN_PERM",
+        0x0002_0000: "FAN_ACCESS_PERM",
+        0x0004_0000: "FAN_OPEN_EXEC_PERM",
+        0x0010_0000: "FAN_PRE_ACCESS",
+        0x0100_0000: "FAN_MNT_ATTACH",
+        0x0200_0000: "FAN_MNT_DETACH",
+        0x0800_0000: "FAN_EVENT_ON_CHILD",
+        0x1000_0000: "FAN_RENAME",
+        0x4000_0000: "FAN_ONDIR",
+    }
+)
+"""Bits of a fanotify_mark(2) mask."""
+
+BLOCKING_MASK: Final = 0x0017_0000
+"""Mask bits whose events make the process that caused them wait for an answer."""
+
+_KERNEL_ERRNOS: Final = MappingProxyType(
+    {
+        512: "ERESTARTSYS",
+        513: "ERESTARTNOINTR",
+        514: "ERESTARTNOHAND",
+        515: "ENOIOCTLCMD",
+        516: "ERESTART_RESTARTBLOCK",
+        517: "EPROBE_DEFER",
+        518: "EOPENSTALE",
+        519: "ENOPARAM",
+        521: "EBADHANDLE",
+        522: "ENOTSYNC",
+        523: "EBADCOOKIE",
+        524: "ENOTSUPP",
+        525: "ETOOSMALL",
+        526: "ESERVERFAULT",
+        527: "EBADTYPE",
+        528: "EJUKEBOX",
+        529: "EIOCBQUEUED",
+        530: "ERECALLCONFLICT",
+        531: "ENOGRACE",
+    }
+)
+"""include/linux/errno.h: seen by a probe, never by the caller."""
+
+_FLAG_FIELDS: Final = {
+    **MARK_COMMANDS,
+    **MARK_MODIFIERS,
+    **{value: name for value, name in MARK_TYPES.items() if value},
+}
+
+
+def bit_names(value: int, names: Mapping[int, str]) -> str:
+    """
+    Join the names of *value*'s bits with "|", lowest bit first.
+
+    Bits without a name stay together as one last hex term; zero is "0".
+
+    >>> bit_names(0x20 | 0x2000, MASK)
+    'FAN_OPEN|0x2000'
+    """
+    terms = [names[bit] for bit in sorted(names) if value & bit == bit]
+    rest = value & ~sum(bit for bit in names if value & bit)
+    if rest or not terms:
+        terms.append(f"{rest:#x}" if rest else "0")
+    return "|".join(terms)
+
+
+@lru_cache(maxsize=4096)
+def mark_flag_names(flags: int) -> str:
+    """
+    Spell fanotify_mark(2) flags as strace does, with the type as an enumeration.
+
+    >>> mark_flag_names(0x111)
+    'FAN_MARK_ADD|FAN_MARK_MNTNS'
+    """
+    kind = flags & MARK_TYPE_MASK
+    return bit_names(
+        flags,
+        {
+            value: name
+            for value, name in _FLAG_FIELDS.items()
+            if not value & MARK_TYPE_MASK or value == kind
+        },
+    )
+
+
+@lru_cache(maxsize=4096)
+def mask_names(mask: int) -> str:
+    """Spell a fanotify_mark(2) mask: 'FAN_OPEN|FAN_CLOSE_WRITE', '0', '0x2000'."""
+    return bit_names(mask, MASK)
+
+
+@lru_cache(maxsize=4096)
+def mask_bit_names(mask: int) -> tuple[str, ...]:
+    """Name each bit of *mask* on its own, lowest first; unnamed ones as hex."""
+    bits = (1 << shift for shift in range(mask.bit_length()))
+    return tuple(MASK.get(bit, f"{bit:#x}") for bit in bits if mask & bit)
+
+
+def mark_action(flags: int) -> str:
+    """Return 'add', 'remove', 'flush', or 'invalid' unless just one is asked for."""
+    actions = {0x001: "add", 0x002: "remove", 0x080: "flush"}
+    return actions.get(flags & sum(MARK_COMMANDS), "invalid")
+
+
+def mark_type(flags: int) -> str:
+    """Return 'inode', 'mount', 'filesystem' or 'mntns'."""
+    return MARK_TYPES[flags & MARK_TYPE_MASK].removeprefix("FAN_MARK_").lower()
+
+
+def errno_name(number: int) -> str:
+    """Return the symbol of an errno ('EBADF'), or its digits if it has none."""
+    return _errno.errorcode.get(number) or _KERNEL_ERRNOS.get(number) or str(number)
+
+
+@lru_cache(maxsize=4096)
+def comm_text(comm: bytes) -> str:
+    r"""
+    Make text of a thread name: any bytes in, printable and still distinct out.
+
+    The name ends at its first NUL. What is not printable UTF-8 becomes ``\xNN``
+    a byte, and a backslash becomes two, so different names never look alike.
+
+    >>> comm_text(b"a\xff\\\x00\x00")
+    'a\\xff\\\\'
+    """
+    text = comm.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+    return "".join(_printable(char) for char in text)
+
+
+def _printable(char: str) -> str:
+    if char == "\\":
+        return "\\\\"
+    if char.isprintable():
+        return char
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
