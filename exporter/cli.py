@@ -12,6 +12,7 @@ import asyncio
 import gc
 import logging
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
@@ -28,7 +29,7 @@ from exporter.registry import Collector, build_registry
 HOOKS = ("auto", "tracepoint")
 COLLECTORS = {"mark_calls": "fanotify_mark(2) calls"}
 REPEATABLE = ("--web.listen-address",)
-MAX_MAX_ENTRIES = 1_000_000
+MAX_MAX_ENTRIES = 262_144
 ENVIRONMENT_PREFIX = "FANOTIFY_EXPORTER_"
 
 log = logging.getLogger(__name__)
@@ -54,19 +55,29 @@ class Parser(argparse.ArgumentParser):
         words = []
         for action in self._actions:
             if given.isdisjoint(action.option_strings):
-                words += _from_environment(action, environ)
+                words += self._from_environment(action, environ)
         return self.parse_args([*words, *argv])
 
+    def _from_environment(
+        self, action: argparse.Action, environ: Mapping[str, str]
+    ) -> list[str]:
+        name = variable(action.option_strings[0])
+        if name not in environ or action.dest in ("help", "version"):
+            return []
+        words = _words(action, environ[name])
+        try:
+            self.parse_args(words)
+        except UsageError as error:
+            raise UsageError(f"{name}: {error}") from None
+        return words
 
-def _from_environment(action: argparse.Action, environ: Mapping[str, str]) -> list[str]:
+
+def _words(action: argparse.Action, value: str) -> list[str]:
+    """Return what the command line would say for a variable's *value*."""
     flag = action.option_strings[0]
-    name = variable(flag)
-    if name not in environ or not action.dest or flag in ("-h", "--version"):
-        return []
-    value = environ[name]
     if isinstance(action, argparse.BooleanOptionalAction):
         if value not in ("true", "false"):
-            raise UsageError(f"{name} is {value!r}; say true or false")
+            raise UsageError(f"{variable(flag)} is {value!r}: say true or false")
         return [action.option_strings[value == "false"]]
     if flag in REPEATABLE:
         return [f"{flag}={part.strip()}" for part in value.split(",")]
@@ -133,7 +144,7 @@ def build_parser() -> Parser:
 
 
 def _telemetry_path(text: str) -> str:
-    if not text.startswith("/") or text == "/" or text.startswith("/-/"):
+    if not re.fullmatch(r"(/[\w.~-]+)+", text, re.ASCII) or text.startswith("/-/"):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a path of its own: say for example /metrics"
         )
@@ -157,11 +168,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         serve(arguments)
     except ExporterError as error:
-        print(f"fanotify-exporter: {error}", file=sys.stderr)
+        print(f"fanotify-exporter: {one_line(str(error))}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def one_line(text: str) -> str:
+    r"""Escape control characters, so that *text* stays one line: a\nb."""
+    return re.sub(r"[\x00-\x1f\x7f]", lambda found: repr(found[0])[1:-1], text)
 
 
 def serve(arguments: argparse.Namespace) -> None:

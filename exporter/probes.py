@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,12 @@ LADDER = (
 
 
 class AttachError(Exception):
-    """A rung does not work here; the text is the kernel's or clang's."""
+    """A rung does not work here: the kernel's or clang's words, and what helps."""
+
+    def __init__(self, why: str, advice: str = "") -> None:
+        """Take the reason, and advice if it is known better than _advice()'s."""
+        super().__init__(why)
+        self.advice = advice
 
 
 def load(hook: str, max_entries: int, rungs: Sequence[Rung] = LADDER) -> Loaded:
@@ -85,6 +91,7 @@ def load(hook: str, max_entries: int, rungs: Sequence[Rung] = LADDER) -> Loaded:
     """
     bcc = _import_bcc()
     reasons: dict[str, str] = {}
+    advice = ""
     for rung in rungs:
         if hook not in ("auto", rung.hook, rung.name):
             continue
@@ -92,10 +99,11 @@ def load(hook: str, max_entries: int, rungs: Sequence[Rung] = LADDER) -> Loaded:
             bpf = _attach(bcc, rung, max_entries)
         except AttachError as error:
             reasons[rung.name] = str(error)
+            advice = error.advice
         else:
             return _describe(bpf, rung, max_entries, bcc.__version__, reasons)
     tried = "; ".join(f"{name}: {why}" for name, why in reasons.items())
-    raise LoadError(f"cannot attach to fanotify_mark: {tried}. {_advice()}")
+    raise LoadError(f"cannot attach to fanotify_mark: {tried}. {advice or _advice()}")
 
 
 def _advice() -> str:
@@ -155,8 +163,18 @@ def _import_bcc() -> Any:  # noqa: ANN401  bcc has no types
 
 def _need_tracefs() -> None:
     """Mount tracefs where only this process sees it, if the host has none."""
-    if os.path.isdir(TRACEFS / "events"):  # noqa: PTH112  False if not readable
-        return
+    try:
+        os.listdir(TRACEFS / "events")  # noqa: PTH208  the errors are what counts
+    except FileNotFoundError:
+        _mount_tracefs()
+    except PermissionError as error:
+        raise AttachError(
+            f"cannot read {TRACEFS}: {error.strerror}",
+            "Run it as root, or give it CAP_DAC_READ_SEARCH, CAP_BPF and CAP_PERFMON.",
+        ) from error
+
+
+def _mount_tracefs() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     clone_newns, ms_rec, ms_private = 0x20000, 0x4000, 0x40000
     if (
@@ -166,7 +184,9 @@ def _need_tracefs() -> None:
     ):
         why = os.strerror(ctypes.get_errno())
         raise AttachError(
-            f"tracefs is not mounted at {TRACEFS}, and mounting it: {why}"
+            f"tracefs is not mounted at {TRACEFS}, and mounting it: {why}",
+            f"Mount it (mount -t tracefs tracefs {TRACEFS}), or run the exporter as "
+            "root, or give it CAP_SYS_ADMIN, CAP_BPF and CAP_PERFMON.",
         )
 
 
@@ -187,10 +207,17 @@ def _kernel_words() -> Iterator[Callable[[], str]]:
 
 
 def _essence(text: str) -> str:
-    """Pick the line that tells why from clang's, libbpf's or the verifier's output."""
+    """Pick what tells why from clang's, libbpf's or the verifier's output."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if re.search(r"error|[Ff]ailed|denied", line)]
-    return (telling or lines or [""])[0]
+    refusals = [line for line in lines if re.search(r"error|[Ff]ailed", line)]
+    verdicts = [
+        line
+        for line, following in pairwise(lines)
+        if re.match(r"processed \d+ insns", following)
+    ]
+    hints = [line.removeprefix("HINT: ") for line in lines if line.startswith("HINT")]
+    telling = [*refusals[:1], *verdicts[:1], *hints[:1]] or lines[:1]
+    return ", ".join(line.removeprefix("bpf: ").rstrip(".") for line in telling)
 
 
 def _fill_free_slots(bpf: Any, max_entries: int) -> None:  # noqa: ANN401

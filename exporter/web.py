@@ -22,13 +22,14 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import gzip_accepted
+from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
-from tornado.iostream import IOStream
+from tornado.iostream import IOStream, StreamClosedError
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from exporter import __version__
-from exporter.errors import ListenError
+from exporter.errors import ListenError, UsageError
 from exporter.exposition import negotiate
 
 
@@ -115,10 +116,15 @@ class Metrics(Page):
         self.set_header("Vary", "Accept, Accept-Encoding")
         if zipped:
             self.set_header("Content-Encoding", "gzip")
+        connection = self.request.connection
         try:
             await asyncio.wait_for(self.finish(body), WRITE_SECONDS)
+        except StreamClosedError:
+            log.debug("client left", extra={"client": self.request.remote_ip})
         except TimeoutError:
-            self.detach().close()
+            log.debug("client too slow", extra={"client": self.request.remote_ip})
+            if isinstance(connection, HTTP1Connection) and connection.stream:
+                connection.stream.close()
 
 
 class Landing(Page):
@@ -172,18 +178,23 @@ def listen(addresses: Sequence[str]) -> list[socket.socket]:
     Open listening sockets on "host:port", "[v6]:port" or ":port" (all addresses).
 
     Raises:
-        ListenError: an address is malformed, taken, or not this host's.
+        UsageError: an address is malformed.
+        ListenError: an address is taken, or not this host's.
     """
     sockets = []
-    for address in addresses:
-        host, separator, port = address.rpartition(":")
-        if not separator or not port.isdecimal() or int(port) > MAX_PORT:
-            raise ListenError(f"{address!r} is not an address: say host:port or :port")
+    for text in addresses:
+        parts = re.fullmatch(r"(?:([^][:]*)|\[([^][]+)\]):(\d{1,5})", text)
+        if not parts or int(parts[3]) > MAX_PORT:
+            raise UsageError(
+                f"--web.listen-address {text!r} is not an address: "
+                "say host:port, [IPv6]:port or :port"
+            )
         try:
-            sockets += bind_sockets(int(port), host.strip("[]") or None)
-        except OSError as error:
+            sockets += bind_sockets(int(parts[3]), parts[1] or parts[2] or None)
+        except (OSError, UnicodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not a host name"
             raise ListenError(
-                f"cannot listen on {address}: {error.strerror}. Choose another "
+                f"cannot listen on {text}: {why}. Choose another "
                 "address with --web.listen-address"
             ) from error
     return sockets

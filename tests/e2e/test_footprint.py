@@ -1,0 +1,45 @@
+"""What the serving process costs: its memory, its log, its children."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.e2e import caller
+from tests.e2e.caller import Calls
+from tests.e2e.serving import Exporter
+
+
+MAX_RSS_KB = 32 * 1024
+AS_PROMETHEUS = {
+    "Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
+    "Accept-Encoding": "gzip",
+}
+
+
+def resident_kb(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.findall(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)[0])
+
+
+def test_a_hundred_scrapes(exporter: Exporter, tmp_path: Path) -> None:
+    """After 100 scrapes: at most 32 MiB, no compiler in memory, no line in the log."""
+    caller.make(tmp_path, *(Calls(b"e2e-memory", 1, mask, 3) for mask in range(1, 4)))
+    for _ in range(50):
+        assert exporter.get(headers=AS_PROMETHEUS).status == 200
+        assert exporter.get().status == 200
+
+    resident = resident_kb(exporter.pid)
+    print(f"VmRSS {resident} kB")
+    assert resident <= MAX_RSS_KB
+    maps = Path(f"/proc/{exporter.pid}/maps").read_text()
+    assert "python" in maps
+    assert re.findall(r"\S*(?:libbcc|libclang|libLLVM)\S*", maps) == []
+    assert exporter.later_lines() == []
+
+
+def test_the_loader_is_gone(exporter: Exporter) -> None:
+    """An exporter that serves has no child process."""
+    tasks = Path(f"/proc/{exporter.pid}/task")
+    children = [(task / "children").read_text() for task in tasks.iterdir()]
+    assert "".join(children) == ""

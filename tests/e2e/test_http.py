@@ -1,0 +1,89 @@
+"""What the exporter answers over HTTP."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.serving import Exporter, samples, serving
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
+    with serving(tmp_path_factory.mktemp("http") / "exporter.log") as exporter:
+        yield exporter
+
+
+@pytest.fixture
+def exporter(shared: Exporter) -> Iterator[Exporter]:
+    """Share one exporter; its log is in the report of each failure."""
+    yield shared
+    print(*shared.process.lines())
+
+
+def attached(body: bytes) -> list[float]:
+    return [
+        sample.value
+        for sample in samples(body.decode(), "fanotify_exporter_probe_attached")
+    ]
+
+
+def test_gzip(exporter: Exporter) -> None:
+    """Who accepts gzip gets it, and who does not gets plain text."""
+    zipped = exporter.get(headers={"Accept-Encoding": "gzip"})
+    assert zipped.headers["Content-Encoding"] == "gzip"
+    assert attached(gzip.decompress(zipped.body)) == [1]
+
+    plain = exporter.get(headers={"Accept-Encoding": "identity"})
+    assert plain.headers["Content-Encoding"] is None
+    assert attached(plain.body) == [1]
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/", "/-/healthy", "/-/ready"])
+def test_head(exporter: Exporter, path: str) -> None:
+    """HEAD is GET without the body."""
+    got, head = exporter.get(path), exporter.get(path, method="HEAD")
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["Content-Type"] == got.headers["Content-Type"]
+    assert got.body
+
+
+def test_landing_page_links_the_metrics(exporter: Exporter) -> None:
+    """A person who opens the address in a browser finds the metrics."""
+    page = exporter.get("/")
+    assert page.status == 200
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert b'href="/metrics"' in page.body
+
+
+@pytest.mark.parametrize("path", ["/-/healthy", "/-/ready"])
+def test_probes_of_an_orchestrator(exporter: Exporter, path: str) -> None:
+    """An exporter with its probe attached is healthy and ready."""
+    assert exporter.get(path).status == 200
+
+
+@pytest.mark.parametrize("path", ["/metric", "/metrics/", "/-/", "/%2e%2e/etc/passwd"])
+def test_other_paths_are_not_found(exporter: Exporter, path: str) -> None:
+    """What is not served is 404, and the answer does not repeat the path."""
+    answer = exporter.get(path)
+    assert answer.status == 404
+    assert path.encode() not in answer.body
+
+
+def test_metrics_are_read_only(exporter: Exporter) -> None:
+    """A POST is refused."""
+    assert exporter.get(method="POST").status == 405
+
+
+def test_a_client_that_leaves_early_is_no_error(exporter: Exporter) -> None:
+    """Who hangs up before an answer costs the log no line, and others nothing."""
+    host, _, port = exporter.addresses[0].rpartition(":")
+    for _ in range(10):
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+            assert client.recv(1)  # of the first answer; the second has no reader
+    assert exporter.get().status == 200
+    assert exporter.later_lines() == []

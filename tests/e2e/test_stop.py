@@ -1,0 +1,98 @@
+"""The exporter stops at once when told to, and leaves nothing in the kernel."""
+
+from __future__ import annotations
+
+import errno
+import select
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import bpf_objects, caller
+from tests.e2e.caller import Calls
+from tests.e2e.processes import DEADLINE_SECONDS, poll
+from tests.e2e.serving import Exporter
+
+
+STOP = (signal.SIGTERM, signal.SIGINT)
+STOP_SECONDS = 1.0
+KEYS = 8000
+"""So many that an answer does not fit into the buffers of a connection."""
+
+
+@contextmanager
+def connected(exporter: Exporter, sent: bytes) -> Iterator[socket.socket]:
+    """Connect a client with little room for answers, which it does not read."""
+    host, _, port = exporter.addresses[0].rpartition(":")
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect((host, int(port)))
+        client.sendall(sent)
+        yield client
+
+
+@contextmanager
+def stalled_clients(exporter: Exporter, folder: Path) -> Iterator[None]:
+    """Leave one client silent, one amid its request and one amid its answer."""
+    caller.make(
+        folder,
+        *(Calls(b"e2e-stop", 1, key << 40, 1, errno.EINVAL) for key in range(KEYS)),
+    )
+    ask = (
+        b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: application/openmetrics-text\r\n"
+    )
+    with ExitStack() as clients:
+        clients.enter_context(connected(exporter, b""))
+        clients.enter_context(connected(exporter, ask))
+        asked = clients.enter_context(connected(exporter, ask + b"\r\n"))
+        answered, _, _ = select.select([asked], [], [], DEADLINE_SECONDS)
+        assert answered
+        yield
+
+
+@pytest.mark.parametrize("number", STOP)
+def test_stops_within_a_second(exporter: Exporter, number: signal.Signals) -> None:
+    """SIGTERM and Ctrl-C end it with status 0; its programs and maps are gone."""
+    objects = bpf_objects.held_by(exporter.pid)
+    assert {kind for kind, _ in objects} == {"prog_id", "map_id"}
+    assert bpf_objects.still_there(objects) == objects
+
+    status, seconds = exporter.stop(number)
+
+    assert status == 0
+    assert seconds < STOP_SECONDS
+    # The kernel frees them a moment after their last descriptor is closed.
+    assert (
+        poll(lambda: bpf_objects.still_there(objects), lambda left: not left) == set()
+    )
+    assert exporter.later_lines() == []
+
+
+@pytest.mark.parametrize("number", STOP)
+def test_stops_within_a_second_with_stalled_clients(
+    exporter: Exporter, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Clients that neither ask nor read do not delay the end, nor fill the log."""
+    objects = bpf_objects.held_by(exporter.pid)
+    with stalled_clients(exporter, tmp_path):
+        status, seconds = exporter.stop(number)
+    assert status == 0
+    assert seconds < STOP_SECONDS
+    assert (
+        poll(lambda: bpf_objects.still_there(objects), lambda left: not left) == set()
+    )
+    assert exporter.later_lines() == []
+
+
+def test_a_killed_exporter_leaves_nothing(exporter: Exporter) -> None:
+    """The kernel drops programs and maps with the process, however it ends."""
+    objects = bpf_objects.held_by(exporter.pid)
+    status, _ = exporter.stop(signal.SIGKILL)
+    assert status == -signal.SIGKILL
+    assert (
+        poll(lambda: bpf_objects.still_there(objects), lambda left: not left) == set()
+    )

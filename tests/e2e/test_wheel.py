@@ -1,0 +1,80 @@
+"""The wheel is complete: installed alone, far from the checkout, it counts."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import caller
+from tests.e2e.caller import Calls
+from tests.e2e.processes import environment
+from tests.e2e.serving import CHECKOUT, serving
+
+
+PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
+
+
+def pip(*arguments: str | Path) -> None:
+    subprocess.run([*PIP, *arguments], check=True, env=environment())
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel of the checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip("wheel", "--no-deps", "--wheel-dir", folder, CHECKOUT)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the wheel, and what it says it needs, where bcc is Debian's."""
+    folder = tmp_path_factory.mktemp("installed")
+    venv.create(folder, system_site_packages=True, symlinks=True)
+    pip("--python", folder / "bin" / "python", "install", wheel)
+    return folder
+
+
+def test_the_wheel_carries_all_of_bpf_and_no_tests(wheel: Path) -> None:
+    """The C file and each stand-in header are in it, byte for byte."""
+    sources = [path for path in (CHECKOUT / "bpf").rglob("*") if path.is_file()]
+    assert {source.suffix for source in sources} >= {".c", ".h"}
+    with zipfile.ZipFile(wheel) as archive:
+        for source in sources:
+            name = source.relative_to(CHECKOUT).as_posix()
+            assert archive.read(f"exporter/{name}") == source.read_bytes()
+        folders = {name.split("/")[0] for name in archive.namelist()}
+    assert {name for name in folders if not name.endswith(".dist-info")} == {"exporter"}
+
+
+def test_the_installed_wheel_counts(installed: Path, tmp_path: Path) -> None:
+    """It runs from / with nothing of the checkout, and one call is one call."""
+    script = installed / "bin" / "fanotify-exporter"
+    comm = f"e2e-wh-{os.getpid()}"
+    log = tmp_path / "exporter.log"
+    with serving(log, script=script, cwd=Path("/")) as exporter:
+        caller.make(tmp_path, Calls(comm.encode(), 0x4, 0x1, 1, errno.EINVAL))
+        key = (comm, "invalid", "inode", "FAN_MARK_DONT_FOLLOW", "FAN_ACCESS")
+        assert exporter.calls(comm, 1) == {key: 1}
+        (info,) = exporter.samples("fanotify_exporter_build_info")
+        assert info.labels["revision"] == "unknown"
+    origin = subprocess.run(
+        [
+            installed / "bin" / "python",
+            "-c",
+            "import exporter; print(exporter.__file__)",
+        ],
+        cwd="/",
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert Path(origin.stdout).is_relative_to(installed)

@@ -1,0 +1,169 @@
+"""
+Fixtures of the kernel layer: probes attached for real, callers that count.
+
+Every rung of the ladder is tried; ``--hook`` leaves only one hook's. A rung that
+this kernel refuses is skipped with the kernel's words, and the run says at its
+end which rungs it really exercised. In CI a run that exercised none has failed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from exporter import loader
+from exporter.errors import LoadError
+from exporter.handover import Loaded
+from exporter.maps import Call, Maps, Snapshot
+from exporter.probes import LADDER
+
+
+Key = tuple[str, int, int, int]
+"""comm, flags, mask, errno."""
+
+Load = Callable[[int], "Counts"]
+
+exercised: Counter[str] = Counter()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--hook", help="test only this hook's rungs, or 'auto'")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "rung" in metafunc.fixturenames:
+        only = metafunc.config.getoption("--hook")
+        rungs = [rung.name for rung in LADDER if only in (None, rung.hook)]
+        metafunc.parametrize(
+            "rung", ["auto"] if only == "auto" else rungs, scope="session"
+        )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    hooks = ", ".join(f"{hook} ({n} tests)" for hook, n in sorted(exercised.items()))
+    terminalreporter.write_line(f"hooks exercised: {hooks or 'none'}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if os.environ.get("CI") == "true" and not exercised:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+class Counts:
+    """Attached probes, and what they counted since this object was made."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        exercised[" + ".join(probe.hook for probe in loaded.probes)] += 1
+        self._maps = Maps(loaded)
+        self._before = keyed(self.read().calls)
+
+    def read(self) -> Snapshot:
+        return self._maps.read()
+
+    def of(self, *comms: str) -> Counter[Key]:
+        """Return the new calls of *comms*, in the oracles' form."""
+        new = keyed(self.read().calls) - self._before
+        return Counter({key: n for key, n in new.items() if key[0] in comms})
+
+
+def keyed(calls: Iterable[Call]) -> Counter[Key]:
+    """Return *calls* in the oracles' form."""
+    return Counter(
+        {(call.comm, call.flags, call.mask, call.errno): call.count for call in calls}
+    )
+
+
+@contextmanager
+def attached(rung: str, max_entries: int = 8192) -> Iterator[Loaded]:
+    """Attach by *rung*, or skip with the kernel's words; detach at the end."""
+    try:
+        loaded = loader.load(rung, max_entries)
+    except LoadError as error:
+        pytest.skip(str(error))
+    yield loaded
+    for fd in loaded.fds.values():
+        os.close(fd)
+
+
+@pytest.fixture(scope="session")
+def shared_probes(rung: str) -> Iterator[Loaded]:
+    """Probes for all tests that need no map of their own: compiling takes time."""
+    with attached(rung) as loaded:
+        yield loaded
+
+
+@pytest.fixture
+def counts(shared_probes: Loaded) -> Counts:
+    """Count from now on, with the default map size."""
+    return Counts(shared_probes)
+
+
+@pytest.fixture
+def load(rung: str) -> Iterator[Load]:
+    """Attach once more, with a map size of the test's own."""
+    with ExitStack() as stack:
+
+        def attach(max_entries: int) -> Counts:
+            return Counts(stack.enter_context(attached(rung, max_entries)))
+
+        yield attach
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The program of caller.c, and a directory for it to mark."""
+
+    program: Path
+    folder: Path
+
+    def command(self, comm: str, threads: int = 1, abi: str = "native") -> list[str]:
+        return [str(self.program), comm, str(threads), str(self.folder), abi]
+
+    def run(
+        self,
+        plan: Iterable[tuple[int, int, int]],
+        comm: str,
+        *,
+        threads: int = 1,
+        user: int = 0,
+        wrap: Sequence[str] = (),
+    ) -> Counter[Key]:
+        """Make *plan*'s (flags, mask, count) calls; return what the program saw."""
+        output = subprocess.run(
+            [*wrap, *self.command(comm, threads)],
+            input="\n".join(f"{flags:x} {mask:x} {n}" for flags, mask, n in plan),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            user=user,
+            group=user,
+        ).stdout
+        calls: Counter[Key] = Counter()
+        for line in output.splitlines():
+            name, flags, mask, errno, count = line.rsplit(maxsplit=4)
+            calls[name, int(flags), int(mask), int(errno)] += int(count)
+        return calls
+
+
+@pytest.fixture(scope="session")
+def caller(tmp_path_factory: pytest.TempPathFactory) -> Caller:
+    """caller.c, compiled."""
+    folder = tmp_path_factory.mktemp("caller")
+    for each in (folder, *folder.parents[:2]):
+        each.chmod(0o755)
+    marked = folder / "marked"
+    marked.mkdir(mode=0o755)
+    program = folder / "caller"
+    source = Path(__file__).with_name("caller.c")
+    subprocess.run(
+        ["gcc", "-O2", "-Wall", "-Werror", "-pthread", "-o", program, source],
+        check=True,
+    )
+    return Caller(program, marked)

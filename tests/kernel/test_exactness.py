@@ -1,0 +1,188 @@
+"""What the maps hold is what programs did: no call lost, none double."""
+
+from __future__ import annotations
+
+import random
+import signal
+import struct
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from exporter.maps import OTHER_COMM
+from exporter.uapi import MARK_COMMANDS, MARK_MODIFIERS, MARK_TYPES, MASK
+
+from .conftest import Caller, Counts, Load
+
+
+NOBODY = 65534
+ADD, REMOVE, FLUSH = MARK_COMMANDS
+OPEN = 0x20
+
+
+def every_bit_and_pair() -> list[tuple[int, int, int]]:
+    """Each flag and mask bit alone, each pair of flags, and hostile numbers."""
+    flags = [1 << shift for shift in range(32)]
+    masks = [1 << shift for shift in range(64)]
+    seeded = random.Random(20111)
+    plan = [(flag, OPEN, 1) for flag in flags]
+    plan += [(one | two, OPEN, 1) for one in flags for two in flags if one < two]
+    plan += [(ADD, mask, 1) for mask in masks]
+    plan += [(ADD, one | two, 1) for one in MASK for two in MASK if one < two]
+    plan += [
+        (seeded.getrandbits(32), seeded.getrandbits(64), seeded.randrange(1, 4))
+        for _ in range(1000)
+    ]
+    return [*plan, (0, 0, 3), (0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF, 3)]
+
+
+@pytest.mark.parametrize("user", [0, NOBODY])
+def test_every_flag_and_mask_bit(counts: Counts, caller: Caller, user: int) -> None:
+    """Every bit, pair and random number arrives as it was passed, with its errno."""
+    made = caller.run(every_bit_and_pair(), "bits", user=user)
+
+    assert made == counts.of("bits")
+
+
+def test_prime_numbers_of_calls(counts: Counts, caller: Caller) -> None:
+    """Sensible calls of every command and type are counted 23, 29, 31, ... times."""
+    primes = iter((23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89))
+    plan = [
+        (command | kind, OPEN, next(primes))
+        for command in MARK_COMMANDS
+        for kind in MARK_TYPES
+    ]
+    plan += [(ADD | min(MARK_MODIFIERS), OPEN, next(primes))]
+
+    made = caller.run(plan, "primes")
+
+    assert sum(n for _, _, n in plan) == sum(made.values())
+    assert made == counts.of("primes")
+
+
+def test_threads_of_many_names(counts: Counts, caller: Caller) -> None:
+    """8 threads with names of their own lose none of 200,000 calls."""
+    plan = [(ADD, 1 << bit, 5000) for bit in range(5)]
+
+    made = caller.run(plan, "crowd", threads=8)
+
+    assert 200_000 == sum(made.values())
+    assert made == counts.of(*(f"crowd{n}" for n in range(8)))
+
+
+def test_reading_disturbs_no_probe(counts: Counts, caller: Caller) -> None:
+    """Calls made while the maps are read without pause are counted all the same."""
+    done = Event()
+    sums: list[int] = []
+
+    def read_on() -> None:
+        while not done.is_set():
+            sums.append(sum(counts.of("busy0", "busy1").values()))
+
+    reader = Thread(target=read_on)
+    reader.start()
+    made = caller.run([(ADD, 1 << bit, 1000) for bit in range(64)], "busy", threads=2)
+    done.set()
+    reader.join()
+
+    assert sums == sorted(sums), "a counter went backwards"
+    assert made == counts.of("busy0", "busy1")
+
+
+def test_killed_in_the_middle(counts: Counts, caller: Caller, tmp_path: Path) -> None:
+    """SIGKILL between and inside calls leaves no call uncounted or double."""
+    progress = tmp_path / "progress"
+    progress.write_bytes(bytes(4096))
+    with subprocess.Popen(
+        [*caller.command("doomed"), str(progress)], stdin=subprocess.PIPE
+    ) as process:
+        assert process.stdin
+        process.stdin.write(b"1 20 1000\n101 20 7\n")
+        process.stdin.close()
+        deadline = time.monotonic() + 30
+        while _progress(progress)[1] < 50_000 and time.monotonic() < deadline:
+            pass
+        process.send_signal(signal.SIGKILL)
+    begun, ended = _progress(progress)
+    total = sum(counts.of("doomed").values())
+
+    assert ended >= 50_000
+    assert ended <= total <= begun
+
+
+def _progress(path: Path) -> tuple[int, int]:
+    begun, ended = struct.unpack("@QQ", path.read_bytes()[:16])
+    return begun, ended
+
+
+def test_full_map_keeps_the_sum(load: Load, caller: Caller) -> None:
+    """Keys that do not fit are counted together by action, type and success."""
+    counts = load(64)
+
+    made = caller.run([(ADD, 1 << 40 | n, 3) for n in range(500)], "flood")
+    made += caller.run([(ADD, OPEN, 5), (FLUSH, 0, 7)], "late")
+    calls = counts.read().calls
+    other = Counter(
+        {
+            (call.flags, bool(call.errno)): call.count
+            for call in calls
+            if call.comm == OTHER_COMM
+        }
+    )
+    kept = counts.of("flood", "late")
+
+    assert made.items() >= kept.items()
+    assert 64 >= len(kept) > 32, "the map holds what it says"
+    assert sum(made.values()) - sum(kept.values()) == other.total()
+    assert {(ADD, True), (ADD, False), (FLUSH, False)} == set(other)
+    assert (5, 7) == (other[ADD, False], other[FLUSH, False])
+
+
+def test_nobody_cannot_hide_root(load: Load, caller: Caller) -> None:
+    """After another user's flood, new keys of root are still counted by key."""
+    counts = load(64)
+
+    flood = caller.run([(n, n, 1) for n in range(1, 2000)], "flood", user=NOBODY)
+    made = caller.run([(ADD, OPEN, 23), (REMOVE, OPEN, 1)], "root")
+    snapshot = counts.read()
+    others = sum(call.count for call in snapshot.calls if call.comm == OTHER_COMM)
+
+    assert made == counts.of("root")
+    assert flood.total() == counts.of("flood").total() + others
+    assert {"calls_user": 64} == {
+        usage.map: usage.entries
+        for usage in snapshot.usage
+        if usage.entries == usage.max_entries
+    }
+
+
+def test_two_exporters(counts: Counts, load: Load, caller: Caller) -> None:
+    """Two sets of probes count the same calls, each exactly."""
+    second = load(64)
+
+    made = caller.run([(ADD, OPEN, 101), (REMOVE, OPEN, 103)], "shared")
+
+    assert made == counts.of("shared")
+    assert made == second.of("shared")
+
+
+def test_created_is_the_first_call(counts: Counts, caller: Caller) -> None:
+    """_created lies between the moments before and after a key's first call."""
+    before = time.time()
+    caller.run([(ADD, OPEN, 1)], "first")
+    after = time.time()
+    caller.run([(ADD, OPEN, 1)], "first")
+    (created,) = {call.created for call in counts.read().calls if call.comm == "first"}
+
+    assert before - 0.01 <= created <= after + 0.01
+
+
+def test_nothing_is_lost_silently(counts: Counts, caller: Caller) -> None:
+    """In a quiet run the kernel and the programs report no loss."""
+    caller.run([(ADD, OPEN, 1009)], "quiet")
+
+    assert {0} == {lost.count for lost in counts.read().lost}

@@ -1,0 +1,49 @@
+"""Programs that nobody here wrote, counted as strace(1) counts them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Caller, Counts
+from .strace import STRACE, parse_trace, trace
+
+
+@pytest.mark.parametrize(
+    ("command", "at_least"),
+    [
+        (["fatrace", "--seconds", "1"], 1),
+        (["fatrace", "--seconds", "1", "--current-mount"], 1),
+        (["fsnotifywait", "--timeout", "1", "."], 1),
+        (["fsnotifywait", "--timeout", "1", "--filesystem", "--event", "open", "."], 1),
+        (["stress-ng", "--fanotify", "2", "--timeout", "1"], 100),
+    ],
+    ids=["fatrace", "fatrace-mount", "fsnotifywait", "fsnotifywait-fs", "stress-ng"],
+)
+def test_counts_equal_those_of_strace(
+    counts: Counts, tmp_path: Path, command: list[str], at_least: int
+) -> None:
+    """Each (comm, flags, mask, errno) is counted as often as strace saw it."""
+    seen = trace(command, tmp_path)
+
+    assert seen.total() >= at_least
+    assert seen == counts.of(*(comm for comm, *_ in seen))
+
+
+def test_strace_agrees_with_the_caller(
+    counts: Counts, caller: Caller, tmp_path: Path
+) -> None:
+    """The two oracles agree with each other, so each of them can be believed."""
+    plan = [
+        (1 << flag, 1 << mask, 1)
+        for flag in range(0, 32, 2)
+        for mask in range(0, 64, 3)
+    ]
+    output = tmp_path / "strace"
+
+    made = caller.run(plan, "both", threads=2, wrap=(*STRACE, "-o", str(output), "--"))
+    seen = parse_trace(output.read_text().splitlines())
+
+    assert made == seen
+    assert made == counts.of("both0", "both1")
