@@ -162,19 +162,118 @@ struct sys_exit {
 	s64 ret;
 };
 
-#ifdef HOOK_SYS_EXIT
-/* Exit alone: bpf_task_pt_regs() (5.15) gives the arguments. */
-int mark_exit(struct sys_exit *ctx)
+static inline int count_native(struct pt_regs *regs, s64 result)
 {
-	struct pt_regs *regs =
-		(void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return count_call(FANOTIFY_MARK, NATIVE_FLAGS(regs), NATIVE_MASK(regs),
+			  result);
+}
 
-	return count_call(FANOTIFY_MARK, SYSCALL_ARG2(regs), SYSCALL_ARG3(regs),
-			  ctx->ret);
+static inline int count_compat(struct pt_regs *regs, s64 result)
+{
+	return count_call(FANOTIFY_MARK, COMPAT_FLAGS(regs), COMPAT_MASK(regs),
+			  (s32)result);
+}
+
+/* What the running thread called with: bpf_task_pt_regs() needs 5.15 and BTF.
+ */
+static inline struct pt_regs *user_regs(void)
+{
+	return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+}
+
+#ifdef HOOK_FEXIT
+/*
+ * int do_fanotify_mark(int fanotify_fd, unsigned int flags, __u64 mask,
+ *			int dfd, const char __user *pathname)
+ *
+ * The native and the compat entry both end here (since 4.17), so one program
+ * has all arguments and the result of both. It is static: a compiler may inline
+ * it, and then the wrappers are next.
+ */
+int kretfunc__do_fanotify_mark(u64 *ctx)
+{
+	return count_call(FANOTIFY_MARK, ctx[1], ctx[2], (s32)ctx[5]);
 }
 #endif
 
-#ifdef HOOK_SYS_ENTER_EXIT
+#ifdef HOOK_FEXIT_WRAPPERS
+int native_wrapper(fanotify_mark)(u64 *ctx)
+{
+	return count_native((struct pt_regs *)ctx[0], ctx[1]);
+}
+
+#ifdef COMPAT
+int compat_wrapper(fanotify_mark)(u64 *ctx)
+{
+	return count_compat((struct pt_regs *)ctx[0], ctx[1]);
+}
+#endif
+#endif
+
+#ifdef HOOK_KRETPROBE
+int mark_return(struct pt_regs *ctx)
+{
+	return count_native(user_regs(), REGS_RESULT(ctx));
+}
+
+int mark_return_compat(struct pt_regs *ctx)
+{
+	return count_compat(user_regs(), REGS_RESULT(ctx));
+}
+#endif
+
+#ifdef HOOK_SYS_EXIT
+int mark_exit(struct sys_exit *ctx)
+{
+	return count_native(user_regs(), ctx->ret);
+}
+#endif
+
+#ifdef HOOK_RAW_SYS_EXIT
+/*
+ * Whether the running system call came by the 32-bit entry: struct thread_info,
+ * first in task_struct. x86 has TS_COMPAT in status, which 5.11 moved behind
+ * syscall_work (3136b93c3fb2); arm64 has TIF_32BIT in flags.
+ */
+static inline bool is_compat(void)
+{
+	void *thread_info = (void *)bpf_get_current_task();
+	u32 word;
+
+	bpf_probe_read_kernel(&word, sizeof(word),
+			      thread_info + COMPAT_WORD_OFFSET);
+	return word & COMPAT_BIT;
+}
+
+/*
+ * Runs on every system call of the host. Number 301 is fanotify_mark for a
+ * native call, and 339 is for a compat call (x86; there 301 is unlinkat).
+ */
+int mark_raw_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct pt_regs *user = (void *)ctx->args[0];
+	struct pt_regs regs;
+	u64 number, compat_number;
+
+	bpf_probe_read_kernel(&number, sizeof(number), &SYSCALL_NUMBER(user));
+	bpf_probe_read_kernel(&compat_number, sizeof(compat_number),
+			      &COMPAT_SYSCALL_NUMBER(user));
+	if (number != NATIVE_FANOTIFY_MARK &&
+	    compat_number != COMPAT_FANOTIFY_MARK)
+		return 0;
+	bpf_probe_read_kernel(&regs, sizeof(regs), user);
+	if (is_compat())
+		return compat_number == COMPAT_FANOTIFY_MARK
+			       ? count_compat(&regs, ctx->args[1])
+			       : 0;
+	return number == NATIVE_FANOTIFY_MARK
+		       ? count_native(&regs, ctx->args[1])
+		       : 0;
+}
+#endif
+
+#if defined(HOOK_KPROBE_KRETPROBE) || defined(HOOK_SYS_ENTER_EXIT)
+/* Kernels before 5.15: the entry keeps the arguments for the exit. */
 struct mark_args {
 	u64 mask;
 	u64 flags;
@@ -183,16 +282,16 @@ struct mark_args {
 /* pid_tgid -> arguments of a call between its entry and its exit */
 BPF_HASH(in_flight, u64, struct mark_args, 16384);
 
-int mark_enter(struct sys_enter *ctx)
+static inline int keep_args(u64 flags, u64 mask)
 {
 	u64 thread = bpf_get_current_pid_tgid();
-	struct mark_args args = {.mask = ctx->args[2], .flags = ctx->args[1]};
+	struct mark_args args = {.mask = mask, .flags = flags};
 
 	in_flight.update(&thread, &args);
 	return 0;
 }
 
-int mark_exit(struct sys_exit *ctx)
+static inline int count_kept(s64 result)
 {
 	u64 thread = bpf_get_current_pid_tgid();
 	struct mark_args *args = in_flight.lookup(&thread);
@@ -201,8 +300,44 @@ int mark_exit(struct sys_exit *ctx)
 		count_lost(LOST_NO_ENTRY);
 		return 0;
 	}
-	count_call(FANOTIFY_MARK, args->flags, args->mask, ctx->ret);
+	count_call(FANOTIFY_MARK, args->flags, args->mask, result);
 	in_flight.delete(&thread);
 	return 0;
+}
+#endif
+
+#ifdef HOOK_KPROBE_KRETPROBE
+/* A wrapper's one argument is the address of the saved user registers. */
+int mark_call(struct pt_regs *ctx)
+{
+	struct pt_regs regs;
+
+	bpf_probe_read_kernel(&regs, sizeof(regs), (void *)REGS_ARG1(ctx));
+	return keep_args(NATIVE_FLAGS(&regs), NATIVE_MASK(&regs));
+}
+
+int mark_call_compat(struct pt_regs *ctx)
+{
+	struct pt_regs regs;
+
+	bpf_probe_read_kernel(&regs, sizeof(regs), (void *)REGS_ARG1(ctx));
+	return keep_args(COMPAT_FLAGS(&regs), COMPAT_MASK(&regs));
+}
+
+int mark_return(struct pt_regs *ctx)
+{
+	return count_kept((s32)REGS_RESULT(ctx));
+}
+#endif
+
+#ifdef HOOK_SYS_ENTER_EXIT
+int mark_enter(struct sys_enter *ctx)
+{
+	return keep_args(ctx->args[1], ctx->args[2]);
+}
+
+int mark_exit(struct sys_exit *ctx)
+{
+	return count_kept(ctx->ret);
 }
 #endif

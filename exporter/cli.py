@@ -26,7 +26,7 @@ from exporter.mark_calls import MarkCallsCollector
 from exporter.registry import Collector, build_registry
 
 
-HOOKS = ("auto", "tracepoint")
+HOOKS = ("auto", "fentry", "kprobe", "tracepoint", "raw_tracepoint")
 COLLECTORS = {"mark_calls": "fanotify_mark(2) calls"}
 REPEATABLE = ("--web.listen-address",)
 MAX_MAX_ENTRIES = 262_144
@@ -215,7 +215,7 @@ def build_collectors(
     """Return the collectors that are switched on, reading one shared snapshot."""
     read = shared(Maps(loaded).read)
     collectors: dict[str, Collector] = {
-        "mark_calls": MarkCallsCollector(lambda: read().calls),
+        "mark_calls": MarkCallsCollector(read),
     }
     enabled = {
         name: collector

@@ -31,7 +31,7 @@ class Probe:
     """
     A hook that was tried for a probe.
 
-    *fds* name the descriptors whose /proc/self/fdinfo tells of missed runs.
+    *fds* name the programs' descriptors whose missed runs are missed calls.
     """
 
     name: str

@@ -23,8 +23,7 @@ from exporter.uapi import comm_text
 
 
 OTHER_COMM = "[other: map full]"
-"""Stands for every comm whose key did not fit; one byte too long to be one."""
-
+"""Stands for every comm whose key did not fit; too long to be one."""
 
 CALL_MEMBERS = ("comm", "flags", "mask", "error", "created_ns", "count")
 OTHERS = 2
@@ -73,8 +72,9 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One pass over the maps."""
+    """One pass over the maps; *since* is when counting began, Unix seconds."""
 
+    since: float
     calls: tuple[Call, ...]
     usage: tuple[Usage, ...]
     lost: tuple[Lost, ...]
@@ -113,7 +113,8 @@ class Maps:
         self._lost = SharedArray(loaded.fds["lost"], loaded.layouts["lost"])
         names = loaded.layouts["slots"].names
         self._pick = itemgetter(*(names.index(name) for name in CALL_MEMBERS))
-        self._booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        self._since = time.time()
+        self._booted = self._since - time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def read(self) -> Snapshot:
         """Read each map once."""
@@ -131,6 +132,7 @@ class Maps:
             created = self._booted + created_ns / 1e9
             calls.append(Call(name, flags, mask, error, count, created))
         return Snapshot(
+            since=self._since,
             calls=tuple(calls),
             usage=(
                 Usage("calls_root", used[0], half),
@@ -164,7 +166,7 @@ def shared(
     """Wrap *read* so that calls within *seconds* of a reading share its result."""
     lock = Lock()
     taken = -math.inf
-    latest = Snapshot((), (), ())
+    latest = Snapshot(0, (), (), ())
 
     def read_seldom() -> Snapshot:
         nonlocal taken, latest

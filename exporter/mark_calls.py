@@ -8,14 +8,18 @@ fanotify_mark_calls_total{comm="fatrace",action="add",mark_type="mount",
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.samples import Sample
 
 from exporter import uapi
-from exporter.maps import OTHER_COMM, Call
+from exporter.maps import OTHER_COMM, Call, Snapshot
 
+
+PROBE = "fanotify_mark"
+MISSED = ("[other: not seen]", "", "", "", "")
+"""Label values of calls that the kernel let no program see: the sum stays exact."""
 
 KEY = ("comm", "action", "mark_type", "flags", "mask")
 ERROR_KEY = (*KEY, "errno")
@@ -25,7 +29,7 @@ BIT_KEY = ("comm", "action", "mark_type", "bit")
 class MarkCallsCollector:
     """fanotify_mark_calls_total, _errors_total and _mask_bit_calls_total."""
 
-    def __init__(self, read: Callable[[], Iterable[Call]]) -> None:
+    def __init__(self, read: Callable[[], Snapshot]) -> None:
         """Collect what *read* returns on each scrape."""
         self._read = read
 
@@ -51,13 +55,17 @@ class MarkCallsCollector:
     def collect(self) -> Iterator[CounterMetricFamily]:
         """Yield the families with one series for each label set counted so far."""
         calls, errors, bits = Series(), Series(), Series()
-        for call in self._read():
+        snapshot = self._read()
+        for call in snapshot.calls:
             labels = call_labels(call)
-            calls.add(labels, call)
+            calls.add(labels, call.count, call.created)
             if call.errno:
-                errors.add((*labels, errno_label(call)), call)
+                errors.add((*labels, errno_label(call)), call.count, call.created)
             for bit in uapi.mask_bit_names(call.mask):
-                bits.add((*labels[:3], bit), call)
+                bits.add((*labels[:3], bit), call.count, call.created)
+        missed = sum(lost.count for lost in snapshot.lost if lost.probe == PROBE)
+        if missed:
+            calls.add(MISSED, missed, snapshot.since)
         families = zip(
             self.describe(),
             (calls, errors, bits),
@@ -76,14 +84,12 @@ class Series:
         """Start with no series."""
         self._values: dict[tuple[str, ...], tuple[int, float]] = {}
 
-    def add(self, labels: tuple[str, ...], call: Call) -> None:
-        """Add *call*'s count to the series of *labels*."""
+    def add(self, labels: tuple[str, ...], count: int, created: float) -> None:
+        """Add *count* calls, the first of them at *created*, to a series."""
         known = self._values.get(labels)
         if known:
-            count, created = known
-            self._values[labels] = (count + call.count, min(created, call.created))
-        else:
-            self._values[labels] = (call.count, call.created)
+            count, created = count + known[0], min(created, known[1])
+        self._values[labels] = (count, created)
 
     def samples(self, name: str, names: Sequence[str]) -> Iterator[Sample]:
         """Yield the _total and the _created of each series, label *names* given."""

@@ -14,9 +14,9 @@ import re
 import socket
 import struct
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ from exporter.handover import Layout, Loaded, Probe
 
 TRACEFS = Path("/sys/kernel/tracing")
 MMAPPED = ("slots", "lost")
+KEPT: list[Any] = []
+"""bcc's objects: each detaches its programs when it is collected."""
+
 LOST_REASONS = ("no_entry",)
 """enum lost_reason of bpf/fanotify.bpf.c."""
 
@@ -41,13 +44,37 @@ NO_BCC = (
 )
 
 
+NATIVE, COMPAT = (
+    ("__arm64_sys_fanotify_mark", "__arm64_compat_sys_fanotify_mark")
+    if os.uname().machine == "aarch64"
+    else ("__x64_sys_fanotify_mark", "__ia32_compat_sys_fanotify_mark")
+)
+"""The syscall wrappers; a kernel without 32-bit support lacks the second."""
+
+EXIT = "syscalls:sys_exit_fanotify_mark"
+
+ENTRIES = ("mark_call", "mark_call_compat", "mark_enter")
+"""Programs that only keep arguments: a run that they miss is lost at the exit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One way to attach: the C macro that selects it and what it hooks."""
+    """
+    One way to attach.
+
+    Attributes:
+        hook: what --bpf.hook calls it.
+        macro: selects its programs in the C file.
+        attach: attaches with bcc the function to the kernel's target.
+        hooks: (target, function), in the order to attach.
+        tracefs: whether attaching reads it.
+    """
 
     hook: str
     macro: str
-    tracepoints: tuple[tuple[str, str], ...]
+    attach: Callable[[Any, str, str], int]
+    hooks: tuple[tuple[str, str], ...]
+    tracefs: bool = False
 
     @property
     def name(self) -> str:
@@ -55,19 +82,80 @@ class Rung:
         return self.macro.removeprefix("HOOK_").lower()
 
 
+def _attach_fentry(bpf: Any, _: str, function: str) -> int:
+    if function.encode() not in bpf.kfunc_exit_fds:
+        bpf.attach_kretfunc(fn_name=function.encode())
+    return int(bpf.kfunc_exit_fds[function.encode()])
+
+
+def _attach_kprobe(bpf: Any, target: str, function: str) -> int:
+    event, name = target.encode(), function.encode()
+    if function.startswith("mark_return"):
+        bpf.attach_kretprobe(event=event, fn_name=name)
+        return int(bpf.kprobe_fds[b"r_" + event][name])
+    bpf.attach_kprobe(event=event, fn_name=name)
+    return int(bpf.kprobe_fds[b"p_" + event][name])
+
+
+def _attach_tracepoint(bpf: Any, target: str, function: str) -> int:
+    bpf.attach_tracepoint(target.encode(), fn_name=function.encode())
+    return int(bpf.tracepoint_fds[target.encode()])
+
+
+def _attach_raw_tracepoint(bpf: Any, target: str, function: str) -> int:
+    bpf.attach_raw_tracepoint(target.encode(), fn_name=function.encode())
+    return int(bpf.raw_tracepoint_fds[target.encode()])
+
+
 LADDER = (
+    Rung(
+        "fentry",
+        "HOOK_FEXIT",
+        _attach_fentry,
+        (("do_fanotify_mark", "kretfunc__do_fanotify_mark"),),
+    ),
+    Rung(
+        "fentry",
+        "HOOK_FEXIT_WRAPPERS",
+        _attach_fentry,
+        ((NATIVE, f"kretfunc__{NATIVE}"), (COMPAT, f"kretfunc__{COMPAT}")),
+    ),
+    Rung(
+        "kprobe",
+        "HOOK_KRETPROBE",
+        _attach_kprobe,
+        ((NATIVE, "mark_return"), (COMPAT, "mark_return_compat")),
+    ),
+    Rung(
+        "kprobe",
+        "HOOK_KPROBE_KRETPROBE",
+        _attach_kprobe,
+        (
+            (NATIVE, "mark_call"),
+            (COMPAT, "mark_call_compat"),
+            (NATIVE, "mark_return"),
+            (COMPAT, "mark_return"),
+        ),
+    ),
     Rung(
         "tracepoint",
         "HOOK_SYS_EXIT",
-        (("syscalls:sys_exit_fanotify_mark", "mark_exit"),),
+        _attach_tracepoint,
+        ((EXIT, "mark_exit"),),
+        tracefs=True,
     ),
     Rung(
         "tracepoint",
         "HOOK_SYS_ENTER_EXIT",
-        (
-            ("syscalls:sys_enter_fanotify_mark", "mark_enter"),
-            ("syscalls:sys_exit_fanotify_mark", "mark_exit"),
-        ),
+        _attach_tracepoint,
+        (("syscalls:sys_enter_fanotify_mark", "mark_enter"), (EXIT, "mark_exit")),
+        tracefs=True,
+    ),
+    Rung(
+        "raw_tracepoint",
+        "HOOK_RAW_SYS_EXIT",
+        _attach_raw_tracepoint,
+        (("sys_exit", "mark_raw_exit"),),
     ),
 )
 """Best first."""
@@ -96,12 +184,10 @@ def load(hook: str, max_entries: int, rungs: Sequence[Rung] = LADDER) -> Loaded:
         if hook not in ("auto", rung.hook, rung.name):
             continue
         try:
-            bpf = _attach(bcc, rung, max_entries)
+            return replace(_attach(bcc, rung, max_entries), reasons=reasons)
         except AttachError as error:
             reasons[rung.name] = str(error)
             advice = error.advice
-        else:
-            return _describe(bpf, rung, max_entries, bcc.__version__, reasons)
     tried = "; ".join(f"{name}: {why}" for name, why in reasons.items())
     raise LoadError(f"cannot attach to fanotify_mark: {tried}. {advice or _advice()}")
 
@@ -121,22 +207,60 @@ def _advice() -> str:
     )
 
 
-def _attach(bcc: Any, rung: Rung, max_entries: int) -> Any:  # noqa: ANN401
-    if rung.tracepoints:
+def _attach(bcc: Any, rung: Rung, max_entries: int) -> Loaded:
+    if rung.tracefs:
         _need_tracefs()
+    missing = _missing_symbols(target for target, _ in rung.hooks)
+    flags = [f"-D{rung.macro}", f"-DMAX_ENTRIES={max_entries}"]
+    flags.append(f"-DCOMPAT_WORD_OFFSET={_compat_word_offset()}")
+    if COMPAT not in missing:
+        flags.append("-DCOMPAT")
+    probes, fds = [], {}
     with _kernel_words() as words:
         try:
-            bpf = bcc.BPF(
-                text=_source(),
-                cflags=[f"-D{rung.macro}", f"-DMAX_ENTRIES={max_entries}"],
-            )
+            bpf = bcc.BPF(text=_source(), cflags=flags)
             _fill_free_slots(bpf, max_entries)
-            for tracepoint, function in rung.tracepoints:
-                bpf.load_func(function.encode(), bcc.BPF.TRACEPOINT)
-                bpf.attach_tracepoint(tracepoint.encode(), fn_name=function.encode())
+            for target, function in rung.hooks:
+                if target == COMPAT and target in missing:
+                    continue
+                label = f"{function}@{target}"
+                fds[f"link:{label}"] = rung.attach(bpf, target, function)
+                fds[f"program:{label}"] = bpf.funcs[function.encode()].fd
+                probes.append(
+                    Probe(
+                        "fanotify_mark",
+                        f"{rung.hook}:{target}",
+                        attached=True,
+                        fds=(f"program:{label}",) if function not in ENTRIES else (),
+                    )
+                )
         except Exception as error:  # bcc raises nothing narrower
             raise AttachError(words() or str(error)) from error
-    return bpf
+    KEPT.append(bpf)
+    return Loaded(
+        hook=rung.hook,
+        probes=tuple(probes),
+        layouts={name: _layout(bpf[name.encode()]) for name in MMAPPED},
+        lost_reasons=LOST_REASONS,
+        max_entries=max_entries,
+        bcc=bcc.__version__,
+        fds={name: bpf[name.encode()].map_fd for name in MMAPPED} | fds,
+    )
+
+
+def _missing_symbols(names: Iterable[str]) -> set[str]:
+    """Return those of *names* that the running kernel has no function of."""
+    text = Path("/proc/kallsyms").read_text()
+    return {name for name in names if not re.search(rf"\s{name}\s", text)}
+
+
+def _compat_word_offset() -> int:
+    """Return where thread_info says whether a call is compat, in bytes."""
+    kernel = os.uname()
+    if kernel.machine == "aarch64":
+        return 0
+    major, minor = map(int, kernel.release.split(".")[:2])
+    return 16 if (major, minor) >= (5, 11) else 8
 
 
 def _source() -> str:
@@ -151,7 +275,7 @@ def _source() -> str:
     return (folder / "fanotify.bpf.c").read_text()
 
 
-def _import_bcc() -> Any:  # noqa: ANN401  bcc has no types
+def _import_bcc() -> Any:
     try:
         import bcc  # noqa: PLC0415  90 MB: only in this process, only when loading
 
@@ -220,45 +344,14 @@ def _essence(text: str) -> str:
     return ", ".join(line.removeprefix("bpf: ").rstrip(".") for line in telling)
 
 
-def _fill_free_slots(bpf: Any, max_entries: int) -> None:  # noqa: ANN401
+def _fill_free_slots(bpf: Any, max_entries: int) -> None:
     """Push each half's indexes so that they pop in ascending order."""
     for name, first in ((b"free_root", 0), (b"free_user", max_entries)):
         for index in range(first + max_entries - 1, first - 1, -1):
             bpf[name].push(ctypes.c_uint32(index))
 
 
-def _describe(
-    bpf: Any,  # noqa: ANN401
-    rung: Rung,
-    max_entries: int,
-    version: str,
-    reasons: dict[str, str],
-) -> Loaded:
-    fds = {name: bpf[name.encode()].map_fd for name in MMAPPED}
-    for tracepoint, function in rung.tracepoints:
-        fds[f"event:{function}"] = bpf.tracepoint_fds[tracepoint.encode()]
-        fds[f"program:{function}"] = bpf.funcs[function.encode()].fd
-    return Loaded(
-        hook=rung.hook,
-        probes=tuple(
-            Probe(
-                "fanotify_mark",
-                f"{rung.hook}:{tracepoint}",
-                attached=True,
-                fds=(f"program:{function}",),
-            )
-            for tracepoint, function in rung.tracepoints
-        ),
-        layouts={name: _layout(bpf[name.encode()]) for name in MMAPPED},
-        lost_reasons=LOST_REASONS,
-        max_entries=max_entries,
-        bcc=version,
-        reasons=reasons,
-        fds=fds,
-    )
-
-
-def _layout(table: Any) -> Layout:  # noqa: ANN401
+def _layout(table: Any) -> Layout:
     """Turn bcc's ctypes of a map's value into names and a struct(3) format."""
     members = list(_members("value", table.Leaf))
     layout = Layout(
@@ -270,7 +363,7 @@ def _layout(table: Any) -> Layout:  # noqa: ANN401
     return layout
 
 
-def _members(name: str, kind: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401
+def _members(name: str, kind: Any) -> Iterator[tuple[str, str]]:
     if issubclass(kind, ctypes.Structure):
         for each in kind._fields_:
             yield from _members(each[0], each[1])

@@ -34,10 +34,12 @@ from exporter.exposition import negotiate
 
 
 MAX_PORT = 65535
-MAX_CONNECTIONS = 512
+MAX_CONNECTIONS = 128
 MAX_REQUEST_BYTES = 16384
-IDLE_SECONDS = 120.0
-"""How long a connection may wait for its next request: two usual intervals."""
+SEND_BUFFER_BYTES = 65536
+"""Else the kernel takes megabytes for each client that does not read."""
+IDLE_SECONDS = 65.0
+"""How long a connection may take to send its next request: a usual interval."""
 WRITE_SECONDS = 10.0
 """How long a client may take to read an answer: Prometheus' default timeout."""
 STOP_SECONDS = 0.5
@@ -79,6 +81,9 @@ class Page(RequestHandler):
         """Say what is served in a way that no browser second-guesses."""
         self.clear_header("Server")
         self.set_header("X-Content-Type-Options", "nosniff")
+
+    def compute_etag(self) -> None:
+        """Spare the hash of each body: no two scrapes are alike."""
 
     async def get(self) -> None:
         """Answer; each page has its own."""
@@ -241,17 +246,20 @@ async def serve(site: Site, sockets: Sequence[socket.socket]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with ThreadPoolExecutor(1, thread_name_prefix="scrape") as scrapes:
-        server = BoundedServer(
-            application(site, scrapes),
-            idle_connection_timeout=IDLE_SECONDS,
-            body_timeout=WRITE_SECONDS,
-            max_header_size=MAX_REQUEST_BYTES,
-            max_body_size=MAX_REQUEST_BYTES,
-            chunk_size=MAX_REQUEST_BYTES,
-        )
-        server.add_sockets(sockets)
-        await stop.wait()
-        server.stop()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(server.close_all_connections(), STOP_SECONDS)
+    scrapes = ThreadPoolExecutor(1, thread_name_prefix="scrape")
+    server = BoundedServer(
+        application(site, scrapes),
+        idle_connection_timeout=IDLE_SECONDS,
+        body_timeout=WRITE_SECONDS,
+        max_header_size=MAX_REQUEST_BYTES,
+        max_body_size=MAX_REQUEST_BYTES,
+        chunk_size=MAX_REQUEST_BYTES,
+    )
+    for each in sockets:
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    server.add_sockets(sockets)
+    await stop.wait()
+    server.stop()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(server.close_all_connections(), STOP_SECONDS)
+    scrapes.shutdown(wait=False, cancel_futures=True)

@@ -2,7 +2,12 @@
 /*
  * The registers that a thread saved when it entered the kernel: struct pt_regs
  * of arch/x86/include/asm/ptrace.h and arch/arm64/include/asm/ptrace.h, and
- * which of them carry the arguments of a native system call.
+ * which of them carry what.
+ *
+ * A compat call has 32-bit arguments, so fanotify_mark's mask takes two: the
+ * low half in the third, the high half in the fourth (SYSCALL32_DEFINE6 in
+ * fs/notify/fanotify/fanotify_user.c). The pair r2, r3 of the EABI is even, so
+ * arm64 too needs no padding.
  */
 #ifndef USER_REGS_H
 #define USER_REGS_H
@@ -15,16 +20,46 @@ struct pt_regs {
 	u64 r11, r10, r9, r8, ax, cx, dx, si, di;
 	u64 orig_ax, ip, cs, flags, sp, ss;
 };
-#define SYSCALL_ARG2(regs) ((regs)->si)
-#define SYSCALL_ARG3(regs) ((regs)->dx)
+#define REGS_RESULT(regs) ((regs)->ax)
+#define REGS_ARG1(regs) ((regs)->di)
+#define NATIVE_FLAGS(regs) ((regs)->si)
+#define NATIVE_MASK(regs) ((regs)->dx)
+#define COMPAT_FLAGS(regs) ((regs)->cx)
+#define COMPAT_MASK_LOW(regs) ((regs)->dx)
+#define COMPAT_MASK_HIGH(regs) ((regs)->si)
+#define SYSCALL_NUMBER(regs) ((regs)->orig_ax)
+#define COMPAT_BIT 0x2 /* TS_COMPAT of thread_info.status */
+#define NATIVE_FANOTIFY_MARK 301
+#define COMPAT_FANOTIFY_MARK 339
+#define native_wrapper(name) kretfunc____x64_sys_##name
+#define compat_wrapper(name) kretfunc____ia32_compat_sys_##name
 #elif defined(__aarch64__) || defined(__TARGET_ARCH_arm64)
 struct pt_regs {
 	u64 regs[31], sp, pc, pstate, orig_x0;
 };
-#define SYSCALL_ARG2(regs) ((regs)->regs[1])
-#define SYSCALL_ARG3(regs) ((regs)->regs[2])
+#define REGS_RESULT(regs) ((regs)->regs[0])
+#define REGS_ARG1(regs) ((regs)->regs[0])
+#define NATIVE_FLAGS(regs) ((regs)->regs[1])
+#define NATIVE_MASK(regs) ((regs)->regs[2])
+#define COMPAT_FLAGS(regs) ((regs)->regs[1])
+#define COMPAT_MASK_LOW(regs) ((regs)->regs[2])
+#define COMPAT_MASK_HIGH(regs) ((regs)->regs[3])
+#define SYSCALL_NUMBER(regs) ((regs)->regs[8])
+#define COMPAT_SYSCALL_NUMBER(regs) ((regs)->regs[7])
+#define COMPAT_BIT (1 << 22) /* TIF_32BIT of thread_info.flags */
+#define NATIVE_FANOTIFY_MARK 263
+#define COMPAT_FANOTIFY_MARK 368
+#define native_wrapper(name) kretfunc____arm64_sys_##name
+#define compat_wrapper(name) kretfunc____arm64_compat_sys_##name
 #else
 #error "no register layout for this architecture: only x86-64 and arm64 have one"
 #endif
+
+#ifndef COMPAT_SYSCALL_NUMBER
+#define COMPAT_SYSCALL_NUMBER SYSCALL_NUMBER
+#endif
+
+#define COMPAT_MASK(regs)                                                      \
+	((u32)COMPAT_MASK_LOW(regs) | (u64)(u32)COMPAT_MASK_HIGH(regs) << 32)
 
 #endif

@@ -37,7 +37,7 @@ struct key { u64 mask; u32 flags; s32 error; char comm[16]; };
 BPF_HASH(calls, struct key, u64, 16384);
 TRACEPOINT_PROBE(syscalls, sys_exit_fanotify_mark) {
     struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-    struct key key = { .mask = SYSCALL_ARG3(regs), .flags = SYSCALL_ARG2(regs) };
+    struct key key = { .mask = NATIVE_MASK(regs), .flags = NATIVE_FLAGS(regs) };
     key.error = args->ret < 0 ? -args->ret : 0;
     bpf_get_current_comm(key.comm, sizeof(key.comm));
     calls.increment(key);
@@ -65,7 +65,7 @@ def ours() -> dict[str, float]:
     read = shared(maps.read, seconds=0.01)
     registry = build_registry(
         {
-            "mark_calls": MarkCallsCollector(lambda: read().calls),
+            "mark_calls": MarkCallsCollector(read),
             "exporter_health": ExporterHealthCollector(loaded, read),
         }
     )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -153,11 +154,14 @@ class Caller:
 
 
 @pytest.fixture(scope="session")
-def caller(tmp_path_factory: pytest.TempPathFactory) -> Caller:
-    """caller.c, compiled."""
-    folder = tmp_path_factory.mktemp("caller")
-    for each in (folder, *folder.parents[:2]):
-        each.chmod(0o755)
+def caller() -> Iterator[Caller]:
+    """caller.c, compiled where every user may run it (pytest's folders are 0700)."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield compile_caller(Path(folder))
+
+
+def compile_caller(folder: Path) -> Caller:
     marked = folder / "marked"
     marked.mkdir(mode=0o755)
     program = folder / "caller"
