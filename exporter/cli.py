@@ -15,9 +15,11 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from exporter import __version__, loader, logs, web
+from exporter.check import as_json, as_text, check
 from exporter.errors import ExporterError, UsageError
 from exporter.exporter_health import ExporterHealthCollector
 from exporter.handover import Loaded
@@ -54,7 +56,7 @@ class Parser(argparse.ArgumentParser):
         given = {word.partition("=")[0] for word in argv}
         words = []
         for action in self._actions:
-            if given.isdisjoint(action.option_strings):
+            if action.option_strings and given.isdisjoint(action.option_strings):
                 words += self._from_environment(action, environ)
         return self.parse_args([*words, *argv])
 
@@ -138,6 +140,20 @@ def build_parser() -> Parser:
         "--log.format", choices=logs.FORMATS, default="logfmt", help="of log lines"
     )
     parser.add_argument(
+        "--path.sysfs",
+        type=Path,
+        default=Path("/sys"),
+        metavar="DIR",
+        help="where sysfs is mounted; used by check",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="check")
+    preflight = commands.add_parser(
+        "check",
+        help="try every hook and say what the exporter would do here",
+        allow_abbrev=False,
+    )
+    preflight.add_argument("--json", action="store_true", help="for a program to read")
+    parser.add_argument(
         "--version", action="version", version=f"fanotify-exporter {__version__}"
     )
     return parser
@@ -166,6 +182,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = build_parser().parse(
             sys.argv[1:] if argv is None else argv, os.environ
         )
+        if arguments.command == "check":
+            return preflight(arguments)
         serve(arguments)
     except ExporterError as error:
         print(f"fanotify-exporter: {one_line(str(error))}", file=sys.stderr)
@@ -173,6 +191,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def preflight(arguments: argparse.Namespace) -> int:
+    """Print what this machine offers; return 0 if the exporter would run, else 1."""
+    options = vars(arguments)
+    report = check(options["bpf.hook"], options["path.sysfs"])
+    print(as_json(report) if arguments.json else as_text(report))
+    return 0 if report.chosen else 1
 
 
 def one_line(text: str) -> str:
@@ -204,6 +230,12 @@ def serve(arguments: argparse.Namespace) -> None:
             "bcc": loaded.bcc,
         },
     )
+    if not loaded.compat:
+        log.warning("32-bit compat calls are not seen", extra={"hook": loaded.hook})
+    if loaded.taxes:
+        log.warning(
+            "this hook slows every system call of the host", extra={"hook": loaded.hook}
+        )
     # What exists now stays: no later garbage collection need look at it.
     gc.freeze()
     asyncio.run(web.serve(site, sockets))

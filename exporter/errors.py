@@ -25,7 +25,13 @@ class UsageError(ExporterError):
 
 
 class LoadError(ExporterError):
-    """The loader did not hand over attached probes."""
+    """The loader did not hand over attached probes: why, and the one thing to do."""
+
+    def __init__(self, why: str, advice: str = "") -> None:
+        """Join both into the line that an operator reads."""
+        super().__init__(f"{why}. {advice}" if advice else why)
+        self.why = why
+        self.advice = advice
 
 
 class ListenError(ExporterError):

@@ -12,8 +12,11 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from exporter.errors import LoadError
+
 
 MAX_MESSAGE = 65536
+MAX_WHY = 8192
 MAX_FDS = 64
 
 
@@ -49,7 +52,10 @@ class Loaded:
         hook: the rung of the ladder that runs, e.g. "tracepoint".
         reasons: rungs that were tried before it, and the kernel's words.
         max_entries: keys that fit for root, and again for other users.
+        compat: whether 32-bit compat calls are seen.
+        taxes: whether every system call of the host gets slower.
         bcc: version of bcc that compiled them.
+        llvm: version of LLVM that bcc compiled with, or "unknown".
     """
 
     hook: str
@@ -57,7 +63,10 @@ class Loaded:
     layouts: Mapping[str, Layout]
     lost_reasons: tuple[str, ...]
     max_entries: int
+    compat: bool
+    taxes: bool
     bcc: str
+    llvm: str
     reasons: Mapping[str, str] = field(default_factory=dict)
     fds: Mapping[str, int] = field(default_factory=dict)
 
@@ -70,14 +79,15 @@ def send(channel: socket.socket, loaded: Loaded) -> None:
     )
 
 
-def send_error(channel: socket.socket, message: str) -> None:
-    """Send the one line that the operator should read instead of probes."""
-    channel.send(json.dumps({"error": message}).encode()[:MAX_MESSAGE])
+def send_error(channel: socket.socket, error: LoadError) -> None:
+    """Send why there are no probes."""
+    text = json.dumps({"why": error.why[:MAX_WHY], "advice": error.advice})
+    channel.send(text.encode())
 
 
-def receive(channel: socket.socket) -> Loaded | str | None:
+def receive(channel: socket.socket) -> Loaded | LoadError | None:
     """
-    Receive what the child sent: probes, its error line, or None if it is gone.
+    Receive what the child sent: probes, why there are none, or None if it is gone.
 
     Raises:
         TimeoutError: nothing came within the channel's timeout.
@@ -86,8 +96,8 @@ def receive(channel: socket.socket) -> Loaded | str | None:
     if not message:
         return None
     description = json.loads(message)
-    if "error" in description:
-        return str(description["error"])
+    if "why" in description:
+        return LoadError(**description)
     return _parse(description, fds)
 
 

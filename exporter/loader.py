@@ -49,23 +49,19 @@ def load(hook: str, max_entries: int, *, timeout: float = TIMEOUT_SECONDS) -> Lo
             received = handover.receive(ours)
             child.wait(timeout)
         except (TimeoutError, subprocess.TimeoutExpired):
-            raise LoadError(_hung(timeout)) from None
+            raise LoadError(
+                f"loading the BPF programs took more than {timeout:g} s and was ended",
+                "Is the machine out of memory or CPU? Start the exporter again.",
+            ) from None
         finally:
             child.kill()
             child.wait()
         if isinstance(received, Loaded):
             return received
-        raise LoadError(received or _died(child.returncode, output))
+        raise received or _died(child.returncode, output)
 
 
-def _hung(timeout: float) -> str:
-    return (
-        f"loading the BPF programs took more than {timeout:g} s and was stopped. "
-        "Is the machine out of memory or CPU? Start the exporter again."
-    )
-
-
-def _died(status: int, output: BinaryIO) -> str:
+def _died(status: int, output: BinaryIO) -> LoadError:
     """Tell how the child ended and what it, clang or the kernel said last."""
     if status < 0:
         how = f"was killed by {signal.Signals(-status).name}"
@@ -74,7 +70,7 @@ def _died(status: int, output: BinaryIO) -> str:
     output.seek(0)
     lines = output.read().decode(errors="replace").split("\n")
     said = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
-    return (
-        f"the process that loads the BPF programs {how}; it said: {said}. "
-        "It needs about 150 MB of memory for a moment."
+    return LoadError(
+        f"the process that loads the BPF programs {how}; it said: {said}",
+        "It needs about 150 MB of memory for a moment.",
     )

@@ -24,6 +24,7 @@ from typing import Any
 from exporter import handover
 from exporter.errors import LoadError
 from exporter.handover import Layout, Loaded, Probe
+from exporter.procfs import read_capabilities
 
 
 TRACEFS = Path("/sys/kernel/tracing")
@@ -34,15 +35,13 @@ KEPT: list[Any] = []
 LOST_REASONS = ("no_entry",)
 """enum lost_reason of bpf/fanotify.bpf.c."""
 
-CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 21, 38, 39
+LOAD_CAPABILITIES = {"CAP_BPF", "CAP_PERFMON"}
 
 NO_BCC = (
-    "this Python ({python}) has no bcc: {error}. Install Debian's python3-bpfcc "
-    "(Fedora: python3-bcc; PyPI's 'bcc' is another project) and run the exporter "
-    "in a virtual environment made by /usr/bin/python3 -m venv "
-    "--system-site-packages"
+    "Install Debian's python3-bpfcc (Fedora: python3-bcc; PyPI's 'bcc' is another "
+    "project) and run the exporter in a virtual environment made by "
+    "/usr/bin/python3 -m venv --system-site-packages."
 )
-
 
 NATIVE, COMPAT = (
     ("__arm64_sys_fanotify_mark", "__arm64_compat_sys_fanotify_mark")
@@ -67,6 +66,8 @@ class Rung:
         macro: selects its programs in the C file.
         attach: attaches with bcc the function to the kernel's target.
         hooks: (target, function), in the order to attach.
+        compat: whether it sees 32-bit compat calls.
+        taxes: whether every system call of the host gets slower.
         tracefs: whether attaching reads it.
     """
 
@@ -74,6 +75,8 @@ class Rung:
     macro: str
     attach: Callable[[Any, str, str], int]
     hooks: tuple[tuple[str, str], ...]
+    compat: bool = True
+    taxes: bool = False
     tracefs: bool = False
 
     @property
@@ -142,6 +145,8 @@ LADDER = (
         "HOOK_SYS_EXIT",
         _attach_tracepoint,
         ((EXIT, "mark_exit"),),
+        compat=False,
+        taxes=True,
         tracefs=True,
     ),
     Rung(
@@ -149,6 +154,8 @@ LADDER = (
         "HOOK_SYS_ENTER_EXIT",
         _attach_tracepoint,
         (("syscalls:sys_enter_fanotify_mark", "mark_enter"), (EXIT, "mark_exit")),
+        compat=False,
+        taxes=True,
         tracefs=True,
     ),
     Rung(
@@ -156,6 +163,7 @@ LADDER = (
         "HOOK_RAW_SYS_EXIT",
         _attach_raw_tracepoint,
         (("sys_exit", "mark_raw_exit"),),
+        taxes=True,
     ),
 )
 """Best first."""
@@ -189,17 +197,13 @@ def load(hook: str, max_entries: int, rungs: Sequence[Rung] = LADDER) -> Loaded:
             reasons[rung.name] = str(error)
             advice = error.advice
     tried = "; ".join(f"{name}: {why}" for name, why in reasons.items())
-    raise LoadError(f"cannot attach to fanotify_mark: {tried}. {advice or _advice()}")
+    raise LoadError(f"cannot attach to fanotify_mark: {tried}", advice or _advice())
 
 
 def _advice() -> str:
     """Say what an operator can do about a kernel that refuses."""
-    status = Path("/proc/self/status").read_text()
-    effective = int(re.findall(r"CapEff:\s*(\w+)", status)[0], 16)
-    admin, perfmon, bpf = (
-        bool(effective >> cap & 1) for cap in (CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF)
-    )
-    if not admin and not (perfmon and bpf):
+    capabilities = read_capabilities()
+    if not capabilities & {"CAP_SYS_ADMIN"} and not capabilities >= LOAD_CAPABILITIES:
         return "Run it as root, or give it CAP_BPF and CAP_PERFMON (Linux 5.8)."
     return (
         "The kernel refuses: see whether lockdown is on "
@@ -243,7 +247,10 @@ def _attach(bcc: Any, rung: Rung, max_entries: int) -> Loaded:
         layouts={name: _layout(bpf[name.encode()]) for name in MMAPPED},
         lost_reasons=LOST_REASONS,
         max_entries=max_entries,
+        compat=rung.compat,
+        taxes=rung.taxes,
         bcc=bcc.__version__,
+        llvm=_llvm_version(),
         fds={name: bpf[name.encode()].map_fd for name in MMAPPED} | fds,
     )
 
@@ -252,6 +259,14 @@ def _missing_symbols(names: Iterable[str]) -> set[str]:
     """Return those of *names* that the running kernel has no function of."""
     text = Path("/proc/kallsyms").read_text()
     return {name for name in names if not re.search(rf"\s{name}\s", text)}
+
+
+def _llvm_version() -> str:
+    """Return the version of the libLLVM that bcc brought into this process."""
+    found = re.search(
+        r"libLLVM[-.](?:so\.)?([\d.]*\d)", Path("/proc/self/maps").read_text()
+    )
+    return found[1] if found else "unknown"
 
 
 def _compat_word_offset() -> int:
@@ -281,7 +296,9 @@ def _import_bcc() -> Any:
 
         bcc.BPF  # noqa: B018  PyPI's unrelated bcc has none
     except (ImportError, AttributeError) as error:
-        raise LoadError(NO_BCC.format(python=sys.executable, error=error)) from error
+        raise LoadError(
+            f"this Python ({sys.executable}) has no bcc: {error}", NO_BCC
+        ) from error
     return bcc
 
 
@@ -378,7 +395,7 @@ def main(channel: socket.socket, hook: str, max_entries: int) -> int:
     try:
         handover.send(channel, load(hook, max_entries))
     except LoadError as error:
-        handover.send_error(channel, str(error))
+        handover.send_error(channel, error)
         return 1
     return 0
 

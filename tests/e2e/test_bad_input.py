@@ -115,7 +115,7 @@ def test_tracefs_that_cannot_be_mounted() -> None:
         *privileges.WITHOUT_TRACEFS,
         *privileges.without_capability("sys_admin"),
     )
-    said = refusal(LISTEN, prefix=prefix)
+    said = refusal(LISTEN, "--bpf.hook=tracepoint", prefix=prefix)
     assert said.status == 1
     assert f"tracefs is not mounted at {privileges.TRACEFS}" in said.line
     assert "Operation not permitted" in said.line
