@@ -272,7 +272,7 @@ int mark_raw_exit(struct bpf_raw_tracepoint_args *ctx)
 }
 #endif
 
-#if defined(HOOK_KPROBE_KRETPROBE) || defined(HOOK_SYS_ENTER_EXIT)
+#ifdef HOOK_SYS_ENTER_EXIT
 /* Kernels before 5.15: the entry keeps the arguments for the exit. */
 struct mark_args {
 	u64 mask;
@@ -282,16 +282,16 @@ struct mark_args {
 /* pid_tgid -> arguments of a call between its entry and its exit */
 BPF_HASH(in_flight, u64, struct mark_args, 16384);
 
-static inline int keep_args(u64 flags, u64 mask)
+int mark_enter(struct sys_enter *ctx)
 {
 	u64 thread = bpf_get_current_pid_tgid();
-	struct mark_args args = {.mask = mask, .flags = flags};
+	struct mark_args args = {.mask = ctx->args[2], .flags = ctx->args[1]};
 
 	in_flight.update(&thread, &args);
 	return 0;
 }
 
-static inline int count_kept(s64 result)
+int mark_exit(struct sys_exit *ctx)
 {
 	u64 thread = bpf_get_current_pid_tgid();
 	struct mark_args *args = in_flight.lookup(&thread);
@@ -300,44 +300,8 @@ static inline int count_kept(s64 result)
 		count_lost(LOST_NO_ENTRY);
 		return 0;
 	}
-	count_call(FANOTIFY_MARK, args->flags, args->mask, result);
+	count_call(FANOTIFY_MARK, args->flags, args->mask, ctx->ret);
 	in_flight.delete(&thread);
 	return 0;
-}
-#endif
-
-#ifdef HOOK_KPROBE_KRETPROBE
-/* A wrapper's one argument is the address of the saved user registers. */
-int mark_call(struct pt_regs *ctx)
-{
-	struct pt_regs regs;
-
-	bpf_probe_read_kernel(&regs, sizeof(regs), (void *)REGS_ARG1(ctx));
-	return keep_args(NATIVE_FLAGS(&regs), NATIVE_MASK(&regs));
-}
-
-int mark_call_compat(struct pt_regs *ctx)
-{
-	struct pt_regs regs;
-
-	bpf_probe_read_kernel(&regs, sizeof(regs), (void *)REGS_ARG1(ctx));
-	return keep_args(COMPAT_FLAGS(&regs), COMPAT_MASK(&regs));
-}
-
-int mark_return(struct pt_regs *ctx)
-{
-	return count_kept((s32)REGS_RESULT(ctx));
-}
-#endif
-
-#ifdef HOOK_SYS_ENTER_EXIT
-int mark_enter(struct sys_enter *ctx)
-{
-	return keep_args(ctx->args[1], ctx->args[2]);
-}
-
-int mark_exit(struct sys_exit *ctx)
-{
-	return count_kept(ctx->ret);
 }
 #endif

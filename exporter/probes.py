@@ -52,8 +52,8 @@ NATIVE, COMPAT = (
 
 EXIT = "syscalls:sys_exit_fanotify_mark"
 
-ENTRIES = ("mark_call", "mark_call_compat", "mark_enter")
-"""Programs that only keep arguments: a run that they miss is lost at the exit."""
+ENTRY_PROGRAM = "mark_enter"
+"""Only keeps arguments: a run that it misses is lost, and counted, at the exit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +91,9 @@ def _attach_fentry(bpf: Any, _: str, function: str) -> int:
     return int(bpf.kfunc_exit_fds[function.encode()])
 
 
-def _attach_kprobe(bpf: Any, target: str, function: str) -> int:
-    event, name = target.encode(), function.encode()
-    if function.startswith("mark_return"):
-        bpf.attach_kretprobe(event=event, fn_name=name)
-        return int(bpf.kprobe_fds[b"r_" + event][name])
-    bpf.attach_kprobe(event=event, fn_name=name)
-    return int(bpf.kprobe_fds[b"p_" + event][name])
+def _attach_kretprobe(bpf: Any, target: str, function: str) -> int:
+    bpf.attach_kretprobe(event=target.encode(), fn_name=function.encode())
+    return int(bpf.kprobe_fds[b"r_" + target.encode()][function.encode()])
 
 
 def _attach_tracepoint(bpf: Any, target: str, function: str) -> int:
@@ -126,19 +122,8 @@ LADDER = (
     Rung(
         "kprobe",
         "HOOK_KRETPROBE",
-        _attach_kprobe,
+        _attach_kretprobe,
         ((NATIVE, "mark_return"), (COMPAT, "mark_return_compat")),
-    ),
-    Rung(
-        "kprobe",
-        "HOOK_KPROBE_KRETPROBE",
-        _attach_kprobe,
-        (
-            (NATIVE, "mark_call"),
-            (COMPAT, "mark_call_compat"),
-            (NATIVE, "mark_return"),
-            (COMPAT, "mark_return"),
-        ),
     ),
     Rung(
         "tracepoint",
@@ -153,7 +138,7 @@ LADDER = (
         "tracepoint",
         "HOOK_SYS_ENTER_EXIT",
         _attach_tracepoint,
-        (("syscalls:sys_enter_fanotify_mark", "mark_enter"), (EXIT, "mark_exit")),
+        (("syscalls:sys_enter_fanotify_mark", ENTRY_PROGRAM), (EXIT, "mark_exit")),
         compat=False,
         taxes=True,
         tracefs=True,
@@ -235,7 +220,7 @@ def _attach(bcc: Any, rung: Rung, max_entries: int) -> Loaded:
                         "fanotify_mark",
                         f"{rung.hook}:{target}",
                         attached=True,
-                        fds=(f"program:{label}",) if function not in ENTRIES else (),
+                        fds=(f"program:{label}",) if function != ENTRY_PROGRAM else (),
                     )
                 )
         except Exception as error:  # bcc raises nothing narrower

@@ -21,7 +21,6 @@ struct pt_regs {
 	u64 orig_ax, ip, cs, flags, sp, ss;
 };
 #define REGS_RESULT(regs) ((regs)->ax)
-#define REGS_ARG1(regs) ((regs)->di)
 #define NATIVE_FLAGS(regs) ((regs)->si)
 #define NATIVE_MASK(regs) ((regs)->dx)
 #define COMPAT_FLAGS(regs) ((regs)->cx)
@@ -38,7 +37,6 @@ struct pt_regs {
 	u64 regs[31], sp, pc, pstate, orig_x0;
 };
 #define REGS_RESULT(regs) ((regs)->regs[0])
-#define REGS_ARG1(regs) ((regs)->regs[0])
 #define NATIVE_FLAGS(regs) ((regs)->regs[1])
 #define NATIVE_MASK(regs) ((regs)->regs[2])
 #define COMPAT_FLAGS(regs) ((regs)->regs[1])

@@ -64,6 +64,7 @@ class Counts:
         exercised[" + ".join(probe.hook for probe in loaded.probes)] += 1
         self._maps = Maps(loaded)
         self._before = keyed(self.read().calls)
+        self._lost_before = self._lost()
 
     def read(self) -> Snapshot:
         return self._maps.read()
@@ -72,6 +73,13 @@ class Counts:
         """Return the new calls of *comms*, in the oracles' form."""
         new = keyed(self.read().calls) - self._before
         return Counter({key: n for key, n in new.items() if key[0] in comms})
+
+    def lost(self) -> int:
+        """Return how many calls the kernel says that it let no program see."""
+        return self._lost() - self._lost_before
+
+    def _lost(self) -> int:
+        return sum(lost.count for lost in self.read().lost)
 
 
 def keyed(calls: Iterable[Call]) -> Counter[Key]:

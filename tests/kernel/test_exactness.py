@@ -65,13 +65,20 @@ def test_prime_numbers_of_calls(counts: Counts, caller: Caller) -> None:
 
 
 def test_threads_of_many_names(counts: Counts, caller: Caller) -> None:
-    """8 threads with names of their own lose none of 200,000 calls."""
+    """
+    Of 200,000 calls by 8 threads with names of their own none is lost unseen.
+
+    A kernel that preempts itself skips programs, and says how often; on any other
+    each call is under its key.
+    """
     plan = [(ADD, 1 << bit, 5000) for bit in range(5)]
 
     made = caller.run(plan, "crowd", threads=8)
+    counted = counts.of(*(f"crowd{n}" for n in range(8)))
 
-    assert 200_000 == sum(made.values())
-    assert made == counts.of(*(f"crowd{n}" for n in range(8)))
+    assert 200_000 == made.total()
+    assert counted <= made
+    assert made.total() == counted.total() + counts.lost()
 
 
 def test_reading_disturbs_no_probe(counts: Counts, caller: Caller) -> None:
@@ -89,8 +96,11 @@ def test_reading_disturbs_no_probe(counts: Counts, caller: Caller) -> None:
     done.set()
     reader.join()
 
+    counted = counts.of("busy0", "busy1")
+
     assert sums == sorted(sums), "a counter went backwards"
-    assert made == counts.of("busy0", "busy1")
+    assert counted <= made
+    assert made.total() == counted.total() + counts.lost()
 
 
 def test_killed_in_the_middle(counts: Counts, caller: Caller, tmp_path: Path) -> None:
@@ -181,8 +191,9 @@ def test_created_is_the_first_call(counts: Counts, caller: Caller) -> None:
     assert before - 0.01 <= created <= after + 0.01
 
 
-def test_nothing_is_lost_silently(counts: Counts, caller: Caller) -> None:
-    """In a quiet run the kernel and the programs report no loss."""
-    caller.run([(ADD, OPEN, 1009)], "quiet")
+def test_one_caller_loses_nothing(counts: Counts, caller: Caller) -> None:
+    """One caller alone loses nothing, and nothing is said to be lost."""
+    made = caller.run([(ADD, OPEN, 1009)], "quiet")
 
-    assert {0} == {lost.count for lost in counts.read().lost}
+    assert made == counts.of("quiet")
+    assert counts.lost() == 0
