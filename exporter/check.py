@@ -15,7 +15,7 @@ from pathlib import Path
 from exporter import __version__, loader
 from exporter.errors import LoadError
 from exporter.handover import Loaded
-from exporter.probes import LADDER, Rung
+from exporter.hooks import LADDER, Rung
 from exporter.procfs import read_capabilities, read_mounted
 
 
@@ -88,7 +88,7 @@ def check(hook: str, sysfs: Path) -> Report:
 
 def _try(rung: Rung) -> Loaded | LoadError:
     try:
-        loaded = loader.load(rung.name, max_entries=1)
+        loaded = loader.load_rung(rung, max_entries=1)
     except LoadError as error:
         return error
     for fd in loaded.fds.values():
@@ -97,14 +97,11 @@ def _try(rung: Rung) -> Loaded | LoadError:
 
 
 def _trial(rung: Rung, outcome: Loaded | LoadError) -> Trial:
-    refused = isinstance(outcome, LoadError)
     return Trial(
         rung=rung.name,
         hook=rung.hook,
-        works=not refused,
-        reason=outcome.why.partition(f"{rung.name}: ")[2] or outcome.why
-        if isinstance(outcome, LoadError)
-        else "",
+        works=isinstance(outcome, Loaded),
+        reason=outcome.why if isinstance(outcome, LoadError) else "",
         sees_compat=rung.compat,
         slows_every_syscall=rung.taxes,
     )

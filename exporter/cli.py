@@ -14,7 +14,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
@@ -30,6 +31,7 @@ from exporter.registry import Collector, build_registry
 
 HOOKS = ("auto", "fentry", "kprobe", "tracepoint", "raw_tracepoint")
 COLLECTORS = {"mark_calls": "fanotify_mark(2) calls"}
+CHECK_FLAGS = ("--json",)
 REPEATABLE = ("--web.listen-address",)
 MAX_MAX_ENTRIES = 262_144
 ENVIRONMENT_PREFIX = "FANOTIFY_EXPORTER_"
@@ -54,6 +56,11 @@ class Parser(argparse.ArgumentParser):
             UsageError: a flag or a variable is unknown or has a bad value.
         """
         given = {word.partition("=")[0] for word in argv}
+        known = {*self._option_string_actions, *CHECK_FLAGS}
+        for word in given - known:
+            # Else argparse takes an unknown flag's value for a command.
+            if word.startswith("-"):
+                self.error(f"unrecognized arguments: {word}")
         words = []
         for action in self._actions:
             if action.option_strings and given.isdisjoint(action.option_strings):
@@ -210,35 +217,41 @@ def serve(arguments: argparse.Namespace) -> None:
     """Attach, then answer scrapes until a signal says stop."""
     options = vars(arguments)
     logs.setup(options["log.level"], options["log.format"])
-    sockets = web.listen(options.get("web.listen_address", [":10301"]))
-    loaded = loader.load(options["bpf.hook"], options["bpf.max_entries"])
-    collectors = build_collectors(loaded, options)
-    site = web.Site(
-        registry=build_registry(collectors),
-        telemetry_path=options["web.telemetry_path"],
-        ready=lambda: all(probe.attached for probe in loaded.probes),
-    )
+    with ExitStack() as listening:
+        sockets = web.listen(options.get("web.listen_address", [":10301"]))
+        for each in sockets:
+            listening.enter_context(each)
+        loaded = loader.load(options["bpf.hook"], options["bpf.max_entries"])
+        log_start(loaded, map(web.address, sockets))
+        site = web.Site(
+            registry=build_registry(build_collectors(loaded, options)),
+            telemetry_path=options["web.telemetry_path"],
+            ready=lambda: all(probe.attached for probe in loaded.probes),
+        )
+        # What exists now stays: no later garbage collection need look at it.
+        gc.freeze()
+        asyncio.run(web.serve(site, sockets))
+
+
+def log_start(loaded: Loaded, addresses: Iterable[str]) -> None:
+    """Log which hook runs and where, why no better one, and what it misses."""
     for rung, reason in loaded.reasons.items():
         log.info("hook not used", extra={"hook": rung, "reason": reason})
     log.info(
         "listening",
         extra={
             "version": __version__,
-            "address": ",".join(map(web.address, sockets)),
+            "address": ",".join(addresses),
             "hook": ",".join(probe.hook for probe in loaded.probes),
             "kernel": os.uname().release,
             "bcc": loaded.bcc,
         },
     )
+    hook = {"hook": loaded.hook}
     if not loaded.compat:
-        log.warning("32-bit compat calls are not seen", extra={"hook": loaded.hook})
+        log.warning("32-bit compat calls are not seen", extra=hook)
     if loaded.taxes:
-        log.warning(
-            "this hook slows every system call of the host", extra={"hook": loaded.hook}
-        )
-    # What exists now stays: no later garbage collection need look at it.
-    gc.freeze()
-    asyncio.run(web.serve(site, sockets))
+        log.warning("this hook slows every system call of the host", extra=hook)
 
 
 def build_collectors(

@@ -8,11 +8,12 @@ here. Only what our registry holds is covered: counters and gauges.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from prometheus_client.core import Metric
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.openmetrics.exposition import (
     CONTENT_TYPE_LATEST as OPENMETRICS_CONTENT_TYPE,
 )
@@ -24,10 +25,30 @@ Encoder = Callable[[Iterable[Metric]], bytes]
 
 def negotiate(accept: str) -> tuple[Encoder, str]:
     """Return the encoder, and its content type, for a request's Accept header."""
-    _, content_type = choose_encoder(accept)
-    if content_type.startswith("application/openmetrics-text"):
+    wanted = qualities(accept)
+    openmetrics = wanted.get("application/openmetrics-text", 0.0)
+    if openmetrics and openmetrics >= wanted.get("text/plain", 0.0):
         return encode_openmetrics, OPENMETRICS_CONTENT_TYPE
-    return encode_text, content_type
+    return encode_text, CONTENT_TYPE_PLAIN_0_0_4
+
+
+def qualities(header: str) -> dict[str, float]:
+    """
+    Return what an Accept or Accept-Encoding header wants, and how much (0 to 1).
+
+    Nonsense counts as not wanted; of several variants of a name the best counts.
+
+    >>> qualities("gzip;q=0.5, br, *;q=no")
+    {'gzip': 0.5, 'br': 1.0, '*': 0.0}
+    """
+    found: dict[str, float] = {}
+    for item in header.lower().split(","):
+        name, *parameters = (part.strip() for part in item.split(";"))
+        values = [part[2:] for part in parameters if part.startswith("q=")]
+        well_formed = re.fullmatch(r"0(\.\d*)?|1(\.0*)?", values[0]) if values else None
+        quality = float(values[0]) if well_formed else float(not values)
+        found[name] = max(quality, found.get(name, 0.0))
+    return found
 
 
 def encode_text(families: Iterable[Metric]) -> bytes:

@@ -106,12 +106,15 @@ def _parse(description: dict[str, object], fds: Sequence[int]) -> Loaded:
     names = plain.pop("fds")
     probes = plain.pop("probes")
     layouts = plain.pop("layouts")
+    reasons = plain.pop("lost_reasons")
     assert isinstance(names, list)
+    assert isinstance(reasons, list)
     assert isinstance(probes, list)
     assert isinstance(layouts, dict)
     return Loaded(
         fds=dict(zip(names, fds, strict=True)),
-        probes=tuple(Probe(**probe) for probe in probes),
+        probes=tuple(Probe(**probe | {"fds": tuple(probe["fds"])}) for probe in probes),
+        lost_reasons=tuple(reasons),
         layouts={
             name: Layout(tuple(each["names"]), each["format"], each["entries"])
             for name, each in layouts.items()

@@ -57,4 +57,5 @@ class LogfmtFormatter(logging.Formatter):
 
 def _plain(value: object) -> str:
     text = str(value)
-    return text if re.fullmatch(r"[^\s\"=\\]+", text) else json.dumps(text)
+    plain = text.isprintable() and re.fullmatch(r"[^\s\"=\\]+", text)
+    return text if plain else json.dumps(text)

@@ -14,9 +14,8 @@ import re
 import socket
 import struct
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from typing import Any
 from exporter import handover
 from exporter.errors import LoadError
 from exporter.handover import Layout, Loaded, Probe
+from exporter.hooks import COMPAT, ENTRY_PROGRAM, LADDER, Rung
 from exporter.procfs import read_capabilities
 
 
@@ -42,47 +42,6 @@ NO_BCC = (
     "project) and run the exporter in a virtual environment made by "
     "/usr/bin/python3 -m venv --system-site-packages."
 )
-
-NATIVE, COMPAT = (
-    ("__arm64_sys_fanotify_mark", "__arm64_compat_sys_fanotify_mark")
-    if os.uname().machine == "aarch64"
-    else ("__x64_sys_fanotify_mark", "__ia32_compat_sys_fanotify_mark")
-)
-"""The syscall wrappers; a kernel without 32-bit support lacks the second."""
-
-EXIT = "syscalls:sys_exit_fanotify_mark"
-
-ENTRY_PROGRAM = "mark_enter"
-"""Only keeps arguments: a run that it misses is lost, and counted, at the exit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """
-    One way to attach.
-
-    Attributes:
-        hook: what --bpf.hook calls it.
-        macro: selects its programs in the C file.
-        attach: attaches with bcc the function to the kernel's target.
-        hooks: (target, function), in the order to attach.
-        compat: whether it sees 32-bit compat calls.
-        taxes: whether every system call of the host gets slower.
-        tracefs: whether attaching reads it.
-    """
-
-    hook: str
-    macro: str
-    attach: Callable[[Any, str, str], int]
-    hooks: tuple[tuple[str, str], ...]
-    compat: bool = True
-    taxes: bool = False
-    tracefs: bool = False
-
-    @property
-    def name(self) -> str:
-        """The rung in one word, unique in the ladder."""
-        return self.macro.removeprefix("HOOK_").lower()
 
 
 def _attach_fentry(bpf: Any, _: str, function: str) -> int:
@@ -106,83 +65,25 @@ def _attach_raw_tracepoint(bpf: Any, target: str, function: str) -> int:
     return int(bpf.raw_tracepoint_fds[target.encode()])
 
 
-LADDER = (
-    Rung(
-        "fentry",
-        "HOOK_FEXIT",
-        _attach_fentry,
-        (("do_fanotify_mark", "kretfunc__do_fanotify_mark"),),
-    ),
-    Rung(
-        "fentry",
-        "HOOK_FEXIT_WRAPPERS",
-        _attach_fentry,
-        ((NATIVE, f"kretfunc__{NATIVE}"), (COMPAT, f"kretfunc__{COMPAT}")),
-    ),
-    Rung(
-        "kprobe",
-        "HOOK_KRETPROBE",
-        _attach_kretprobe,
-        ((NATIVE, "mark_return"), (COMPAT, "mark_return_compat")),
-    ),
-    Rung(
-        "tracepoint",
-        "HOOK_SYS_EXIT",
-        _attach_tracepoint,
-        ((EXIT, "mark_exit"),),
-        compat=False,
-        taxes=True,
-        tracefs=True,
-    ),
-    Rung(
-        "tracepoint",
-        "HOOK_SYS_ENTER_EXIT",
-        _attach_tracepoint,
-        (("syscalls:sys_enter_fanotify_mark", ENTRY_PROGRAM), (EXIT, "mark_exit")),
-        compat=False,
-        taxes=True,
-        tracefs=True,
-    ),
-    Rung(
-        "raw_tracepoint",
-        "HOOK_RAW_SYS_EXIT",
-        _attach_raw_tracepoint,
-        (("sys_exit", "mark_raw_exit"),),
-        taxes=True,
-    ),
-)
-"""Best first."""
+ATTACH: Mapping[str, Callable[[Any, str, str], int]] = {
+    "fentry": _attach_fentry,
+    "kprobe": _attach_kretprobe,
+    "tracepoint": _attach_tracepoint,
+    "raw_tracepoint": _attach_raw_tracepoint,
+}
+"""By hook: attach with bcc a function to a target, return what keeps it there."""
 
 
-class AttachError(Exception):
-    """A rung does not work here: the kernel's or clang's words, and what helps."""
-
-    def __init__(self, why: str, advice: str = "") -> None:
-        """Take the reason, and advice if it is known better than _advice()'s."""
-        super().__init__(why)
-        self.advice = advice
-
-
-def load(hook: str, max_entries: int, rungs: Sequence[Rung] = LADDER) -> Loaded:
+def load(rung: Rung, max_entries: int) -> Loaded:
     """
-    Attach by the first rung that works; *hook* is one rung's hook, name or "auto".
+    Attach by *rung*.
 
     Raises:
-        LoadError: none works; the text has each one's reason and what to do.
+        LoadError: it does not work here; kernel's or clang's words, and what to do.
     """
-    bcc = _import_bcc()
-    reasons: dict[str, str] = {}
-    advice = ""
-    for rung in rungs:
-        if hook not in ("auto", rung.hook, rung.name):
-            continue
-        try:
-            return replace(_attach(bcc, rung, max_entries), reasons=reasons)
-        except AttachError as error:
-            reasons[rung.name] = str(error)
-            advice = error.advice
-    tried = "; ".join(f"{name}: {why}" for name, why in reasons.items())
-    raise LoadError(f"cannot attach to fanotify_mark: {tried}", advice or _advice())
+    if rung.tracefs:
+        _need_tracefs()
+    return _attach(_import_bcc(), rung, max_entries)
 
 
 def _advice() -> str:
@@ -197,8 +98,6 @@ def _advice() -> str:
 
 
 def _attach(bcc: Any, rung: Rung, max_entries: int) -> Loaded:
-    if rung.tracefs:
-        _need_tracefs()
     missing = _missing_symbols(target for target, _ in rung.hooks)
     flags = [f"-D{rung.macro}", f"-DMAX_ENTRIES={max_entries}"]
     flags.append(f"-DCOMPAT_WORD_OFFSET={_compat_word_offset()}")
@@ -213,7 +112,7 @@ def _attach(bcc: Any, rung: Rung, max_entries: int) -> Loaded:
                 if target == COMPAT and target in missing:
                     continue
                 label = f"{function}@{target}"
-                fds[f"link:{label}"] = rung.attach(bpf, target, function)
+                fds[f"link:{label}"] = ATTACH[rung.hook](bpf, target, function)
                 fds[f"program:{label}"] = bpf.funcs[function.encode()].fd
                 probes.append(
                     Probe(
@@ -224,7 +123,7 @@ def _attach(bcc: Any, rung: Rung, max_entries: int) -> Loaded:
                     )
                 )
         except Exception as error:  # bcc raises nothing narrower
-            raise AttachError(words() or str(error)) from error
+            raise LoadError(words() or str(error), _advice()) from error
     KEPT.append(bpf)
     return Loaded(
         hook=rung.hook,
@@ -294,7 +193,7 @@ def _need_tracefs() -> None:
     except FileNotFoundError:
         _mount_tracefs()
     except PermissionError as error:
-        raise AttachError(
+        raise LoadError(
             f"cannot read {TRACEFS}: {error.strerror}",
             "Run it as root, or give it CAP_DAC_READ_SEARCH, CAP_BPF and CAP_PERFMON.",
         ) from error
@@ -309,7 +208,7 @@ def _mount_tracefs() -> None:
         or libc.mount(b"tracefs", bytes(TRACEFS), b"tracefs", 0, None)
     ):
         why = os.strerror(ctypes.get_errno())
-        raise AttachError(
+        raise LoadError(
             f"tracefs is not mounted at {TRACEFS}, and mounting it: {why}",
             f"Mount it (mount -t tracefs tracefs {TRACEFS}), or run the exporter as "
             "root, or give it CAP_SYS_ADMIN, CAP_BPF and CAP_PERFMON.",
@@ -375,10 +274,11 @@ def _members(name: str, kind: Any) -> Iterator[tuple[str, str]]:
         yield name, kind._type_
 
 
-def main(channel: socket.socket, hook: str, max_entries: int) -> int:
+def main(channel: socket.socket, rung: str, max_entries: int) -> int:
     """Send attached probes, or the reason why there are none, over *channel*."""
+    by_name = {each.name: each for each in LADDER}
     try:
-        handover.send(channel, load(hook, max_entries))
+        handover.send(channel, load(by_name[rung], max_entries))
     except LoadError as error:
         handover.send_error(channel, error)
         return 1

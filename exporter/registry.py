@@ -74,7 +74,7 @@ def _scrape_families() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
 
 def build_registry(collectors: Mapping[str, Collector]) -> CollectorRegistry:
     """Return a registry of *collectors* and prometheus-client's process metrics."""
-    registry = CollectorRegistry()
+    registry = CollectorRegistry(auto_describe=True)
     registry.register(IsolatedCollectors(collectors))
     ProcessCollector(registry=registry)
     return registry

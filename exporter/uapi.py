@@ -83,6 +83,9 @@ BLOCKING_MASK: Final = 0x0017_0000
 
 _KERNEL_ERRNOS: Final = MappingProxyType(
     {
+        35: "EDEADLK",
+        95: "EOPNOTSUPP",
+        133: "EHWPOISON",
         512: "ERESTARTSYS",
         513: "ERESTARTNOINTR",
         514: "ERESTARTNOHAND",
@@ -104,7 +107,10 @@ _KERNEL_ERRNOS: Final = MappingProxyType(
         531: "ENOGRACE",
     }
 )
-"""include/linux/errno.h: seen by a probe, never by the caller."""
+"""
+From 512 on include/linux/errno.h: seen by a probe, never by the caller. Before:
+where Python knows another name, or none.
+"""
 
 _FLAG_FIELDS: Final = {
     **MARK_COMMANDS,
@@ -174,7 +180,7 @@ def mark_type(flags: int) -> str:
 
 def errno_name(number: int) -> str:
     """Return the symbol of an errno ('EBADF'), or its digits if it has none."""
-    return _errno.errorcode.get(number) or _KERNEL_ERRNOS.get(number) or str(number)
+    return _KERNEL_ERRNOS.get(number) or _errno.errorcode.get(number) or str(number)
 
 
 @lru_cache(maxsize=4096)

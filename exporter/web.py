@@ -15,13 +15,12 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import gzip_accepted
 from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream, StreamClosedError
@@ -30,7 +29,7 @@ from tornado.web import Application, RequestHandler
 
 from exporter import __version__
 from exporter.errors import ListenError, UsageError
-from exporter.exposition import negotiate
+from exporter.exposition import negotiate, qualities
 
 
 MAX_PORT = 65535
@@ -109,7 +108,7 @@ class Metrics(Page):
         names = self.get_query_arguments("name[]")
         registry = self.site.registry
         families = (registry.restricted_registry(names) if names else registry).collect
-        zipped = gzip_accepted(self.request.headers.get("Accept-Encoding", ""))
+        zipped = qualities(self.request.headers.get("Accept-Encoding", "")).get("gzip")
 
         def scrape() -> bytes:
             text = encode(families())
@@ -186,23 +185,29 @@ def listen(addresses: Sequence[str]) -> list[socket.socket]:
         UsageError: an address is malformed.
         ListenError: an address is taken, or not this host's.
     """
-    sockets = []
-    for text in addresses:
-        parts = re.fullmatch(r"(?:([^][:]*)|\[([^][]+)\]):(\d{1,5})", text)
-        if not parts or int(parts[3]) > MAX_PORT:
-            raise UsageError(
-                f"--web.listen-address {text!r} is not an address: "
-                "say host:port, [IPv6]:port or :port"
-            )
-        try:
-            sockets += bind_sockets(int(parts[3]), parts[1] or parts[2] or None)
-        except (OSError, UnicodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "not a host name"
-            raise ListenError(
-                f"cannot listen on {text}: {why}. Choose another "
-                "address with --web.listen-address"
-            ) from error
+    sockets: list[socket.socket] = []
+    with ExitStack() as opened:
+        for text in addresses:
+            sockets += map(opened.enter_context, _bind(text))
+        opened.pop_all()
     return sockets
+
+
+def _bind(text: str) -> list[socket.socket]:
+    parts = re.fullmatch(r"(?:([^][:]*)|\[([^][]+)\]):(\d{1,5})", text)
+    if not parts or int(parts[3]) > MAX_PORT:
+        raise UsageError(
+            f"--web.listen-address {text!r} is not an address: "
+            "say host:port, [IPv6]:port or :port"
+        )
+    try:
+        return bind_sockets(int(parts[3]), parts[1] or parts[2] or None)
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not a host name"
+        raise ListenError(
+            f"cannot listen on {text}: {why}. Choose another "
+            "address with --web.listen-address"
+        ) from error
 
 
 def address(listening: socket.socket) -> str:

@@ -23,7 +23,7 @@ from exporter import loader
 from exporter.errors import LoadError
 from exporter.handover import Loaded
 from exporter.maps import Call, Maps, Snapshot
-from exporter.probes import LADDER
+from exporter.hooks import LADDER
 
 
 Key = tuple[str, int, int, int]

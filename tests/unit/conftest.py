@@ -1,0 +1,73 @@
+"""What several unit tests share: an option, real memory, the root logger."""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="rewrite tests/unit/golden instead of comparing with it",
+    )
+
+
+@pytest.fixture
+def memory() -> Iterator[Callable[[bytes], int]]:
+    """Make descriptors that can be mapped as a BPF array can: whole pages."""
+    made: list[int] = []
+
+    def make(content: bytes) -> int:
+        fd = os.memfd_create("array")
+        made.append(fd)
+        os.ftruncate(fd, max(1, -(-len(content) // mmap.PAGESIZE)) * mmap.PAGESIZE)
+        os.pwrite(fd, content, 0)
+        return fd
+
+    yield make
+    for fd in made:
+        os.close(fd)
+
+
+@pytest.fixture
+def root_logger() -> Iterator[logging.Logger]:
+    """Give the root logger, and put it back as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    # logs.setup() closes the handlers that it replaces: hide pytest's own from it.
+    root.handlers[:] = []
+    yield root
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def loader_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], None]:
+    """Let the loader's next child run a shell script in the place of Python."""
+
+    def become(script: str) -> None:
+        program = tmp_path / "child"
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(program))
+
+    return become
+
+
+@pytest.fixture
+def handing_over_child(loader_child: Callable[[str], None]) -> None:
+    """Let the loader's next child hand over two arrays of memory and exit."""
+    loader_child(f'exec {sys.executable} {FIXTURES / "handing_over.py"} "$4"')

@@ -1,0 +1,143 @@
+"""
+The whole exposition of a fixed set of samples, as files to review like code.
+
+``make golden`` rewrites them.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from exporter.exporter_health import ExporterHealthCollector
+from exporter.exposition import Encoder, encode_openmetrics, encode_text
+from exporter.handover import Loaded, Probe
+from exporter.maps import OTHER_COMM, Call, Lost, Snapshot, Usage
+from exporter.mark_calls import MarkCallsCollector
+from exporter.registry import build_registry
+from exporter.uapi import comm_text
+
+
+GOLDEN = Path(__file__).parent / "golden"
+TEXT = GOLDEN / "metrics.txt"
+OPENMETRICS = GOLDEN / "metrics.openmetrics.txt"
+
+BOOTED = 1_750_000_000.0
+
+SNAPSHOT = Snapshot(
+    since=1_700_000_000.0,
+    calls=(
+        # fatrace marks every mount, and learns that its kernel is too old for one.
+        Call("fatrace", 0x011, 0x4000_003B, 0, 12, BOOTED + 60.25),
+        Call("fatrace", 0x101, 0x4000_003B, 22, 1, BOOTED + 60.125),
+        # clamonacc removes with an empty mask, always in vain (clamav's inotif.c).
+        Call("clamonacc", 0x001, 0x0801_0000, 0, 5041, BOOTED + 10),
+        Call("clamonacc", 0x002, 0, 22, 5041, BOOTED + 11),
+        Call("clamonacc", 0x001, 0x0801_0000, 28, 3, BOOTED + 12),
+        # fapolicyd blocks whole mounts and goes away.
+        Call("fapolicyd", 0x011, 0x0005_0000, 0, 9, BOOTED + 5),
+        Call("fapolicyd", 0x090, 0, 0, 1, BOOTED + 500),
+        # A mount namespace watch, and bits that no header names yet.
+        Call("systemd", 0x111, 0x0300_0000, 0, 1, BOOTED + 2),
+        Call("future", 0x8001, 0x8000_0000_0000_2020, 22, 2, BOOTED + 70),
+        # Two commands at once, and a count beyond what a float holds to the unit.
+        Call("fuzzer", 0x083, 0x8000_0020, 22, 2**53 + 2, BOOTED + 80),
+        # Names that bite.
+        Call(comm_text(b""), 0x001, 0x20, 0, 1, BOOTED + 90),
+        Call(comm_text(b'"} 1\nforged 1'), 0x001, 0x20, 0, 1, BOOTED + 91),
+        Call(comm_text(b"a\\nb\xff\xc3\xa9"), 0x001, 0x20, 9, 1, BOOTED + 92),
+        # The map was full.
+        Call(OTHER_COMM, 0x011, 0, 0, 400, BOOTED + 100),
+        Call(OTHER_COMM, 0x011, 0, 1, 3, BOOTED + 101),
+    ),
+    usage=(Usage("calls_root", 4096, 8192), Usage("calls_user", 8192, 8192)),
+    lost=(
+        Lost("fanotify_mark", "no_entry", 0),
+        Lost("fanotify_mark", "recursion", 2),
+    ),
+)
+
+LOADED = Loaded(
+    hook="tracepoint",
+    probes=(
+        Probe(
+            "fanotify_mark",
+            "tracepoint:syscalls:sys_enter_fanotify_mark",
+            attached=True,
+        ),
+        Probe(
+            "fanotify_mark",
+            "tracepoint:syscalls:sys_exit_fanotify_mark",
+            attached=False,
+        ),
+    ),
+    layouts={},
+    lost_reasons=("no_entry",),
+    max_entries=8192,
+    compat=False,
+    taxes=True,
+    bcc="0.26.0",
+    llvm="14",
+)
+
+
+def registry() -> CollectorRegistry:
+    return build_registry(
+        {
+            "mark_calls": MarkCallsCollector(lambda: SNAPSHOT),
+            "exporter_health": ExporterHealthCollector(LOADED, lambda: SNAPSHOT),
+        }
+    )
+
+
+def normalise(text: str) -> str:
+    """
+    Replace what differs between two runs or machines, and nothing else.
+
+    The values of process_* and of the collectors' durations become 0; the labels
+    version, revision, python and kernel of build_info become "NORMALISED".
+    """
+    volatile = r"process_\w+|fanotify_exporter_collector_duration_seconds"
+    text = re.sub(
+        rf"^((?:{volatile})(?:{{.*}})?) .+$", r"\1 0.0", text, flags=re.MULTILINE
+    )
+    build_info = re.search(r"^fanotify_exporter_build_info{.*$", text, re.MULTILINE)
+    assert build_info
+    fixed = re.sub(
+        r'\b(version|revision|python|kernel)="[^"]*"', r'\1="NORMALISED"', build_info[0]
+    )
+    return text.replace(build_info[0], fixed)
+
+
+@pytest.mark.parametrize(
+    ("golden", "encode"), [(TEXT, encode_text), (OPENMETRICS, encode_openmetrics)]
+)
+def test_exposition_is_as_reviewed(
+    golden: Path, encode: Encoder, pytestconfig: pytest.Config
+) -> None:
+    """The same samples give the same bytes as when they were last looked at."""
+    text = normalise(encode(registry().collect()).decode())
+    if pytestconfig.getoption("--update-golden", default=False):
+        golden.write_text(text)
+    assert golden.read_text().splitlines() == text.splitlines()
+
+
+def test_promtool_has_nothing_to_say() -> None:
+    """Prometheus' own linter finds no fault with a name, a type or a HELP."""
+    promtool = shutil.which("promtool")
+    if not promtool:
+        pytest.skip("no promtool (Debian: prometheus)")
+    with TEXT.open("rb") as text:
+        check = subprocess.run(
+            [promtool, "check", "metrics"],
+            stdin=text,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert ("", "", 0) == (check.stdout, check.stderr, check.returncode)

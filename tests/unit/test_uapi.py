@@ -1,0 +1,387 @@
+"""Numbers in, the uapi's words out, against a second copy of the numbers."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from itertools import combinations, product
+from pathlib import Path
+
+import pytest
+
+from exporter import uapi
+
+
+FANOTIFY_H = Path("/usr/include/linux/fanotify.h")
+ERRNO_HEADERS = (
+    Path("/usr/include/asm-generic/errno-base.h"),
+    Path("/usr/include/asm-generic/errno.h"),
+)
+
+U32, U64 = 32, 64
+
+COMMANDS = {
+    "FAN_MARK_ADD": 0x001,
+    "FAN_MARK_REMOVE": 0x002,
+    "FAN_MARK_FLUSH": 0x080,
+}
+MODIFIERS = {
+    "FAN_MARK_DONT_FOLLOW": 0x004,
+    "FAN_MARK_ONLYDIR": 0x008,
+    "FAN_MARK_IGNORED_MASK": 0x020,
+    "FAN_MARK_IGNORED_SURV_MODIFY": 0x040,
+    "FAN_MARK_EVICTABLE": 0x200,
+    "FAN_MARK_IGNORE": 0x400,
+}
+TYPES = {
+    "FAN_MARK_INODE": 0x000,
+    "FAN_MARK_MOUNT": 0x010,
+    "FAN_MARK_FILESYSTEM": 0x100,
+    "FAN_MARK_MNTNS": 0x110,
+}
+FLAGS = {**COMMANDS, **MODIFIERS, **TYPES}
+
+MASK = {
+    "FAN_ACCESS": 0x1,
+    "FAN_MODIFY": 0x2,
+    "FAN_ATTRIB": 0x4,
+    "FAN_CLOSE_WRITE": 0x8,
+    "FAN_CLOSE_NOWRITE": 0x10,
+    "FAN_OPEN": 0x20,
+    "FAN_MOVED_FROM": 0x40,
+    "FAN_MOVED_TO": 0x80,
+    "FAN_CREATE": 0x100,
+    "FAN_DELETE": 0x200,
+    "FAN_DELETE_SELF": 0x400,
+    "FAN_MOVE_SELF": 0x800,
+    "FAN_OPEN_EXEC": 0x1000,
+    "FAN_Q_OVERFLOW": 0x4000,
+    "FAN_FS_ERROR": 0x8000,
+    "FAN_OPEN_PERM": 0x10000,
+    "FAN_ACCESS_PERM": 0x20000,
+    "FAN_OPEN_EXEC_PERM": 0x40000,
+    "FAN_PRE_ACCESS": 0x100000,
+    "FAN_MNT_ATTACH": 0x1000000,
+    "FAN_MNT_DETACH": 0x2000000,
+    "FAN_EVENT_ON_CHILD": 0x8000000,
+    "FAN_RENAME": 0x10000000,
+    "FAN_ONDIR": 0x40000000,
+}
+
+ERRNOS = {
+    1: "EPERM",
+    2: "ENOENT",
+    9: "EBADF",
+    11: "EAGAIN",
+    12: "ENOMEM",
+    13: "EACCES",
+    17: "EEXIST",
+    18: "EXDEV",
+    19: "ENODEV",
+    20: "ENOTDIR",
+    21: "EISDIR",
+    22: "EINVAL",
+    24: "EMFILE",
+    28: "ENOSPC",
+    35: "EDEADLK",
+    38: "ENOSYS",
+    95: "EOPNOTSUPP",
+    512: "ERESTARTSYS",
+    513: "ERESTARTNOINTR",
+    514: "ERESTARTNOHAND",
+    516: "ERESTART_RESTARTBLOCK",
+    524: "ENOTSUPP",
+}
+
+
+def number_of(text: str, numbers: Mapping[str, int]) -> int:
+    """Read a text back, by the copies above."""
+    terms = text.split("|")
+    return sum(numbers[term] if term in numbers else int(term, 0) for term in terms)
+
+
+@lru_cache
+def some_numbers(width: int) -> frozenset[int]:
+    """Zero, all ones, every bit, every pair of bits, and random ones."""
+    bits = [1 << shift for shift in range(width)]
+    chance = random.Random(301)
+    numbers = {
+        0,
+        (1 << width) - 1,
+        *bits,
+        *(one | other for one, other in combinations(bits, 2)),
+        *(chance.getrandbits(width) for _ in range(3_000)),
+        *(chance.getrandbits(width) & chance.getrandbits(width) for _ in range(2_000)),
+    }
+    return frozenset(numbers)
+
+
+def header_numbers(lines: Iterable[str]) -> dict[str, int]:
+    """Return the names that C header lines define as one literal number."""
+    found = (
+        re.match(r"#define\s+(\w+)\s+(0[xX][0-9a-fA-F]+|\d+)\s*(?:/\*|$)", line)
+        for line in lines
+    )
+    return {define[1]: int(define[2], 0) for define in found if define}
+
+
+@pytest.fixture
+def fanotify_h() -> list[str]:
+    if not FANOTIFY_H.exists():
+        pytest.skip(f"no {FANOTIFY_H} (linux-libc-dev)")
+    return FANOTIFY_H.read_text().splitlines()
+
+
+def test_flag_tables_are_the_uapi() -> None:
+    """The three tables of flags have every constant of the uapi and no other."""
+    assert {v: k for k, v in COMMANDS.items()} == uapi.MARK_COMMANDS
+    assert {v: k for k, v in MODIFIERS.items()} == uapi.MARK_MODIFIERS
+    assert {v: k for k, v in TYPES.items()} == uapi.MARK_TYPES
+    assert 0x110 == uapi.MARK_TYPE_MASK
+
+
+def test_mask_table_is_the_uapi() -> None:
+    """The mask's table has every constant of the uapi and no other."""
+    assert {v: k for k, v in MASK.items()} == uapi.MASK
+
+
+def test_flags_agree_with_the_header(fanotify_h: list[str]) -> None:
+    """Every FAN_MARK_ constant of this machine's header has its name here."""
+    defined = {
+        name: number
+        for name, number in header_numbers(fanotify_h).items()
+        if name.startswith("FAN_MARK_")
+    }
+    assert len(defined) >= 9
+    named = {name: FLAGS[name] for name in defined}
+    assert defined == named
+    assert {name for name, number in defined.items() if number} == {
+        uapi.mark_flag_names(n) for n in defined.values() if n
+    }
+
+
+def test_mask_agrees_with_the_header(fanotify_h: list[str]) -> None:
+    """Every event constant of this machine's header has its name here."""
+    events = fanotify_h[: fanotify_h.index("/* helper events */")]
+    defined = header_numbers(events)
+    assert len(defined) >= 18
+    assert defined == {uapi.mask_names(number): number for number in defined.values()}
+
+
+def test_blocking_mask_is_the_permission_events() -> None:
+    """A mask blocks if it has a permission event or FAN_PRE_ACCESS."""
+    blocking = [
+        number
+        for name, number in MASK.items()
+        if name.endswith("_PERM") or name == "FAN_PRE_ACCESS"
+    ]
+    assert sum(blocking) == uapi.BLOCKING_MASK
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [each for each in FLAGS.items() if each[1]]
+)
+def test_names_each_flag(name: str, number: int) -> None:
+    """A flag alone is its name alone."""
+    assert name == uapi.mark_flag_names(number)
+
+
+@pytest.mark.parametrize(("name", "number"), MASK.items())
+def test_names_each_mask_bit(name: str, number: int) -> None:
+    """A mask bit alone is its name alone, in both ways to spell it."""
+    assert name == uapi.mask_names(number)
+    assert (name,) == uapi.mask_bit_names(number)
+
+
+def test_zero_is_0() -> None:
+    """No bits at all is the text "0", never an empty label."""
+    assert "0" == uapi.mark_flag_names(0)
+    assert "0" == uapi.mask_names(0)
+    assert () == uapi.mask_bit_names(0)
+
+
+def test_all_ones_of_flags() -> None:
+    """32 ones name all flags, the type once, and keep the unnamed bits in one term."""
+    expected = (
+        "FAN_MARK_ADD|FAN_MARK_REMOVE|FAN_MARK_DONT_FOLLOW|FAN_MARK_ONLYDIR|"
+        "FAN_MARK_IGNORED_MASK|FAN_MARK_IGNORED_SURV_MODIFY|FAN_MARK_FLUSH|"
+        "FAN_MARK_MNTNS|FAN_MARK_EVICTABLE|FAN_MARK_IGNORE|0xfffff800"
+    )
+    assert expected == uapi.mark_flag_names(0xFFFF_FFFF)
+
+
+def test_all_ones_of_a_mask() -> None:
+    """64 ones name all events, in order, and keep the unnamed bits in one term."""
+    expected = "|".join(MASK) + "|0xffffffffa4e82000"
+    assert expected == uapi.mask_names(0xFFFF_FFFF_FFFF_FFFF)
+
+
+def test_all_ones_bit_by_bit() -> None:
+    """64 ones are 64 bits, each with a text of its own."""
+    names = uapi.mask_bit_names(0xFFFF_FFFF_FFFF_FFFF)
+    assert 64 == len(names)
+    assert [1 << n for n in range(64)] == [number_of(name, MASK) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("spell", "numbers", "width"),
+    [(uapi.mark_flag_names, FLAGS, U32), (uapi.mask_names, MASK, U64)],
+)
+def test_unknown_bits_survive(
+    spell: Callable[[int], str], numbers: Mapping[str, int], width: int
+) -> None:
+    """A bit that the uapi does not name stays as hex, alone and beside a name."""
+    known = sum({number for number in numbers.values() if number.bit_count() == 1})
+    first = next(name for name, number in numbers.items() if number == 1)
+    for unknown in (1 << n for n in range(width) if not known >> n & 1):
+        assert f"{unknown:#x}" == spell(unknown)
+        assert f"{first}|{unknown:#x}" == spell(unknown | 1)
+
+
+def test_unknown_mask_bit_is_a_bit_of_its_own() -> None:
+    """Bit by bit, each unnamed bit is its own hex text, between its neighbours."""
+    assert (
+        "FAN_OPEN",
+        "0x2000",
+        "0x80000",  # FAN_DIR_MODIFY of 5.7-rc, taken back
+        "0x8000000000000000",
+    ) == uapi.mask_bit_names(0x8000_0000_0008_2020)
+
+
+@pytest.mark.parametrize(
+    ("spell", "numbers", "width"),
+    [(uapi.mark_flag_names, FLAGS, U32), (uapi.mask_names, MASK, U64)],
+)
+def test_numbers_never_share_a_text(
+    spell: Callable[[int], str], numbers: Mapping[str, int], width: int
+) -> None:
+    """A text reads back as its number, so two numbers never share one."""
+    for number in some_numbers(width):
+        assert number == number_of(spell(number), numbers)
+
+
+def test_bit_texts_add_up_to_the_mask() -> None:
+    """The bits of a mask, read back, are the mask."""
+    for mask in some_numbers(U64):
+        names = uapi.mask_bit_names(mask)
+        assert mask == sum(number_of(name, MASK) for name in names)
+        assert mask.bit_count() == len(names)
+
+
+@pytest.mark.parametrize(
+    ("spell", "numbers", "width"),
+    [(uapi.mark_flag_names, FLAGS, U32), (uapi.mask_names, MASK, U64)],
+)
+def test_names_ascend(
+    spell: Callable[[int], str], numbers: Mapping[str, int], width: int
+) -> None:
+    """Names stand in ascending bit order, the hex of what has no name last."""
+    for number in some_numbers(width):
+        *terms, last = spell(number).split("|")
+        values = [numbers[term] for term in terms]
+        if last in numbers:
+            values.append(numbers[last])
+        assert sorted(values) == values
+
+
+def test_type_bits_are_one_field() -> None:
+    """0x110 is a mount namespace mark, not a mount and filesystem mark."""
+    assert "FAN_MARK_ADD|FAN_MARK_MNTNS" == uapi.mark_flag_names(0x111)
+    assert "FAN_MARK_ADD|FAN_MARK_FILESYSTEM" == uapi.mark_flag_names(0x101)
+    assert "FAN_MARK_ADD|FAN_MARK_MOUNT" == uapi.mark_flag_names(0x011)
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [(0x000, "inode"), (0x010, "mount"), (0x100, "filesystem"), (0x110, "mntns")],
+)
+def test_mark_type(field: int, expected: str) -> None:
+    """The type depends on its two bits alone, whatever the others are."""
+    others = [bits & ~0x110 for bits in some_numbers(U32)]
+    assert {expected} == {uapi.mark_type(bits | field) for bits in others}
+
+
+@pytest.mark.parametrize(("add", "remove", "flush"), list(product((0, 1), repeat=3)))
+def test_mark_action(add: int, remove: int, flush: int) -> None:
+    """An action is named if just one is asked for, whatever the other bits are."""
+    command = add * 0x01 | remove * 0x02 | flush * 0x80
+    expected = {0x01: "add", 0x02: "remove", 0x80: "flush"}.get(command, "invalid")
+    others = [bits & ~0x83 for bits in some_numbers(U32)]
+    assert {expected} == {uapi.mark_action(bits | command) for bits in others}
+
+
+@pytest.mark.parametrize(("number", "name"), ERRNOS.items())
+def test_errno_name(number: int, name: str) -> None:
+    """An errno is the symbol that the manual and strace give it."""
+    assert name == uapi.errno_name(number)
+
+
+@pytest.mark.parametrize("number", [0, 41, 520, 600, 4095, 65535])
+def test_errno_without_a_name(number: int) -> None:
+    """An errno without a symbol is its digits."""
+    assert str(number) == uapi.errno_name(number)
+
+
+def test_errno_names_are_distinct() -> None:
+    """Two errnos never share a text."""
+    names = {uapi.errno_name(number) for number in range(1 << 16)}
+    assert 1 << 16 == len(names)
+
+
+def test_errnos_agree_with_the_headers() -> None:
+    """Every errno is named as this machine's headers name it."""
+    missing = [str(header) for header in ERRNO_HEADERS if not header.exists()]
+    if missing:
+        pytest.skip(f"no {missing} (linux-libc-dev)")
+    lines = [line for each in ERRNO_HEADERS for line in each.read_text().splitlines()]
+    defined = header_numbers(lines)
+    assert len(defined) > 100
+    assert defined == {uapi.errno_name(number): number for number in defined.values()}
+
+
+@pytest.mark.parametrize(
+    ("comm", "text"),
+    [
+        (b"fatrace\0\0\0\0\0\0\0\0\0", "fatrace"),
+        (b"", ""),
+        (b"\0" * 16, ""),
+        (b"a b", "a b"),
+        (b"fifteen bytes..\0", "fifteen bytes.."),
+        (b"sixteen bytes...", "sixteen bytes..."),
+        (b"name\0left over\n!", "name"),
+        (b"\xc3\xb8re", "\u00f8re"),
+        (b"\xf8re", r"\xf8re"),
+        (b"cut in two \xe2\x82", r"cut in two \xe2\x82"),
+        (b"surrogate\xed\xb3\xbf", r"surrogate\xed\xb3\xbf"),
+        (b"over\xc0\xaflong", r"over\xc0\xaflong"),
+        (b"new\nline", r"new\x0aline"),
+        (b"\r\t\x1b[2J\x7f", r"\x0d\x09\x1b[2J\x7f"),
+        (b"next\xc2\x85line", r"next\xc2\x85line"),
+        (b"bidi\xe2\x80\xae", r"bidi\xe2\x80\xae"),
+        (b"no-break\xc2\xa0", r"no-break\xc2\xa0"),
+        (b'say "hi"', 'say "hi"'),
+        (b"it's", "it's"),
+        (b"back\\slash", r"back\\slash"),
+        (rb"\xf8re", r"\\xf8re"),
+        (b'a="b",c{d} 1', 'a="b",c{d} 1'),
+    ],
+)
+def test_comm_text(comm: bytes, text: str) -> None:
+    """Any bytes give printable text that shows what the bytes were."""
+    assert text == uapi.comm_text(comm)
+
+
+def test_comms_never_share_a_text() -> None:
+    """Different thread names stay different and printable, whatever their bytes."""
+    chance = random.Random(301)
+    spiteful = b'\\x\n"n0ac\xc3\xa9\xe9\xff\xe2\x80\xae\xed '
+    names = {chance.randbytes(chance.randrange(17)) for _ in range(5_000)}
+    names |= {
+        bytes(chance.choices(spiteful, k=chance.randrange(17))) for _ in range(5_000)
+    }
+    names = {name.split(b"\0")[0] for name in names}
+    texts = {uapi.comm_text(name) for name in names}
+    assert len(names) == len(texts)
+    assert all(text.isprintable() for text in texts)

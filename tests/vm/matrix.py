@@ -1,0 +1,161 @@
+"""The rows of the table: which kernels, started how, and what each may refuse."""
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .guest import CONSOLE, RESULTS, Outcome
+from .kernels import Kernel, Suite
+from .verdicts import Kind, Verdict, failed, judge, not_run, parse_junit
+
+
+HOOKS = ("fentry", "kprobe", "tracepoint", "raw_tracepoint", "auto")
+HOOK_SECONDS = 300
+TIMED_OUT = (124, 137)  # timeout(1), where SIGTERM was enough and where not
+NEWEST = Suite("trixie-backports", None)
+NEWEST_ARM64 = Suite("trixie-backports", None, "arm64")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """
+    One guest.
+
+    *refused* are the hooks that its kernel is known not to offer: any other hook
+    on which all tests are skipped is a failure.
+    """
+
+    suite: Suite
+    command_line: str = ""
+    refused: frozenset[str] = frozenset()
+
+    def label(self, kernel: Kernel | None) -> str:
+        """Return what the table calls the row, such as `7.3 preempt=full`."""
+        series = kernel.series if kernel else self.suite.series or self.suite.name
+        architecture = "" if self.suite.architecture == "amd64" else "arm64"
+        return " ".join(filter(None, (series, architecture, self.command_line)))
+
+
+ROWS = (
+    Row(Suite("bullseye", "5.10")),
+    Row(Suite("bookworm", "6.1")),
+    Row(Suite("trixie", "6.12")),
+    Row(NEWEST),
+    Row(NEWEST, "preempt=full"),
+    Row(NEWEST, "lockdown=confidentiality", frozenset({"kprobe", "tracepoint"})),
+    Row(NEWEST_ARM64),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A row, and what came of it on each hook."""
+
+    row: Row
+    kernel: Kernel | None
+    cells: Mapping[str, Verdict] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """Return what the table calls the row."""
+        return self.row.label(self.kernel)
+
+    @property
+    def has_failed(self) -> bool:
+        """Tell whether a hook failed."""
+        return any(cell.kind is Kind.FAILED for cell in self.cells.values())
+
+    @property
+    def has_run(self) -> bool:
+        """Tell whether tests ran on at least one hook."""
+        ran = (Kind.EXACT, Kind.FAILED)
+        return any(cell.kind in ran for cell in self.cells.values())
+
+
+def absent(row: Row, hooks: Sequence[str], reason: str) -> Result:
+    """Return the result of a row that could not be started."""
+    return Result(row, None, {hook: not_run(reason) for hook in hooks})
+
+
+def job(checkout: Path, hooks: Sequence[str], prelude: str = "") -> str:
+    """
+    Return the shell script that runs the kernel tests of *checkout* in a guest.
+
+    *prelude* is what the guest's root needs before.
+    """
+    python = checkout / ".venv/bin/python"
+    lines = [
+        f"cd {shlex.quote(str(checkout))}",
+        "export PYTHONDONTWRITEBYTECODE=1",
+        prelude,
+    ]
+    for hook in hooks:
+        pytest = [
+            *("timeout", "--kill-after=10", str(HOOK_SECONDS)),
+            *(str(python), "-m", "pytest", "tests/kernel", f"--hook={hook}"),
+            *("-q", "-p", "no:cacheprovider", f"--junitxml={RESULTS}/{hook}.xml"),
+        ]
+        lines += [
+            f"echo {hook}",
+            f"{shlex.join(pytest)} >{RESULTS}/{hook}.log 2>&1",
+            f"echo $? >{RESULTS}/{hook}.status",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def patience(hooks: Sequence[str]) -> float:
+    """Return the seconds after which a guest that runs *hooks* is given up."""
+    return 60.0 + HOOK_SECONDS * len(hooks)
+
+
+def judge_row(
+    row: Row, kernel: Kernel, hooks: Sequence[str], outcome: Outcome, results: Path
+) -> Result:
+    """Return what the guest of *row* proved, from the files in *results*."""
+    cells = {hook: judge_hook(row, hook, outcome, results) for hook in hooks}
+    return Result(row, kernel, cells, outcome.seconds)
+
+
+def judge_hook(row: Row, hook: str, outcome: Outcome, results: Path) -> Verdict:
+    """Return the verdict on *hook*: its tests, pytest's own status, what is known."""
+    status_file, junit = results / f"{hook}.status", results / f"{hook}.xml"
+    if not (status_file.exists() and status_file.read_text()):
+        return failed(early_end(outcome, results / CONSOLE))
+    status = int(status_file.read_text())
+    if status in TIMED_OUT:
+        return failed(f"not done in {HOOK_SECONDS} s")
+    if not junit.exists():
+        return failed(f"pytest wrote no result and ended with status {status}")
+    verdict = judge(parse_junit(junit.read_text()))
+    if verdict.kind is not Kind.FAILED and status:
+        return failed(f"no test failed, yet pytest ended with status {status}")
+    if verdict.kind is Kind.NOT_OFFERED and hook not in row.refused:
+        return failed(f"not offered, which nobody expected: {verdict.detail}")
+    return verdict
+
+
+def early_end(outcome: Outcome, console: Path) -> str:
+    """Return why a guest never came to a hook, as far as its *console* tells."""
+    text = console.read_text(errors="replace") if console.exists() else ""
+    panic = re.search(r"Kernel panic.*", text)
+    reason = f": {panic[0].strip()}" if panic else ""
+    return f"the guest ended too early, after {outcome.seconds:.0f} s{reason}"
+
+
+def exit_status(results: Sequence[Result]) -> int:
+    """
+    Return 0 if the table stands, else 1.
+
+    Nothing may have failed, and of each architecture the oldest and the newest
+    kernel have to have run; one between them may be missing from the mirror.
+    """
+    plain = [result for result in results if not result.row.command_line]
+    ends = list[Result]()
+    for architecture in {result.row.suite.architecture for result in results}:
+        own = [r for r in plain if r.row.suite.architecture == architecture]
+        ends += [own[0], own[-1]] if own else []
+    ran = bool(results) and all(result.has_run for result in ends or results)
+    return 0 if ran and not any(result.has_failed for result in results) else 1

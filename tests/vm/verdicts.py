@@ -1,0 +1,109 @@
+"""What one run of the kernel tests proved, from pytest's JUnit file."""
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import Enum
+from xml.etree import ElementTree as ET
+
+
+class Kind(Enum):
+    """The four things that a cell of the table can say."""
+
+    EXACT = "exact"
+    FAILED = "FAILED"
+    NOT_OFFERED = "not offered by this kernel"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """
+    One cell of the table.
+
+    *skipped* has, for each reason, how many tests did not run in a cell that did.
+    """
+
+    kind: Kind
+    detail: str
+    failures: tuple[str, ...] = ()
+    skipped: tuple[tuple[str, int], ...] = ()
+
+    def __str__(self) -> str:
+        """Return the text of the cell."""
+        if self.kind is Kind.EXACT:
+            return f"exact ({self.detail})"
+        separator = " " if self.failures else ": "
+        return f"{self.kind.value}{separator}{self.detail}"
+
+
+def not_run(reason: str) -> Verdict:
+    """Return the cell of tests that nobody ran."""
+    return Verdict(Kind.NOT_RUN, reason)
+
+
+NOT_ASKED_FOR = not_run("not asked for")
+
+
+def failed(reason: str) -> Verdict:
+    """Return the cell of a run that brought no result home."""
+    return Verdict(Kind.FAILED, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test: its name, whether it failed, and why it was skipped."""
+
+    name: str
+    failed: bool
+    skipped: str | None
+
+    @property
+    def on_compat(self) -> bool:
+        """Tell whether the test makes 32-bit calls, by its name."""
+        return "compat" in self.name
+
+
+def parse_junit(text: str) -> list[Case]:
+    """Return the tests of a JUnit file; a test that broke twice is there once."""
+    cases = dict[str, Case]()
+    for element in ET.fromstring(text).iter("testcase"):
+        name = f"{element.get('classname', '')}::{element.get('name', '')}"
+        broken = (
+            element.find("failure") is not None or element.find("error") is not None
+        )
+        skipped = element.find("skipped")
+        reason = None if skipped is None else skipped.get("message", "no reason given")
+        known = cases.get(name, Case(name, failed=False, skipped=None))
+        cases[name] = Case(name, known.failed or broken, known.skipped or reason)
+    return list(cases.values())
+
+
+def judge(cases: list[Case]) -> Verdict:
+    """
+    Return the verdict on *cases*.
+
+    A run in which no test was found proves nothing, and counts as failed.
+    """
+    failures = tuple(case.name for case in cases if case.failed)
+    skipped = [case for case in cases if case.skipped is not None and not case.failed]
+    reasons = Counter(case.skipped or "" for case in skipped).most_common()
+    if not cases:
+        return failed("pytest found no tests")
+    if failures:
+        detail = f"{len(failures)} of {len(cases)}"
+        return Verdict(Kind.FAILED, detail, failures, tuple(reasons))
+    if len(skipped) == len(cases):
+        return Verdict(Kind.NOT_OFFERED, reasons[0][0])
+    return Verdict(Kind.EXACT, _count(cases, skipped), skipped=tuple(reasons))
+
+
+def _count(cases: list[Case], skipped: list[Case]) -> str:
+    """Return `23 tests`, with how many are on compat calls and how many skipped."""
+    passed = [case for case in cases if case not in skipped]
+    parts = [f"{len(passed)} test{'s' if len(passed) != 1 else ''}"]
+    compat = sum(case.on_compat for case in passed)
+    if compat:
+        parts.append(f"{compat} of them compat")
+    if skipped:
+        parts.append(f"{len(skipped)} skipped")
+    return ", ".join(parts)
