@@ -3,7 +3,10 @@ PYTHON  := .venv/bin/python
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 
 RUN_PACKAGES  := python3 python3-venv python3-bpfcc
-TEST_PACKAGES := clang-format fatrace gcc inotify-tools libc6-dev prometheus strace stress-ng
+TEST_PACKAGES := clang-format fatrace gcc inotify-tools libc6-dev prometheus strace stress-ng \
+	$(if $(filter x86_64,$(shell uname -m)),gcc-multilib)
+BENCH_PACKAGES := bpftrace gcc libc6-dev
+BCC_PACKAGES  := mmdebstrap debian-archive-keyring
 
 .PHONY: help
 help: ## list the targets
@@ -18,7 +21,7 @@ test: lint test-unit test-kernel test-e2e ## everything below that tests; root f
 
 .PHONY: test-unit
 test-unit: .venv/test ## no root, no kernel
-	$(PYTHON) -m pytest tests/unit --cov --cov-report=term:skip-covered
+	$(PYTHON) -m pytest tests/unit tests/vm tests/bcc --cov --cov-report=term:skip-covered
 
 .PHONY: test-kernel
 test-kernel: .venv/test ## real BPF in this machine's kernel, as root
@@ -27,6 +30,14 @@ test-kernel: .venv/test ## real BPF in this machine's kernel, as root
 .PHONY: test-e2e
 test-e2e: .venv/test ## the installed program under a real Prometheus, as root
 	$(SUDO) $(PYTHON) -m pytest tests/e2e
+
+.PHONY: test-vm
+test-vm: .venv/test .cache/vm-packages ## the kernel tests on other kernels, in QEMU; ARGS="--kernel 5.10 ..."
+	$(SUDO) $(PYTHON) -m tests.vm $(or $(ARGS),--arch all --write-docs)
+
+.PHONY: test-bcc
+test-bcc: .venv/test .cache/bcc-packages ## the loader with other versions of bcc, in chroots
+	$(SUDO) $(PYTHON) -m tests.bcc
 
 .PHONY: lint
 lint: .venv/test ## formatting, ruff, mypy --strict, clang-format, spelling
@@ -45,7 +56,7 @@ format: .venv/test ## write the formatting
 C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 
 .PHONY: bench
-bench: .venv/test ## what a scrape and a probe cost, as root
+bench: .venv/test .cache/bench-packages ## what a scrape and a probe cost, as root
 	$(SUDO) $(PYTHON) -m tests.bench
 
 .PHONY: golden
@@ -69,6 +80,18 @@ endef
 
 .cache/test-packages: Makefile
 	$(call apt,$(TEST_PACKAGES))
+
+.cache/bench-packages: Makefile
+	$(call apt,$(BENCH_PACKAGES))
+
+.cache/bcc-packages: Makefile
+	$(call apt,$(BCC_PACKAGES))
+
+.cache/vm-packages: tests/vm/packages.txt
+	@mkdir -p $(@D)
+	$(SUDO) apt-get update -q
+	xargs $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends < $<
+	@touch $@
 
 .venv/run: pyproject.toml | .cache/run-packages
 	/usr/bin/python3 -m venv --system-site-packages .venv

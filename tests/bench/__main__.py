@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.bench import hooks
 from tests.bench.rounds import ROUNDS, medians, table
 
 
@@ -31,3 +32,4 @@ def scrape() -> None:
 
 if __name__ == "__main__":
     scrape()
+    hooks.report()

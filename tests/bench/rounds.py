@@ -7,28 +7,57 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 
 ROUNDS = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """
+    What interleaved rounds gave.
+
+    Attributes:
+        figures: variant -> its figures, one mapping a round.
+        refused: variant -> why it cannot run here.
+    """
+
+    figures: dict[str, list[Mapping[str, float]]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def median(self, variant: str, figure: str) -> float:
+        """Return the median over the rounds."""
+        return statistics.median(run[figure] for run in self.figures[variant])
+
+
+def run_rounds(module: str, variants: Sequence[str], rounds: int = ROUNDS) -> Runs:
+    """
+    Run every variant once a round.
+
+    ``python -m MODULE VARIANT`` prints one JSON object of figures, or
+    {"refused": reason}; a refused variant is not run again.
+    """
+    runs = Runs({variant: [] for variant in variants})
+    for _ in range(rounds):
+        for variant in list(runs.figures):
+            answer = _run(module, variant)
+            if "refused" in answer:
+                runs.refused[variant] = str(answer["refused"])
+                del runs.figures[variant]
+            else:
+                runs.figures[variant].append(answer)
+    return runs
+
+
 def medians(
     module: str, variants: Sequence[str], rounds: int = ROUNDS
 ) -> dict[str, dict[str, float]]:
-    """
-    Return each variant's figures: medians over interleaved rounds.
-
-    ``python -m MODULE VARIANT`` prints one JSON object of figures.
-    """
-    runs: dict[str, list[Mapping[str, float]]] = {variant: [] for variant in variants}
-    for _ in range(rounds):
-        for variant in variants:
-            runs[variant].append(_run(module, variant))
+    """Return the figures of variants that always run: medians over the rounds."""
+    runs = run_rounds(module, variants, rounds)
     return {
-        variant: {
-            figure: statistics.median(run[figure] for run in each) for figure in each[0]
-        }
-        for variant, each in runs.items()
+        variant: {figure: runs.median(variant, figure) for figure in each[0]}
+        for variant, each in runs.figures.items()
     }
 
 

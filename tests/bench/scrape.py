@@ -78,10 +78,10 @@ def ours() -> dict[str, float]:
 
 
 def items() -> dict[str, float]:
-    """Time bcc's items() and the library's encoder, with one family only."""
+    """Time bcc's way to read, and the library's encoder, with one family only."""
     probes._need_tracefs()
     probes._source()
-    from bcc import BPF
+    from bcc import BPF  # noqa: PLC0415  only this variant may load LLVM
 
     calls = BPF(text=BCC_PROGRAM)[b"calls"]
     make_calls()

@@ -16,8 +16,8 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,8 +70,13 @@ static long mark_compat(uint32_t flags, uint64_t mask)
 
 static long mark_native(uint32_t flags, uint64_t mask)
 {
+#ifdef __i386__
+	long result = syscall(SYS_fanotify_mark, group, flags, (uint32_t)mask,
+			      (uint32_t)(mask >> 32), AT_FDCWD, path);
+#else
 	long result =
 		syscall(SYS_fanotify_mark, group, flags, mask, AT_FDCWD, path);
+#endif
 
 	return result < 0 ? -errno : result;
 }
@@ -107,10 +112,10 @@ static void *run_thread(void *number)
 			run_step(&plan[i], errors);
 			for (int e = 0; e < MAX_ERRNO && !progress; e++) {
 				if (errors[e])
-					printf("%s %u %lu %d %lu\n", name,
+					printf("%s %u %llu %d %lu\n", name,
 					       plan[i].flags,
-					       (unsigned long)plan[i].mask, e,
-					       errors[e]);
+					       (unsigned long long)plan[i].mask,
+					       e, errors[e]);
 			}
 		}
 	} while (progress);
@@ -120,8 +125,8 @@ static void *run_thread(void *number)
 static void read_plan(void)
 {
 	while (steps < MAX_STEPS &&
-	       scanf("%x %lx %lu", &plan[steps].flags, &plan[steps].mask,
-		     &plan[steps].count) == 3)
+	       scanf("%x %" SCNx64 " %lu", &plan[steps].flags,
+		     &plan[steps].mask, &plan[steps].count) == 3)
 		steps++;
 }
 

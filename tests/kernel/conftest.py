@@ -22,8 +22,8 @@ import pytest
 from exporter import loader
 from exporter.errors import LoadError
 from exporter.handover import Loaded
-from exporter.maps import Call, Maps, Snapshot
 from exporter.hooks import LADDER
+from exporter.maps import Call, Maps, Snapshot
 
 
 Key = tuple[str, int, int, int]
@@ -62,9 +62,15 @@ class Counts:
 
     def __init__(self, loaded: Loaded) -> None:
         exercised[" + ".join(probe.hook for probe in loaded.probes)] += 1
+        self._loaded = loaded
         self._maps = Maps(loaded)
         self._before = keyed(self.read().calls)
         self._lost_before = self._lost()
+
+    @property
+    def compat(self) -> bool:
+        """Whether this hook sees 32-bit compat calls."""
+        return self._loaded.compat
 
     def read(self) -> Snapshot:
         return self._maps.read()
@@ -90,7 +96,7 @@ def keyed(calls: Iterable[Call]) -> Counter[Key]:
 
 
 @contextmanager
-def attached(rung: str, max_entries: int = 8192) -> Iterator[Loaded]:
+def attached(rung: str, max_entries: int) -> Iterator[Loaded]:
     """Attach by *rung*, or skip with the kernel's words; detach at the end."""
     try:
         loaded = loader.load(rung, max_entries)
@@ -104,13 +110,13 @@ def attached(rung: str, max_entries: int = 8192) -> Iterator[Loaded]:
 @pytest.fixture(scope="session")
 def shared_probes(rung: str) -> Iterator[Loaded]:
     """Probes for all tests that need no map of their own: compiling takes time."""
-    with attached(rung) as loaded:
+    with attached(rung, max_entries=65536) as loaded:
         yield loaded
 
 
 @pytest.fixture
 def counts(shared_probes: Loaded) -> Counts:
-    """Count from now on, with the default map size."""
+    """Count from now on, in a map that no test fills."""
     return Counts(shared_probes)
 
 
@@ -142,11 +148,12 @@ class Caller:
         *,
         threads: int = 1,
         user: int = 0,
+        abi: str = "native",
         wrap: Sequence[str] = (),
     ) -> Counter[Key]:
         """Make *plan*'s (flags, mask, count) calls; return what the program saw."""
         output = subprocess.run(
-            [*wrap, *self.command(comm, threads)],
+            [*wrap, *self.command(comm, threads, abi)],
             input="\n".join(f"{flags:x} {mask:x} {n}" for flags, mask, n in plan),
             stdout=subprocess.PIPE,
             text=True,
@@ -169,13 +176,21 @@ def caller() -> Iterator[Caller]:
         yield compile_caller(Path(folder))
 
 
-def compile_caller(folder: Path) -> Caller:
+@pytest.fixture(scope="session")
+def caller_32() -> Iterator[Caller]:
+    """caller.c as a 32-bit program, static, so that it needs no 32-bit libraries."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield compile_caller(Path(folder), "-m32", "-static")
+
+
+def compile_caller(folder: Path, *options: str) -> Caller:
     marked = folder / "marked"
     marked.mkdir(mode=0o755)
     program = folder / "caller"
     source = Path(__file__).with_name("caller.c")
     subprocess.run(
-        ["gcc", "-O2", "-Wall", "-Werror", "-pthread", "-o", program, source],
+        ["gcc", "-O2", "-Wall", "-Werror", "-pthread", *options, "-o", program, source],
         check=True,
     )
     return Caller(program, marked)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import struct
 import subprocess
@@ -14,30 +13,10 @@ from threading import Event, Thread
 import pytest
 
 from exporter.maps import OTHER_COMM
-from exporter.uapi import MARK_COMMANDS, MARK_MODIFIERS, MARK_TYPES, MASK
+from exporter.uapi import MARK_COMMANDS, MARK_MODIFIERS, MARK_TYPES
 
 from .conftest import Caller, Counts, Load
-
-
-NOBODY = 65534
-ADD, REMOVE, FLUSH = MARK_COMMANDS
-OPEN = 0x20
-
-
-def every_bit_and_pair() -> list[tuple[int, int, int]]:
-    """Each flag and mask bit alone, each pair of flags, and hostile numbers."""
-    flags = [1 << shift for shift in range(32)]
-    masks = [1 << shift for shift in range(64)]
-    seeded = random.Random(20111)
-    plan = [(flag, OPEN, 1) for flag in flags]
-    plan += [(one | two, OPEN, 1) for one in flags for two in flags if one < two]
-    plan += [(ADD, mask, 1) for mask in masks]
-    plan += [(ADD, one | two, 1) for one in MASK for two in MASK if one < two]
-    plan += [
-        (seeded.getrandbits(32), seeded.getrandbits(64), seeded.randrange(1, 4))
-        for _ in range(1000)
-    ]
-    return [*plan, (0, 0, 3), (0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF, 3)]
+from .plans import ADD, FLUSH, NOBODY, OPEN, REMOVE, every_bit_and_pair
 
 
 @pytest.mark.parametrize("user", [0, NOBODY])

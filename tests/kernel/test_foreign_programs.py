@@ -17,7 +17,7 @@ from .strace import STRACE, parse_trace, trace
         (["fatrace", "--seconds", "1", "--current-mount"], 1),
         (["fsnotifywait", "--timeout", "1", "."], 1),
         (["fsnotifywait", "--timeout", "1", "--filesystem", "--event", "open", "."], 1),
-        (["stress-ng", "--fanotify", "2", "--timeout", "1"], 100),
+        (["stress-ng", "--fanotify", "2", "--fanotify-ops", "300"], 100),
     ],
     ids=["fatrace", "fatrace-mount", "fsnotifywait", "fsnotifywait-fs", "stress-ng"],
 )

@@ -1,0 +1,1 @@
+"""The loader under the bcc of each Debian release, in chroots."""

@@ -1,0 +1,132 @@
+"""
+Prove the loader with the bcc of several Debian releases: `python -m tests.bcc`.
+
+Needs root, mmdebstrap, and the project installed in the environment that runs this.
+For each suite it makes a chroot in `.cache/bcc`, and in there, with that suite's
+Python and bcc and with this machine's kernel, tries "auto" and every rung of the
+ladder: what attaches must count every call, and what the kernel refuses it must
+refuse alike in all suites. Exits with 1 if a suite failed, or if fewer than two
+could be made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.bcc import chroot
+from tests.bcc.chroot import Chroot
+from tests.bcc.report import Report, Result, compare, exit_status, table
+from tests.vm.apt import Mirror, machine_mirror
+from tests.vm.errors import HarnessError
+
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SUITES = ("bookworm", "trixie", "sid")
+CHECK = ("python3", "-I", "-m", "tests.bcc.check")
+CHECK_SECONDS = 300.0
+
+
+def main() -> int:
+    """Run what the command line asks for and return the exit status."""
+    arguments = parse_arguments()
+    try:
+        return run(arguments)
+    except HarnessError as error:
+        print(f"tests.bcc: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("tests.bcc: interrupted", file=sys.stderr)
+        return 130
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the parsed command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bcc", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add = parser.add_argument
+    add("--suite", action="append", metavar="NAME", help=f"not {', '.join(SUITES)}")
+    add("--fresh", action="store_true", help="make the chroots again")
+    add("--cache", type=Path, default=CHECKOUT / ".cache/bcc")
+    add("--mirror", metavar="URL", help="Debian mirror, instead of the machine's own")
+    return parser.parse_args()
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the chroots, run the check in each, print the table; return the status."""
+    if os.geteuid():
+        raise HarnessError("needs root: for chroots and for BPF")
+    if not shutil.which("mmdebstrap"):
+        raise HarnessError("needs mmdebstrap: install it with apt-get")
+    mirror = machine_mirror(arguments.mirror)
+    cache = arguments.cache.resolve()
+    with alone(cache):
+        made = make_all(arguments.suite or SUITES, cache, mirror, arguments.fresh)
+        results = compare([check(suite, answer) for suite, answer in made])
+        if left := chroot.mounts_below(cache):
+            raise HarnessError(f"left mounted: {', '.join(left)}")
+    print(table(results), end="")
+    return exit_status(results)
+
+
+@contextmanager
+def alone(cache: Path) -> Iterator[None]:
+    """Keep a second run from using *cache* during the block."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HarnessError(f"another run uses {cache}") from None
+        yield
+
+
+def make_all(
+    suites: Sequence[str],
+    cache: Path,
+    mirror: Mirror,
+    fresh: bool,  # noqa: FBT001  a command line's switch, handed on
+) -> list[tuple[str, Chroot | HarnessError]]:
+    """Return for each suite its chroot, or why there is none; all at a time."""
+
+    def make(suite: str) -> Chroot | HarnessError:
+        started = time.monotonic()
+        try:
+            answer: Chroot | HarnessError = chroot.make(
+                suite, cache, mirror, fresh=fresh
+            )
+        except HarnessError as error:
+            answer = error
+        seconds = time.monotonic() - started
+        sys.stderr.write(f"{suite}: chroot after {seconds:.1f} s\n")
+        return answer
+
+    with ThreadPoolExecutor() as threads:
+        return list(zip(suites, threads.map(make, suites), strict=True))
+
+
+def check(suite: str, answer: Chroot | HarnessError) -> Result:
+    """Run the check in the chroot of *suite*, if there is one."""
+    if isinstance(answer, HarnessError):
+        return Result(suite, problem=str(answer), ran=False)
+    try:
+        done = answer.run(CHECK, CHECKOUT, timeout=CHECK_SECONDS)
+    except subprocess.TimeoutExpired:
+        return Result(suite, problem=f"not done in {CHECK_SECONDS:g} s")
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["nothing"]
+        return Result(suite, problem=f"status {done.returncode}, said: {said[-1]}")
+    return Result(suite, Report.from_json(done.stdout))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

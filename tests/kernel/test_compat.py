@@ -1,0 +1,42 @@
+"""Calls by the 32-bit entry: the mask in two halves, another number."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import pytest
+
+from .conftest import Caller, Counts
+from .plans import NOBODY, every_bit_and_pair
+
+
+pytestmark = pytest.mark.skipif(
+    os.uname().machine != "x86_64", reason="the caller has no 32-bit entry here"
+)
+
+
+@pytest.mark.parametrize("user", [0, NOBODY])
+def test_int_0x80(counts: Counts, caller: Caller, user: int) -> None:
+    """A 64-bit program's int 0x80 is counted whole, or not at all on a blind hook."""
+    made = caller.run(every_bit_and_pair(), "compat", abi="compat", user=user)
+
+    assert made.total() > 1000
+    assert counts.of("compat") == (made if counts.compat else Counter())
+
+
+def test_32_bit_program(counts: Counts, caller_32: Caller) -> None:
+    """A real i386 program is counted whole, or not at all on a blind hook."""
+    made = caller_32.run(every_bit_and_pair(), "i386", threads=2)
+
+    assert made.total() > 2000
+    assert counts.of("i3860", "i3861") == (made if counts.compat else Counter())
+
+
+def test_both_entries_in_turn(counts: Counts, caller: Caller) -> None:
+    """Native calls are not taken for compat calls, nor the other way round."""
+    native = caller.run([(1, 1 << 40 | 0x20, 23)], "either")
+    compat = caller.run([(1, 1 << 40 | 0x20, 29)], "either", abi="compat")
+
+    seen = native + compat if counts.compat else native
+    assert seen == counts.of("either")
