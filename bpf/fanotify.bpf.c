@@ -15,6 +15,13 @@
 #include <linux/types.h>
 #include <user_regs.h>
 
+/* bcc 0.28 put the kernel module into the names of fexit programs. */
+#ifdef MODULE_KRETFUNC_PROBE
+#define KRETFUNC(name) kretfunc__vmlinux__##name
+#else
+#define KRETFUNC(name) kretfunc__##name
+#endif
+
 #define COMM_LEN 16
 
 enum syscall {
@@ -190,7 +197,7 @@ static inline struct pt_regs *user_regs(void)
  * has all arguments and the result of both. It is static: a compiler may inline
  * it, and then the wrappers are next.
  */
-int kretfunc__do_fanotify_mark(u64 *ctx)
+int KRETFUNC(do_fanotify_mark)(u64 *ctx)
 {
 	return count_call(FANOTIFY_MARK, ctx[1], ctx[2], (s32)ctx[5]);
 }

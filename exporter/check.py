@@ -88,7 +88,7 @@ def check(hook: str, sysfs: Path) -> Report:
 
 def _try(rung: Rung) -> Loaded | LoadError:
     try:
-        loaded = loader.load_rung(rung, max_entries=1)
+        loaded = loader.load(rung.name, max_entries=1)
     except LoadError as error:
         return error
     for fd in loaded.fds.values():
@@ -101,10 +101,15 @@ def _trial(rung: Rung, outcome: Loaded | LoadError) -> Trial:
         rung=rung.name,
         hook=rung.hook,
         works=isinstance(outcome, Loaded),
-        reason=outcome.why if isinstance(outcome, LoadError) else "",
+        reason=_reason(rung, outcome) if isinstance(outcome, LoadError) else "",
         sees_compat=rung.compat,
         slows_every_syscall=rung.taxes,
     )
+
+
+def _reason(rung: Rung, error: LoadError) -> str:
+    """Return *error* without the words about which rung it is."""
+    return error.why.partition(f"{rung.name}: ")[2] or error.why
 
 
 def read_lockdown(sysfs: Path) -> str:

@@ -14,8 +14,9 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -222,7 +223,6 @@ def serve(arguments: argparse.Namespace) -> None:
         for each in sockets:
             listening.enter_context(each)
         loaded = loader.load(options["bpf.hook"], options["bpf.max_entries"])
-        log_start(loaded, map(web.address, sockets))
         site = web.Site(
             registry=build_registry(build_collectors(loaded, options)),
             telemetry_path=options["web.telemetry_path"],
@@ -230,13 +230,23 @@ def serve(arguments: argparse.Namespace) -> None:
         )
         # What exists now stays: no later garbage collection need look at it.
         gc.freeze()
-        asyncio.run(web.serve(site, sockets))
+        log_limits(loaded)
+        asyncio.run(web.serve(site, sockets, partial(log_start, loaded)))
 
 
-def log_start(loaded: Loaded, addresses: Iterable[str]) -> None:
-    """Log which hook runs and where, why no better one, and what it misses."""
+def log_limits(loaded: Loaded) -> None:
+    """Log why no better hook runs, and what the one that does misses and costs."""
     for rung, reason in loaded.reasons.items():
         log.info("hook not used", extra={"hook": rung, "reason": reason})
+    hook = {"hook": loaded.hook}
+    if not loaded.compat:
+        log.warning("32-bit compat calls are not seen", extra=hook)
+    if loaded.taxes:
+        log.warning("this hook slows every system call of the host", extra=hook)
+
+
+def log_start(loaded: Loaded, addresses: Sequence[str]) -> None:
+    """Log that scrapes are answered, where, and by what."""
     log.info(
         "listening",
         extra={
@@ -247,11 +257,6 @@ def log_start(loaded: Loaded, addresses: Iterable[str]) -> None:
             "bcc": loaded.bcc,
         },
     )
-    hook = {"hook": loaded.hook}
-    if not loaded.compat:
-        log.warning("32-bit compat calls are not seen", extra=hook)
-    if loaded.taxes:
-        log.warning("this hook slows every system call of the host", extra=hook)
 
 
 def build_collectors(

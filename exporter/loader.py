@@ -11,14 +11,12 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import BinaryIO
 
 from exporter import handover
 from exporter.errors import LoadError
 from exporter.handover import Loaded
-from exporter.hooks import LADDER, Rung
+from exporter.hooks import LADDER
 
 
 TIMEOUT_SECONDS = 30.0
@@ -26,54 +24,21 @@ TIMEOUT_SECONDS = 30.0
 
 def load(hook: str, max_entries: int, *, timeout: float = TIMEOUT_SECONDS) -> Loaded:
     """
-    Attach by the first rung of the ladder that works and that *hook* allows.
+    Attach the probes in a child process and return what keeps them attached.
 
     Args:
         hook: "auto", one of the ladder's hooks, or the name of a rung.
         max_entries: keys that fit for root, and again for all other users.
-        timeout: seconds that each rung may take.
-
-    Raises:
-        LoadError: none works; the text has each one's reason and the thing to do.
-    """
-    reasons: dict[str, LoadError] = {}
-    for rung in LADDER:
-        if hook not in ("auto", rung.hook, rung.name):
-            continue
-        try:
-            loaded = load_rung(rung, max_entries, timeout=timeout)
-        except LoadError as error:
-            reasons[rung.name] = error
-        else:
-            whys = {name: error.why for name, error in reasons.items()}
-            return replace(loaded, reasons=whys)
-    raise _none_works(reasons)
-
-
-def _none_works(reasons: Mapping[str, LoadError]) -> LoadError:
-    """Sum up; rungs with the same reason share it."""
-    names: dict[str, list[str]] = {}
-    for name, error in reasons.items():
-        names.setdefault(error.why, []).append(name)
-    whys = "; ".join(f"{', '.join(rungs)}: {why}" for why, rungs in names.items())
-    advice = list(reasons.values())[-1].advice
-    return LoadError(f"cannot attach to fanotify_mark: {whys}", advice)
-
-
-def load_rung(
-    rung: Rung, max_entries: int, *, timeout: float = TIMEOUT_SECONDS
-) -> Loaded:
-    """
-    Attach by *rung* in a child process, and return what keeps the probes attached.
-
-    Each rung has a process of its own: what crashes bcc there costs no other rung.
+        timeout: seconds that the child may take.
 
     Raises:
         LoadError: the child refused, died or hung.
     """
+    rungs = [rung for rung in LADDER if hook in ("auto", rung.hook, rung.name)]
+    names = ",".join(rung.name for rung in rungs)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs, os.fdopen(os.memfd_create("loader"), "r+b") as output:
-        child = _start(theirs, output, rung.name, str(max_entries))
+        child = _start(theirs, output, names, str(max_entries))
         theirs.close()
         ours.settimeout(timeout)
         try:

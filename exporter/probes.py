@@ -14,8 +14,9 @@ import re
 import socket
 import struct
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -74,16 +75,34 @@ ATTACH: Mapping[str, Callable[[Any, str, str], int]] = {
 """By hook: attach with bcc a function to a target, return what keeps it there."""
 
 
-def load(rung: Rung, max_entries: int) -> Loaded:
+def load(rungs: Sequence[Rung], max_entries: int) -> Loaded:
     """
-    Attach by *rung*.
+    Attach by the first of *rungs* that works.
 
     Raises:
-        LoadError: it does not work here; kernel's or clang's words, and what to do.
+        LoadError: none works; each one's reason, and what to do.
     """
-    if rung.tracefs:
-        _need_tracefs()
-    return _attach(_import_bcc(), rung, max_entries)
+    bcc = _import_bcc()
+    reasons: dict[str, LoadError] = {}
+    for rung in rungs:
+        try:
+            loaded = _attach(bcc, rung, max_entries)
+        except LoadError as error:
+            reasons[rung.name] = error
+        else:
+            whys = {name: error.why for name, error in reasons.items()}
+            return replace(loaded, reasons=whys)
+    raise _none_works(reasons)
+
+
+def _none_works(reasons: Mapping[str, LoadError]) -> LoadError:
+    """Sum up; rungs with the same reason share it."""
+    names: dict[str, list[str]] = {}
+    for name, error in reasons.items():
+        names.setdefault(error.why, []).append(name)
+    whys = "; ".join(f"{', '.join(rungs)}: {why}" for why, rungs in names.items())
+    advice = list(reasons.values())[-1].advice
+    return LoadError(f"cannot attach to fanotify_mark: {whys}", advice)
 
 
 def _advice() -> str:
@@ -98,6 +117,8 @@ def _advice() -> str:
 
 
 def _attach(bcc: Any, rung: Rung, max_entries: int) -> Loaded:
+    if rung.tracefs:
+        _need_tracefs()
     missing = _missing_symbols(target for target, _ in rung.hooks)
     flags = [f"-D{rung.macro}", f"-DMAX_ENTRIES={max_entries}"]
     flags.append(f"-DCOMPAT_WORD_OFFSET={_compat_word_offset()}")
@@ -112,8 +133,9 @@ def _attach(bcc: Any, rung: Rung, max_entries: int) -> Loaded:
                 if target == COMPAT and target in missing:
                     continue
                 label = f"{function}@{target}"
-                fds[f"link:{label}"] = ATTACH[rung.hook](bpf, target, function)
-                fds[f"program:{label}"] = bpf.funcs[function.encode()].fd
+                program = _program(bpf, function)
+                fds[f"link:{label}"] = ATTACH[rung.hook](bpf, target, program)
+                fds[f"program:{label}"] = bpf.funcs[program.encode()].fd
                 probes.append(
                     Probe(
                         "fanotify_mark",
@@ -137,6 +159,16 @@ def _attach(bcc: Any, rung: Rung, max_entries: int) -> Loaded:
         llvm=_llvm_version(),
         fds={name: bpf[name.encode()].map_fd for name in MMAPPED} | fds,
     )
+
+
+def _program(bpf: Any, function: str) -> str:
+    """Return bcc's name of our *function*: 0.28 put the module into fexit's."""
+    full = function.replace("kretfunc__", "kretfunc__vmlinux__", 1)
+    try:
+        bpf.dump_func(full.encode())
+    except Exception:  # noqa: BLE001  bcc raises nothing narrower if there is none
+        return function
+    return full
 
 
 def _missing_symbols(names: Iterable[str]) -> set[str]:
@@ -274,11 +306,11 @@ def _members(name: str, kind: Any) -> Iterator[tuple[str, str]]:
         yield name, kind._type_
 
 
-def main(channel: socket.socket, rung: str, max_entries: int) -> int:
+def main(channel: socket.socket, names: Sequence[str], max_entries: int) -> int:
     """Send attached probes, or the reason why there are none, over *channel*."""
-    by_name = {each.name: each for each in LADDER}
     try:
-        handover.send(channel, load(by_name[rung], max_entries))
+        rungs = [rung for rung in LADDER if rung.name in names]
+        handover.send(channel, load(rungs, max_entries))
     except LoadError as error:
         handover.send_error(channel, error)
         return 1
@@ -286,6 +318,10 @@ def main(channel: socket.socket, rung: str, max_entries: int) -> int:
 
 
 if __name__ == "__main__":
-    status = main(socket.socket(fileno=int(sys.argv[1])), sys.argv[2], int(sys.argv[3]))
+    status = main(
+        socket.socket(fileno=int(sys.argv[1])),
+        sys.argv[2].split(","),
+        int(sys.argv[3]),
+    )
     # bcc's atexit handler would disable the probes that the parent now holds.
     os._exit(status)

@@ -245,8 +245,16 @@ def _log_request(handler: RequestHandler) -> None:
     )
 
 
-async def serve(site: Site, sockets: Sequence[socket.socket]) -> None:
-    """Serve *site* on *sockets* until SIGTERM or SIGINT."""
+async def serve(
+    site: Site,
+    sockets: Sequence[socket.socket],
+    started: Callable[[Sequence[str]], None],
+) -> None:
+    """
+    Serve *site* on *sockets* until SIGTERM or SIGINT.
+
+    *started* is told the addresses once both requests and signals are answered.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -263,6 +271,7 @@ async def serve(site: Site, sockets: Sequence[socket.socket]) -> None:
     for each in sockets:
         each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     server.add_sockets(sockets)
+    started([address(each) for each in sockets])
     await stop.wait()
     server.stop()
     with suppress(TimeoutError):

@@ -30,8 +30,8 @@ struct pt_regs {
 #define COMPAT_BIT 0x2 /* TS_COMPAT of thread_info.status */
 #define NATIVE_FANOTIFY_MARK 301
 #define COMPAT_FANOTIFY_MARK 339
-#define native_wrapper(name) kretfunc____x64_sys_##name
-#define compat_wrapper(name) kretfunc____ia32_compat_sys_##name
+#define native_wrapper(name) KRETFUNC(__x64_sys_##name)
+#define compat_wrapper(name) KRETFUNC(__ia32_compat_sys_##name)
 #elif defined(__aarch64__) || defined(__TARGET_ARCH_arm64)
 struct pt_regs {
 	u64 regs[31], sp, pc, pstate, orig_x0;
@@ -47,8 +47,8 @@ struct pt_regs {
 #define COMPAT_BIT (1 << 22) /* TIF_32BIT of thread_info.flags */
 #define NATIVE_FANOTIFY_MARK 263
 #define COMPAT_FANOTIFY_MARK 368
-#define native_wrapper(name) kretfunc____arm64_sys_##name
-#define compat_wrapper(name) kretfunc____arm64_compat_sys_##name
+#define native_wrapper(name) KRETFUNC(__arm64_sys_##name)
+#define compat_wrapper(name) KRETFUNC(__arm64_compat_sys_##name)
 #else
 #error "no register layout for this architecture: only x86-64 and arm64 have one"
 #endif

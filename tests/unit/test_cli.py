@@ -475,7 +475,8 @@ def test_whole_program(tmp_path: Path) -> None:
     assert (200, "Ready.\n") == served.answers["/-/ready"]
     assert 200 == served.answers["/"][0]
 
-    listening, *warnings = served.log.splitlines()
+    not_used, *warnings, listening = served.log.splitlines()
+    assert 'hook=fentry reason="not in this kernel"' in not_used
     assert "msg=listening" in listening
     for key in ("version", "address", "hook", "kernel", "bcc"):
         assert f" {key}=" in listening

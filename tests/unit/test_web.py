@@ -94,7 +94,7 @@ def serve(site: Site, client: Callable[[int], T]) -> T:
     port = sockets[0].getsockname()[1]
 
     async def run() -> T:
-        serving = asyncio.create_task(web.serve(site, sockets))
+        serving = asyncio.create_task(web.serve(site, sockets, lambda _: None))
         try:
             return await asyncio.to_thread(client, port)
         finally:
