@@ -82,6 +82,15 @@ BPFTRACE = {
     ),
 }
 
+EMPTY = """
+#ifdef MODULE_KRETFUNC_PROBE
+int {new}(void *ctx) {{ return 0; }}
+#else
+int {old}(void *ctx) {{ return 0; }}
+#endif
+"""
+"""bcc 0.28 put the kernel module into the names of fexit programs."""
+
 PAIR = """
 #include <linux/types.h>
 #include <user_regs.h>
@@ -151,13 +160,16 @@ def empty(rung: Rung, caller: list[str]) -> dict[str, float]:
     if rung.tracefs:
         probes._need_tracefs()
     functions = dict.fromkeys(function for _, function in rung.hooks)
-    text = "".join(f"int {name}(void *ctx) {{ return 0; }}\n" for name in functions)
+    text = "".join(
+        EMPTY.format(old=name, new=name.replace("kretfunc__", "kretfunc__vmlinux__", 1))
+        for name in functions
+    )
     missing = probes._missing_symbols(target for target, _ in rung.hooks)
     attach = probes.ATTACH[rung.hook]
     with compiled(text) as bpf:
         for target, function in rung.hooks:
             if target != COMPAT or target not in missing:
-                attach(bpf, target, function)
+                attach(bpf, target, probes._program(bpf, function))
     return run_caller(caller)
 
 

@@ -14,7 +14,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from shutil import copy
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -30,6 +32,8 @@ Key = tuple[str, int, int, int]
 """comm, flags, mask, errno."""
 
 Load = Callable[[int], "Counts"]
+
+CACHE = Path(__file__).parents[2] / ".cache/caller"
 
 exercised: Counter[str] = Counter()
 
@@ -110,7 +114,7 @@ def attached(rung: str, max_entries: int) -> Iterator[Loaded]:
 @pytest.fixture(scope="session")
 def shared_probes(rung: str) -> Iterator[Loaded]:
     """Probes for all tests that need no map of their own: compiling takes time."""
-    with attached(rung, max_entries=65536) as loaded:
+    with attached(rung, max_entries=16384) as loaded:
         yield loaded
 
 
@@ -170,27 +174,37 @@ class Caller:
 
 @pytest.fixture(scope="session")
 def caller() -> Iterator[Caller]:
-    """caller.c, compiled where every user may run it (pytest's folders are 0700)."""
-    with TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield compile_caller(Path(folder))
+    """caller.c, compiled."""
+    with compiled_caller() as caller:
+        yield caller
 
 
 @pytest.fixture(scope="session")
 def caller_32() -> Iterator[Caller]:
     """caller.c as a 32-bit program, static, so that it needs no 32-bit libraries."""
+    with compiled_caller("-m32", "-static") as caller:
+        yield caller
+
+
+@contextmanager
+def compiled_caller(*options: str) -> Iterator[Caller]:
+    """
+    Put caller.c's program where every user may run it: pytest's folders are 0700.
+
+    What was compiled before is used again; in an emulated guest gcc takes long.
+    """
+    source = Path(__file__).with_name("caller.c")
+    command = ["gcc", "-O2", "-Wall", "-Werror", "-pthread", *options]
+    digest = sha256(source.read_bytes() + repr(command).encode()).hexdigest()[:16]
+    built = CACHE / f"{os.uname().machine}-{digest}"
     with TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
-        yield compile_caller(Path(folder), "-m32", "-static")
-
-
-def compile_caller(folder: Path, *options: str) -> Caller:
-    marked = folder / "marked"
-    marked.mkdir(mode=0o755)
-    program = folder / "caller"
-    source = Path(__file__).with_name("caller.c")
-    subprocess.run(
-        ["gcc", "-O2", "-Wall", "-Werror", "-pthread", *options, "-o", program, source],
-        check=True,
-    )
-    return Caller(program, marked)
+        program, marked = Path(folder, "caller"), Path(folder, "marked")
+        marked.mkdir(mode=0o755)
+        if built.exists():
+            copy(built, program)
+        else:
+            subprocess.run([*command, "-o", program, source], check=True)
+            CACHE.mkdir(parents=True, exist_ok=True)
+            copy(program, built)
+        yield Caller(program, marked)

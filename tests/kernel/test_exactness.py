@@ -108,6 +108,7 @@ def _progress(path: Path) -> tuple[int, int]:
     return begun, ended
 
 
+@pytest.mark.any_hook
 def test_full_map_keeps_the_sum(load: Load, caller: Caller) -> None:
     """Keys that do not fit are counted together by action, type and success."""
     counts = load(64)
@@ -131,6 +132,7 @@ def test_full_map_keeps_the_sum(load: Load, caller: Caller) -> None:
     assert (5, 7) == (other[ADD, False], other[FLUSH, False])
 
 
+@pytest.mark.any_hook
 def test_nobody_cannot_hide_root(load: Load, caller: Caller) -> None:
     """After another user's flood, new keys of root are still counted by key."""
     counts = load(64)
@@ -149,6 +151,7 @@ def test_nobody_cannot_hide_root(load: Load, caller: Caller) -> None:
     }
 
 
+@pytest.mark.any_hook
 def test_two_exporters(counts: Counts, load: Load, caller: Caller) -> None:
     """Two sets of probes count the same calls, each exactly."""
     second = load(64)
@@ -159,6 +162,7 @@ def test_two_exporters(counts: Counts, load: Load, caller: Caller) -> None:
     assert made == second.of("shared")
 
 
+@pytest.mark.any_hook
 def test_created_is_the_first_call(counts: Counts, caller: Caller) -> None:
     """_created lies between the moments before and after a key's first call."""
     before = time.time()

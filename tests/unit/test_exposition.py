@@ -187,6 +187,10 @@ PROMETHEUS_1 = (
         (PROMETHEUS_3, OPENMETRICS),
         (PROMETHEUS_3_TEXT_FIRST, TEXT_0_0_4),
         (PROMETHEUS_NATIVE_HISTOGRAMS, OPENMETRICS),
+        (f"{PROMETHEUS_3},application/openmetrics-text;q=0.1", OPENMETRICS),
+        ("application/openmetrics-text;q=0", TEXT_0_0_4),
+        ("application/openmetrics-text;q=no", TEXT_0_0_4),
+        ("Application/OpenMetrics-Text;Q=0.9,text/plain;q=0.5", OPENMETRICS),
     ],
 )
 def test_negotiates(accept: str, content_type: str) -> None:
