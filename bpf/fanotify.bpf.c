@@ -263,8 +263,12 @@ int mark_raw_exit(struct bpf_raw_tracepoint_args *ctx)
 	u64 number, compat_number;
 
 	bpf_probe_read_kernel(&number, sizeof(number), &SYSCALL_NUMBER(user));
+#ifdef COMPAT_SYSCALL_NUMBER
 	bpf_probe_read_kernel(&compat_number, sizeof(compat_number),
 			      &COMPAT_SYSCALL_NUMBER(user));
+#else
+	compat_number = number;
+#endif
 	if (number != NATIVE_FANOTIFY_MARK &&
 	    compat_number != COMPAT_FANOTIFY_MARK)
 		return 0;

@@ -54,7 +54,8 @@ class Parser(argparse.ArgumentParser):
         Parse *argv*, with flags that it lacks taken from *environ*.
 
         Raises:
-            UsageError: a flag or a variable is unknown or has a bad value.
+            UsageError: a flag is unknown, or a flag or variable has a bad value.
+                Unknown variables are not ours: Kubernetes sets some of our prefix.
         """
         given = {word.partition("=")[0] for word in argv}
         known = {*self._option_string_actions, *CHECK_FLAGS}

@@ -162,9 +162,14 @@ def mask_names(mask: int) -> str:
 
 @lru_cache(maxsize=4096)
 def mask_bit_names(mask: int) -> tuple[str, ...]:
-    """Name each bit of *mask* on its own, lowest first; unnamed ones as hex."""
-    bits = (1 << shift for shift in range(mask.bit_length()))
-    return tuple(MASK.get(bit, f"{bit:#x}") for bit in bits if mask & bit)
+    """
+    Name each bit of *mask* on its own, lowest first; the unnamed ones are one term.
+
+    One term, because any user may set all 64 bits: each would be a series.
+    """
+    names = tuple(MASK[bit] for bit in sorted(MASK) if mask & bit)
+    rest = mask & ~sum(MASK)
+    return (*names, f"{rest:#x}") if rest else names
 
 
 def mark_action(flags: int) -> str:

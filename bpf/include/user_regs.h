@@ -43,7 +43,7 @@ struct pt_regs {
 #define COMPAT_MASK_LOW(regs) ((regs)->regs[2])
 #define COMPAT_MASK_HIGH(regs) ((regs)->regs[3])
 #define SYSCALL_NUMBER(regs) ((regs)->regs[8])
-#define COMPAT_SYSCALL_NUMBER(regs) ((regs)->regs[7])
+#define COMPAT_SYSCALL_NUMBER(regs) ((regs)->regs[7]) /* x86: the same */
 #define COMPAT_BIT (1 << 22) /* TIF_32BIT of thread_info.flags */
 #define NATIVE_FANOTIFY_MARK 263
 #define COMPAT_FANOTIFY_MARK 368
@@ -51,10 +51,6 @@ struct pt_regs {
 #define compat_wrapper(name) KRETFUNC(__arm64_compat_sys_##name)
 #else
 #error "no register layout for this architecture: only x86-64 and arm64 have one"
-#endif
-
-#ifndef COMPAT_SYSCALL_NUMBER
-#define COMPAT_SYSCALL_NUMBER SYSCALL_NUMBER
 #endif
 
 #define COMPAT_MASK(regs)                                                      \

@@ -84,6 +84,19 @@ class Counts:
         new = keyed(self.read().calls) - self._before
         return Counter({key: n for key, n in new.items() if key[0] in comms})
 
+    def agree(self, made: Counter[Key], *comms: str) -> None:
+        """
+        Assert that of *made* each call was counted, or is said to be lost.
+
+        A kernel that preempts itself skips programs where tasks compete, and says
+        how often; on any other nothing is lost, so each call is under its key.
+        """
+        counted = self.of(*comms)
+        lost = self.lost()
+
+        assert counted <= made
+        assert made.total() == counted.total() + lost
+
     def lost(self) -> int:
         """Return how many calls the kernel says that it let no program see."""
         return self._lost() - self._lost_before

@@ -39,12 +39,17 @@ class Row:
 
 
 ROWS = (
-    Row(Suite("bullseye", "5.10")),
+    # No bpf_task_pt_regs() before 5.15.
+    Row(Suite("bullseye", "5.10"), refused=frozenset({"kprobe"})),
     Row(Suite("bookworm", "6.1")),
     Row(Suite("trixie", "6.12")),
     Row(NEWEST),
     Row(NEWEST, "preempt=full"),
-    Row(NEWEST, "lockdown=confidentiality", frozenset({"kprobe", "tracepoint"})),
+    Row(
+        NEWEST,
+        "lockdown=confidentiality",
+        frozenset({"kprobe", "tracepoint", "raw_tracepoint"}),
+    ),
     Row(NEWEST_ARM64),
 )
 
