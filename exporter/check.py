@@ -113,11 +113,11 @@ def _reason(rung: Rung, error: LoadError) -> str:
 
 
 def read_lockdown(sysfs: Path) -> str:
-    """Return the lockdown mode: none, integrity, confidentiality, or unknown."""
+    """Return the lockdown mode: none, integrity, confidentiality, or why not."""
     try:
         text = (sysfs / "kernel/security/lockdown").read_text()
     except OSError:
-        return "unknown"
+        return "unknown: securityfs is not mounted"
     return text.partition("[")[2].partition("]")[0] or "unknown"
 
 

@@ -25,7 +25,7 @@ from exporter import handover
 from exporter.errors import LoadError
 from exporter.handover import Layout, Loaded, Probe
 from exporter.hooks import COMPAT, ENTRY_PROGRAM, LADDER, Rung
-from exporter.procfs import read_capabilities
+from exporter.procfs import read_capabilities, read_mounted
 
 
 TRACEFS = Path("/sys/kernel/tracing")
@@ -222,7 +222,12 @@ def _need_tracefs() -> None:
     """Mount tracefs where only this process sees it, if the host has none."""
     try:
         os.listdir(TRACEFS / "events")  # noqa: PTH208  the errors are what counts
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if str(TRACEFS) in read_mounted("tracefs"):
+            raise LoadError(
+                f"tracefs at {TRACEFS} has no events",
+                "Is kernel lockdown on, or CONFIG_FTRACE_SYSCALLS off?",
+            ) from error
         _mount_tracefs()
     except PermissionError as error:
         raise LoadError(
