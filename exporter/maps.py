@@ -113,6 +113,9 @@ class Maps:
         self._lost = SharedArray(loaded.fds["lost"], loaded.layouts["lost"])
         names = loaded.layouts["slots"].names
         self._pick = itemgetter(*(names.index(name) for name in CALL_MEMBERS))
+        # The raw tracepoint's program runs, or is skipped, on every system call.
+        any_syscall = loaded.hook == "raw_tracepoint"
+        self._missed = "recursion_any_syscall" if any_syscall else "recursion"
         self._since = time.time()
         self._booted = self._since - time.clock_gettime(time.CLOCK_BOOTTIME)
 
@@ -154,7 +157,7 @@ class Maps:
                 if probe.name == name
                 for fd in probe.fds
             ]
-            yield Lost(name, "recursion", sum(missed))
+            yield Lost(name, self._missed, sum(missed))
 
 
 def shared(

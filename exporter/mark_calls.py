@@ -21,6 +21,9 @@ PROBE = "fanotify_mark"
 MISSED = ("[other: not seen]", "", "", "", "")
 """Label values of calls that the kernel let no program see: the sum stays exact."""
 
+MISSED_REASONS = ("no_entry", "recursion")
+"""Of lost calls; another reason's count may hold other system calls too."""
+
 KEY = ("comm", "action", "mark_type", "flags", "mask")
 ERROR_KEY = (*KEY, "errno")
 BIT_KEY = ("comm", "action", "mark_type", "bit")
@@ -63,7 +66,11 @@ class MarkCallsCollector:
                 errors.add((*labels, errno_label(call)), call.count, call.created)
             for bit in uapi.mask_bit_names(call.mask):
                 bits.add((*labels[:3], bit), call.count, call.created)
-        missed = sum(lost.count for lost in snapshot.lost if lost.probe == PROBE)
+        missed = sum(
+            lost.count
+            for lost in snapshot.lost
+            if lost.probe == PROBE and lost.reason in MISSED_REASONS
+        )
         if missed:
             calls.add(MISSED, missed, snapshot.since)
         families = zip(

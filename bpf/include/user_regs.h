@@ -20,13 +20,13 @@ struct pt_regs {
 	u64 r11, r10, r9, r8, ax, cx, dx, si, di;
 	u64 orig_ax, ip, cs, flags, sp, ss;
 };
-#define REGS_RESULT(regs) ((regs)->ax)
-#define NATIVE_FLAGS(regs) ((regs)->si)
-#define NATIVE_MASK(regs) ((regs)->dx)
-#define COMPAT_FLAGS(regs) ((regs)->cx)
-#define COMPAT_MASK_LOW(regs) ((regs)->dx)
-#define COMPAT_MASK_HIGH(regs) ((regs)->si)
-#define SYSCALL_NUMBER(regs) ((regs)->orig_ax)
+#define REGS_RESULT(r) ((r)->ax)
+#define NATIVE_FLAGS(r) ((r)->si)
+#define NATIVE_MASK(r) ((r)->dx)
+#define COMPAT_FLAGS(r) ((r)->cx)
+#define COMPAT_MASK_LOW(r) ((r)->dx)
+#define COMPAT_MASK_HIGH(r) ((r)->si)
+#define SYSCALL_NUMBER(r) ((r)->orig_ax)
 #define COMPAT_BIT 0x2 /* TS_COMPAT of thread_info.status */
 #define NATIVE_FANOTIFY_MARK 301
 #define COMPAT_FANOTIFY_MARK 339
@@ -36,14 +36,14 @@ struct pt_regs {
 struct pt_regs {
 	u64 regs[31], sp, pc, pstate, orig_x0;
 };
-#define REGS_RESULT(regs) ((regs)->regs[0])
-#define NATIVE_FLAGS(regs) ((regs)->regs[1])
-#define NATIVE_MASK(regs) ((regs)->regs[2])
-#define COMPAT_FLAGS(regs) ((regs)->regs[1])
-#define COMPAT_MASK_LOW(regs) ((regs)->regs[2])
-#define COMPAT_MASK_HIGH(regs) ((regs)->regs[3])
-#define SYSCALL_NUMBER(regs) ((regs)->regs[8])
-#define COMPAT_SYSCALL_NUMBER(regs) ((regs)->regs[7]) /* x86: the same */
+#define REGS_RESULT(r) ((r)->regs[0])
+#define NATIVE_FLAGS(r) ((r)->regs[1])
+#define NATIVE_MASK(r) ((r)->regs[2])
+#define COMPAT_FLAGS(r) ((r)->regs[1])
+#define COMPAT_MASK_LOW(r) ((r)->regs[2])
+#define COMPAT_MASK_HIGH(r) ((r)->regs[3])
+#define SYSCALL_NUMBER(r) ((r)->regs[8])
+#define COMPAT_SYSCALL_NUMBER(r) ((r)->regs[7]) /* x86: the same */
 #define COMPAT_BIT (1 << 22) /* TIF_32BIT of thread_info.flags */
 #define NATIVE_FANOTIFY_MARK 263
 #define COMPAT_FANOTIFY_MARK 368
@@ -53,7 +53,7 @@ struct pt_regs {
 #error "no register layout for this architecture: only x86-64 and arm64 have one"
 #endif
 
-#define COMPAT_MASK(regs)                                                      \
-	((u32)COMPAT_MASK_LOW(regs) | (u64)(u32)COMPAT_MASK_HIGH(regs) << 32)
+#define COMPAT_MASK(r)                                                         \
+	((u32)COMPAT_MASK_LOW(r) | (u64)(u32)COMPAT_MASK_HIGH(r) << 32)
 
 #endif

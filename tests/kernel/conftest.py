@@ -95,7 +95,10 @@ class Counts:
         lost = self.lost()
 
         assert counted <= made
-        assert made.total() == counted.total() + lost
+        if self._loaded.hook == "raw_tracepoint":  # skips of any call are counted
+            assert made.total() <= counted.total() + lost
+        else:
+            assert made.total() == counted.total() + lost
 
     def lost(self) -> int:
         """Return how many calls the kernel says that it let no program see."""
