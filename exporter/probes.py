@@ -2,7 +2,7 @@
 The loader child: compile, attach, hand over, exit.
 
 The only module that imports bcc, and it does so only when run as a process of
-its own (``python -m exporter.probes FD SETTINGS``), so that LLVM's 90 MB go
+its own (``python -m exporter.probes FD RUNG,... N``), so that LLVM's 90 MB go
 when it exits. The probes stay: the parent holds their descriptors.
 """
 
