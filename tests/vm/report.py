@@ -20,8 +20,8 @@ Each row is one QEMU guest with a cloud kernel of Debian, each cell one run of
 `tests/kernel` with that hook forced. *Exact* means that every call which the tests
 made was counted, none twice and none under another key, or is in the number that the
 kernel says it let no program see: that happens where a kernel preempts itself and tasks
-compete for a CPU. *Compat* tests make 32-bit calls on a 64-bit kernel; on the tracepoint
-hook they assert that none of those is counted.
+compete for a CPU. *Compat* tests make 32-bit calls on a 64-bit kernel; on the
+tracepoint hook they assert that none of those is counted.
 
 """
 
