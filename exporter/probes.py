@@ -111,8 +111,8 @@ def _advice() -> str:
     if not capabilities & {"CAP_SYS_ADMIN"} and not capabilities >= LOAD_CAPABILITIES:
         return "Run it as root, or give it CAP_BPF and CAP_PERFMON (Linux 5.8)."
     return (
-        "The kernel refuses: see whether lockdown is on "
-        "(/sys/kernel/security/lockdown) and CONFIG_FTRACE_SYSCALLS is set."
+        "Run 'fanotify-exporter check', which tries every hook. Usual causes: kernel "
+        "lockdown (/sys/kernel/security/lockdown) and a kernel without the hook."
     )
 
 
