@@ -34,13 +34,14 @@ class Probe:
     """
     A hook that was tried for a probe.
 
-    *fds* name the programs' descriptors whose missed runs are missed calls.
+    *programs* and *links* name the descriptors whose missed runs are missed calls.
     """
 
     name: str
     hook: str
     attached: bool
-    fds: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _parse(description: dict[str, object], fds: Sequence[int]) -> Loaded:
     assert isinstance(layouts, dict)
     return Loaded(
         fds=dict(zip(names, fds, strict=True)),
-        probes=tuple(Probe(**probe | {"fds": tuple(probe["fds"])}) for probe in probes),
+        probes=tuple(_probe(**probe) for probe in probes),
         lost_reasons=tuple(reasons),
         layouts={
             name: Layout(tuple(each["names"]), each["format"], each["entries"])
@@ -121,3 +122,14 @@ def _parse(description: dict[str, object], fds: Sequence[int]) -> Loaded:
         },
         **plain,  # type: ignore[arg-type]
     )
+
+
+def _probe(
+    *,
+    name: str,
+    hook: str,
+    attached: bool,
+    programs: Sequence[str],
+    links: Sequence[str],
+) -> Probe:
+    return Probe(name, hook, attached, tuple(programs), tuple(links))

@@ -18,6 +18,7 @@ from threading import Lock
 from typing import Any
 
 from exporter.handover import Layout, Loaded
+from exporter.perf_links import read_missed
 from exporter.procfs import read_program_misses
 from exporter.uapi import comm_text
 
@@ -151,13 +152,13 @@ class Maps:
                 self._loaded.lost_reasons, self._lost, strict=True
             ):
                 yield Lost(name, reason, count)
-            missed = [
-                read_program_misses(self._loaded.fds[fd])
-                for probe in self._loaded.probes
-                if probe.name == name
-                for fd in probe.fds
-            ]
-            yield Lost(name, self._missed, sum(missed))
+            own = [probe for probe in self._loaded.probes if probe.name == name]
+            fds = self._loaded.fds
+            programs = [fds[each] for probe in own for each in probe.programs]
+            links = [fds[each] for probe in own for each in probe.links]
+            yield Lost(name, self._missed, sum(map(read_program_misses, programs)))
+            if links:
+                yield Lost(name, "nmissed", sum(map(read_missed, links)))
 
 
 def shared(

@@ -21,7 +21,7 @@ PROBE = "fanotify_mark"
 MISSED = ("[other: not seen]", "", "", "", "")
 """Label values of calls that the kernel let no program see: the sum stays exact."""
 
-MISSED_REASONS = ("no_entry", "recursion")
+MISSED_REASONS = ("no_entry", "recursion", "nmissed")
 """Of lost calls; another reason's count may hold other system calls too."""
 
 KEY = ("comm", "action", "mark_type", "flags", "mask")

@@ -25,10 +25,10 @@ from exporter import handover
 from exporter.errors import LoadError
 from exporter.handover import Layout, Loaded, Probe
 from exporter.hooks import COMPAT, ENTRY_PROGRAM, LADDER, Rung
+from exporter.perf_links import TRACEFS, link_kretprobe, link_tracepoint
 from exporter.procfs import read_capabilities, read_mounted
 
 
-TRACEFS = Path("/sys/kernel/tracing")
 MMAPPED = ("slots", "lost")
 KEPT: list[Any] = []
 """bcc's objects: each detaches its programs when it is collected."""
@@ -52,13 +52,13 @@ def _attach_fentry(bpf: Any, _: str, function: str) -> int:
 
 
 def _attach_kretprobe(bpf: Any, target: str, function: str) -> int:
-    bpf.attach_kretprobe(event=target.encode(), fn_name=function.encode())
-    return int(bpf.kprobe_fds[b"r_" + target.encode()][function.encode()])
+    program = bpf.load_func(function.encode(), bpf.KPROBE).fd
+    return link_kretprobe(program, target)
 
 
 def _attach_tracepoint(bpf: Any, target: str, function: str) -> int:
-    bpf.attach_tracepoint(target.encode(), fn_name=function.encode())
-    return int(bpf.tracepoint_fds[target.encode()])
+    program = bpf.load_func(function.encode(), bpf.TRACEPOINT).fd
+    return link_tracepoint(program, target)
 
 
 def _attach_raw_tracepoint(bpf: Any, target: str, function: str) -> int:
@@ -72,7 +72,7 @@ ATTACH: Mapping[str, Callable[[Any, str, str], int]] = {
     "tracepoint": _attach_tracepoint,
     "raw_tracepoint": _attach_raw_tracepoint,
 }
-"""By hook: attach with bcc a function to a target, return what keeps it there."""
+"""By hook: attach a function to a target, return what keeps it there."""
 
 
 def load(rungs: Sequence[Rung], max_entries: int) -> Loaded:
@@ -133,15 +133,17 @@ def _attach(bcc: Any, rung: Rung, max_entries: int) -> Loaded:
                 if target == COMPAT and target in missing:
                     continue
                 label = f"{function}@{target}"
+                link, run = f"link:{label}", f"program:{label}"
                 program = _program(bpf, function)
-                fds[f"link:{label}"] = ATTACH[rung.hook](bpf, target, program)
-                fds[f"program:{label}"] = bpf.funcs[program.encode()].fd
+                fds[link] = ATTACH[rung.hook](bpf, target, program)
+                fds[run] = bpf.funcs[program.encode()].fd
                 probes.append(
                     Probe(
                         "fanotify_mark",
                         f"{rung.hook}:{target}",
                         attached=True,
-                        fds=(f"program:{label}",) if function != ENTRY_PROGRAM else (),
+                        programs=(run,) if function != ENTRY_PROGRAM else (),
+                        links=(link,) if rung.hook == "kprobe" else (),
                     )
                 )
         except Exception as error:  # bcc raises nothing narrower

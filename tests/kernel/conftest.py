@@ -76,6 +76,12 @@ class Counts:
         """Whether this hook sees 32-bit compat calls."""
         return self._loaded.compat
 
+    @property
+    def misses_unseen(self) -> bool:
+        """Whether this kernel does not tell what a kretprobe missed."""
+        release = tuple(map(int, os.uname().release.split(".")[:2]))
+        return self._loaded.hook == "kprobe" and release < (6, 7)
+
     def read(self) -> Snapshot:
         return self._maps.read()
 

@@ -19,7 +19,9 @@ Pair = tuple[socket.socket, socket.socket]
 LOADED = Loaded(
     hook="tracepoint",
     probes=(
-        Probe("fanotify_mark", "tracepoint:enter", attached=True, fds=("program",)),
+        Probe(
+            "fanotify_mark", "tracepoint:enter", attached=True, programs=("program",)
+        ),
         Probe("fanotify_mark", "tracepoint:exit", attached=False),
     ),
     layouts={

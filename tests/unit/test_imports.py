@@ -15,7 +15,7 @@ PACKAGE = Path(exporter.__file__).parent
 
 LINE = (
     # What all may use: words, numbers, what others wrote; they import none of ours.
-    {"errors", "uapi", "procfs", "revision", "hooks", "logs"},
+    {"errors", "uapi", "procfs", "revision", "hooks", "logs", "perf_links"},
     {"handover"},
     # The kernel's side: probes run in a child, the loader starts it, maps are read.
     {"probes", "loader", "maps"},

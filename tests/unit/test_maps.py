@@ -47,7 +47,7 @@ def loaded(
     return Loaded(
         hook="none",
         probes=tuple(
-            Probe("fanotify_mark", hook, attached=True, fds=("program",))
+            Probe("fanotify_mark", hook, attached=True, programs=("program",))
             for hook in hooks
         ),
         layouts={
