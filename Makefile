@@ -63,6 +63,10 @@ bench: .venv/test .cache/bench-packages ## what a scrape and a probe cost, as ro
 golden: .venv/test ## rewrite the golden exposition; review the difference
 	$(PYTHON) -m pytest tests/unit -q --update-golden
 
+.PHONY: docs
+docs: .venv/test ## write docs/metrics.md and the tables of docs/fanotify_mark.md
+	$(PYTHON) -m tests.docs
+
 .PHONY: clean
 clean: ## remove what the targets made
 	rm -rf .venv .cache dist

@@ -1,0 +1,27 @@
+"""Write docs/metrics.md and the tables of docs/fanotify_mark.md: `make docs`."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.docs import pages
+
+
+def main() -> int:
+    """Write each page and return the exit status."""
+    try:
+        written = pages.render()
+    except KeyError as error:
+        print(
+            f"tests.docs: nothing is known of {error}: "
+            "say it in tests/docs/family_facts.py or uapi_facts.py",
+            file=sys.stderr,
+        )
+        return 1
+    for path, text in written.items():
+        path.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

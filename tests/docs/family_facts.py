@@ -1,0 +1,71 @@
+"""
+What a reader wants to know of each metric family and label, beside what the code says.
+
+A new family is one line in FAMILIES, and one in LABELS for each new label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a family's values come from, and from which Linux on there are any."""
+
+    source: str
+    since: str = "5.10"
+
+
+CALL = Source("[hook](../README.md#hooks) on the call, map `slots`")
+ITSELF = Source("the exporter itself")
+
+FAMILIES = {
+    "fanotify_mark_calls_total": CALL,
+    "fanotify_mark_errors_total": CALL,
+    "fanotify_mark_mask_bit_calls_total": CALL,
+    "fanotify_exporter_build_info": ITSELF,
+    "fanotify_exporter_probe_attached": ITSELF,
+    "fanotify_exporter_map_entries": Source("map `slots`"),
+    "fanotify_exporter_map_max_entries": Source("`--bpf.max-entries`"),
+    "fanotify_exporter_lost_calls_total": Source(
+        "map `lost`; `recursion`: `/proc/self/fdinfo` of the BPF programs",
+        "5.10; `recursion`: 5.12, with tracepoint or kprobe 6.7",
+    ),
+    "fanotify_exporter_collector_success": ITSELF,
+    "fanotify_exporter_collector_duration_seconds": ITSELF,
+    "process_virtual_memory_bytes": Source("`/proc/self/stat`"),
+    "process_resident_memory_bytes": Source("`/proc/self/stat`"),
+    "process_start_time_seconds": Source("`/proc/self/stat`, `/proc/stat`"),
+    "process_cpu_seconds_total": Source("`/proc/self/stat`"),
+    "process_open_fds": Source("`/proc/self/fd`"),
+    "process_max_fds": Source("`/proc/self/limits`"),
+}
+
+LABELS = {
+    "comm": "name of the calling thread, which any program can choose. A byte that is "
+    "not printable UTF-8 is `\\xNN` and a backslash is `\\\\`, so that different names "
+    "stay different",
+    "action": "`add`, `remove`, `flush`, or `invalid` if the flags do not ask for "
+    "just one",
+    "mark_type": "`inode`, `mount`, `filesystem` or `mntns`",
+    "flags": "the call's flags: names in ascending bit order, joined by `|`; bits "
+    "without a name are one hex term at the end (`FAN_MARK_ADD|0x2000`), none is `0`",
+    "mask": "the events that the call is about, spelled like flags "
+    "(`FAN_OPEN|FAN_ONDIR`)",
+    "bit": "one bit of the mask; those without a name share one",
+    "errno": "`EINVAL`, `ENOSPC` and so on, or the digits of one without a name",
+    "probe": "what is counted: the name of a system call",
+    "hook": "where in the kernel: `fentry:do_fanotify_mark`",
+    "map": "`calls_root` holds the keys first seen from uid 0, `calls_user` the others",
+    "reason": "`no_entry`: the call began before the exporter did, or its entry was "
+    "not seen. `recursion`: the kernel skipped the BPF program, and counted that. "
+    "`recursion_any_syscall`: the same on the raw tracepoint, where it may have been "
+    "any system call",
+    "collector": "as in `--collector.NAME`, or `exporter_health`",
+    "version": "of the exporter",
+    "revision": "commit that it was built from",
+    "python": "version of Python",
+    "bcc": "version of bcc that compiled the programs",
+    "kernel": "release of the running kernel",
+}

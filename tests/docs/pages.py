@@ -1,0 +1,183 @@
+"""
+Code and facts in, Markdown out.
+
+Families, labels and HELP come from the collectors, numbers and names from
+exporter.uapi; so a page cannot say what the exporter does not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from prometheus_client.core import Metric
+
+from exporter import uapi
+from tests.docs import uapi_facts
+from tests.docs.family_facts import FAMILIES, LABELS
+from tests.docs.uapi_facts import Fact
+from tests.unit.test_golden import registry
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+METRICS = DOCS / "metrics.md"
+FANOTIFY_MARK = DOCS / "fanotify_mark.md"
+
+METRICS_HEAD = """\
+# Metrics
+
+Written by `make docs` from the collectors; do not edit. What the calls themselves do is
+in [fanotify_mark.md](fanotify_mark.md).
+
+- The sum over `fanotify_mark_calls_total` is the number of calls that returned since
+  the exporter attached, but for those that a hook cannot see
+  ([README](../README.md#what-it-cannot-see)).
+- When a key does not fit into its map, the call is still counted, with
+  `comm="[other: map full]"` and empty `flags`, `mask` and `errno`. Other users' keys
+  cannot take root's room.
+- A call that the kernel let no BPF program see, and counted, has
+  `comm="[other: not seen]"`, and all other labels are empty.
+- A series appears with its first call, at its count and not at 0. OpenMetrics carries
+  `_created`, the time of that call; the plain text format leaves it out.
+
+## Families
+
+"""
+LABELS_HEAD = """
+## Labels
+
+"""
+
+INIT_CLASSES: Final = {
+    0x0: "FAN_CLASS_NOTIF",
+    0x4: "FAN_CLASS_CONTENT",
+    0x8: "FAN_CLASS_PRE_CONTENT",
+}
+INIT_FLAGS: Final = {
+    0x0001: "FAN_CLOEXEC",
+    0x0002: "FAN_NONBLOCK",
+    0x0010: "FAN_UNLIMITED_QUEUE",
+    0x0020: "FAN_UNLIMITED_MARKS",
+    0x0040: "FAN_ENABLE_AUDIT",
+    0x0080: "FAN_REPORT_PIDFD",
+    0x0100: "FAN_REPORT_TID",
+    0x0200: "FAN_REPORT_FID",
+    0x0400: "FAN_REPORT_DIR_FID",
+    0x0800: "FAN_REPORT_NAME",
+    0x1000: "FAN_REPORT_TARGET_FID",
+    0x2000: "FAN_REPORT_FD_ERROR",
+    0x4000: "FAN_REPORT_MNT",
+}
+"""Here only while the exporter does not decode fanotify_init(2) flags."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Numbers with names that the exporter decodes, and the facts on each name."""
+
+    names: Mapping[int, str]
+    facts: Mapping[str, Fact]
+
+
+TABLES: Final = {
+    "commands": Table(uapi.MARK_COMMANDS, uapi_facts.MARK_COMMANDS),
+    "types": Table(uapi.MARK_TYPES, uapi_facts.MARK_TYPES),
+    "modifiers": Table(uapi.MARK_MODIFIERS, uapi_facts.MARK_MODIFIERS),
+    "mask": Table(uapi.MASK, uapi_facts.MASK),
+    "init_classes": Table(INIT_CLASSES, uapi_facts.INIT_CLASSES),
+    "init_flags": Table(INIT_FLAGS, uapi_facts.INIT_FLAGS),
+}
+"""By the name in the markers of docs/fanotify_mark.md."""
+
+MARKED = re.compile(
+    r"(<!-- (\w+): written by `make docs` -->\n)(?:.*?\n)??(<!-- end -->)", re.DOTALL
+)
+
+
+def render() -> dict[Path, str]:
+    """Return the text that each page should have."""
+    tables = {name: _uapi_table(name, table) for name, table in TABLES.items()}
+    return {
+        METRICS: metrics_page(registry().collect()),
+        FANOTIFY_MARK: with_tables(FANOTIFY_MARK.read_text(), tables),
+    }
+
+
+def with_tables(page: str, tables: Mapping[str, str]) -> str:
+    """
+    Return *page* with the text between its markers written anew.
+
+    Raises:
+        ValueError: *page* has not exactly one pair of markers for each table.
+    """
+    marked = sorted(name for _, name, _ in MARKED.findall(page))
+    if marked != sorted(tables):
+        raise ValueError(f"markers are for {marked}, tables are {sorted(tables)}")
+    return MARKED.sub(lambda found: f"{found[1]}\n{tables[found[2]]}\n{found[3]}", page)
+
+
+def metrics_page(families: Iterable[Metric]) -> str:
+    """Return docs/metrics.md: one row for each family, one for each label."""
+    listed = list(families)
+    used = dict.fromkeys(label for family in listed for label in labels(family))
+    return (
+        METRICS_HEAD
+        + table(
+            ("family", "type", "labels", "meaning", "source", "since Linux"),
+            map(_family_row, listed),
+        )
+        + LABELS_HEAD
+        + table(("label", "value"), ((f"`{name}`", LABELS[name]) for name in used))
+    )
+
+
+def exposed_name(family: Metric) -> str:
+    """Return the name that a query uses: with _total, if it is a counter."""
+    return family.name + ("_total" if family.type == "counter" else "")
+
+
+def labels(family: Metric) -> Sequence[str]:
+    """Return the names of the labels that each series of *family* has."""
+    names: Sequence[str] = family._labelnames  # type: ignore[attr-defined]
+    return names
+
+
+def _family_row(family: Metric) -> tuple[str, ...]:
+    facts = FAMILIES[exposed_name(family)]
+    return (
+        f"`{exposed_name(family)}`",
+        family.type,
+        ", ".join(labels(family)) or "none",
+        family.documentation,
+        facts.source,
+        facts.since,
+    )
+
+
+def _uapi_table(name: str, known: Table) -> str:
+    blocks = ("blocks",) if name == "mask" else ()
+    rows = (
+        (
+            f"`{number:#x}`",
+            f"`{word}`",
+            known.facts[word].since,
+            known.facts[word].meaning,
+            known.facts[word].needs,
+            *("yes" * bool(number & uapi.BLOCKING_MASK) for _ in blocks),
+        )
+        for number, word in sorted(known.names.items())
+    )
+    return table(("number", "name", "since Linux", "meaning", "needs", *blocks), rows)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table; a "|" in a cell stays a "|"."""
+    return "".join(_lines((head, ("---",) * len(head), *rows)))
+
+
+def _lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    for row in rows:
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |\n"
