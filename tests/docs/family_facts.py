@@ -29,8 +29,9 @@ FAMILIES = {
     "fanotify_exporter_map_entries": Source("map `slots`"),
     "fanotify_exporter_map_max_entries": Source("`--bpf.max-entries`"),
     "fanotify_exporter_lost_calls_total": Source(
-        "map `lost`; `recursion`: `/proc/self/fdinfo` of the BPF programs",
-        "5.10; `recursion`: 5.12, with tracepoint or kprobe 6.7",
+        "map `lost`; `recursion`: `/proc/self/fdinfo` of the BPF programs; `nmissed`: "
+        "the kernel's account of the probe's BPF link",
+        "5.10; `recursion`: 5.12, with tracepoint or kprobe 6.7; `nmissed`: 6.7",
     ),
     "fanotify_exporter_collector_success": ITSELF,
     "fanotify_exporter_collector_duration_seconds": ITSELF,
@@ -61,7 +62,8 @@ LABELS = {
     "reason": "`no_entry`: the call began before the exporter did, or its entry was "
     "not seen. `recursion`: the kernel skipped the BPF program, and counted that. "
     "`recursion_any_syscall`: the same on the raw tracepoint, where it may have been "
-    "any system call",
+    "any system call. `nmissed`: on the kprobe hook, more calls slept at once than a "
+    "kretprobe has room for",
     "collector": "as in `--collector.NAME`, or `exporter_health`",
     "version": "of the exporter",
     "revision": "commit that it was built from",
