@@ -18,20 +18,25 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from exporter import __version__, loader, logs, web
 from exporter.check import as_json, as_text, check
 from exporter.errors import ExporterError, UsageError
 from exporter.exporter_health import ExporterHealthCollector
 from exporter.handover import Loaded
+from exporter.init_calls import InitCallsCollector
 from exporter.maps import Maps, shared
 from exporter.mark_calls import MarkCallsCollector
 from exporter.registry import Collector, build_registry
+from exporter.series import DROPPABLE, Labelling
 
 
 HOOKS = ("auto", "fentry", "kprobe", "tracepoint", "raw_tracepoint")
-COLLECTORS = {"mark_calls": "fanotify_mark(2) calls"}
+COLLECTORS = {
+    "mark_calls": "fanotify_mark(2) calls",
+    "init_calls": "fanotify_init(2) and inotify_init(2) calls",
+}
 CHECK_FLAGS = ("--json",)
 REPEATABLE = ("--web.listen-address",)
 MAX_MAX_ENTRIES = 262_144
@@ -143,6 +148,13 @@ def build_parser() -> Parser:
             help=what,
         )
     parser.add_argument(
+        "--label.drop",
+        type=_labels,
+        default=(),
+        metavar="NAME,...",
+        help=f"labels to sum the call families over: {', '.join(DROPPABLE)}",
+    )
+    parser.add_argument(
         "--log.level", choices=logs.LEVELS, default="info", help="least level logged"
     )
     parser.add_argument(
@@ -174,6 +186,16 @@ def _telemetry_path(text: str) -> str:
             f"{text!r} is not a path of its own: say for example /metrics"
         )
     return text
+
+
+def _labels(text: str) -> tuple[str, ...]:
+    names = tuple(filter(None, text.split(",")))
+    for name in names:
+        if name not in DROPPABLE:
+            raise argparse.ArgumentTypeError(
+                f"{name!r} is not one of {', '.join(DROPPABLE)}"
+            )
+    return names
 
 
 def _max_entries(text: str) -> int:
@@ -261,12 +283,14 @@ def log_start(loaded: Loaded, addresses: Sequence[str]) -> None:
 
 
 def build_collectors(
-    loaded: Loaded, options: Mapping[str, object]
+    loaded: Loaded, options: Mapping[str, Any]
 ) -> dict[str, Collector]:
     """Return the collectors that are switched on, reading one shared snapshot."""
     read = shared(Maps(loaded).read)
+    labelling = Labelling(dropped=frozenset(options["label.drop"]))
     collectors: dict[str, Collector] = {
-        "mark_calls": MarkCallsCollector(read),
+        "mark_calls": MarkCallsCollector(read, labelling),
+        "init_calls": InitCallsCollector(read, labelling),
     }
     enabled = {
         name: collector

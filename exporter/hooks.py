@@ -7,17 +7,34 @@ from dataclasses import dataclass
 from typing import Final
 
 
-NATIVE, COMPAT = (
-    ("__arm64_sys_fanotify_mark", "__arm64_compat_sys_fanotify_mark")
-    if os.uname().machine == "aarch64"
-    else ("__x64_sys_fanotify_mark", "__ia32_compat_sys_fanotify_mark")
-)
-"""The syscall wrappers; a kernel without 32-bit support lacks the second."""
+IS_ARM64: Final = os.uname().machine == "aarch64"
 
-EXIT = "syscalls:sys_exit_fanotify_mark"
+PROBES: Final = ("fanotify_mark", "fanotify_init", "inotify_init")
+"""What is counted; inotify_init stands for inotify_init1(2) too."""
 
-ENTRY_PROGRAM = "mark_enter"
-"""Only keeps arguments: a run that it misses is lost, and counted, at the exit."""
+SYSCALLS: Final = ("fanotify_mark", "fanotify_init", "inotify_init", "inotify_init")
+"""The probe that counts each member of enum syscall of bpf/fanotify.bpf.c."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """
+    One program at one place in the kernel.
+
+    Attributes:
+        probe: which of PROBES counts by it.
+        target: the kernel's function or tracepoint.
+        function: ours, in bpf/fanotify.bpf.c.
+        compat: whether 32-bit calls alone use the target; not every kernel has it.
+        keeps: whether it only keeps arguments for another program; a call that it
+            does not see is lost, and counted so, there.
+    """
+
+    probe: str
+    target: str
+    function: str
+    compat: bool = False
+    keeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +45,7 @@ class Rung:
     Attributes:
         hook: what --bpf.hook calls it.
         macro: selects its programs in the C file.
-        hooks: (the kernel's target, our function), in the order to attach.
+        hooks: what it attaches, in this order.
         compat: whether it sees 32-bit compat calls.
         taxes: whether every system call of the host gets slower.
         tracefs: whether attaching reads it.
@@ -36,7 +53,7 @@ class Rung:
 
     hook: str
     macro: str
-    hooks: tuple[tuple[str, str], ...]
+    hooks: tuple[Hook, ...]
     compat: bool = True
     taxes: bool = False
     tracefs: bool = False
@@ -47,26 +64,103 @@ class Rung:
         return self.macro.removeprefix("HOOK_").lower()
 
 
+ALL: Final = ("fanotify_mark", "fanotify_init", "inotify_init1", "inotify_init")
+
+COMPAT_MARK: Final = (
+    "__arm64_compat_sys_fanotify_mark"
+    if IS_ARM64
+    else "__ia32_compat_sys_fanotify_mark"
+)
+"""In kernels that serve 32-bit calls."""
+
+
+def _probe(syscall: str) -> str:
+    return syscall.removesuffix("1")
+
+
+def _native(syscall: str) -> str:
+    """Return the kernel's function that a native call enters."""
+    return f"__arm64_sys_{syscall}" if IS_ARM64 else f"__x64_sys_{syscall}"
+
+
+def _compat(syscall: str) -> str | None:
+    """
+    Return the function that a 32-bit call enters, None if it is the native one.
+
+    On arm64 one function serves both, but for fanotify_mark with its u64; and one
+    without arguments serves both everywhere.
+    """
+    if syscall == "fanotify_mark":
+        return COMPAT_MARK
+    if IS_ARM64 or syscall == "inotify_init":
+        return None
+    return f"__ia32_sys_{syscall}"
+
+
+def _fexits(syscall: str) -> tuple[Hook, ...]:
+    """Return the exits of a system call's wrappers."""
+    targets = ((_native(syscall), False), (_compat(syscall), True))
+    return tuple(
+        Hook(_probe(syscall), target, f"kretfunc__{target}", compat)
+        for target, compat in targets
+        if target
+    )
+
+
+def _kretprobes(syscall: str) -> tuple[Hook, ...]:
+    """Return the return probes of a system call's wrappers."""
+    targets = (
+        (_native(syscall), f"return_{syscall}", False),
+        (_compat(syscall), f"return_{syscall}_compat", True),
+    )
+    return tuple(
+        Hook(_probe(syscall), target, function, compat)
+        for target, function, compat in targets
+        if target
+    )
+
+
+_FEXIT: Final = (
+    Hook("fanotify_mark", "do_fanotify_mark", "kretfunc__do_fanotify_mark"),
+    *_fexits("fanotify_init"),
+    Hook("inotify_init", "do_inotify_init", "kretfunc__do_inotify_init"),
+)
+
+_TRACED: Final = ALL[:3] if IS_ARM64 else ALL
+"""arm64 has inotify_init for 32-bit calls only."""
+
+_SYS_EXITS: Final = tuple(
+    Hook(_probe(syscall), f"syscalls:sys_exit_{syscall}", f"exit_{syscall}")
+    for syscall in _TRACED
+)
+
+_SYS_ENTERS: Final = tuple(
+    Hook(
+        _probe(syscall),
+        f"syscalls:sys_enter_{syscall}",
+        f"enter_{syscall}",
+        keeps=True,
+    )
+    for syscall in _TRACED
+)
+
 LADDER: Final = (
-    Rung(
-        "fentry",
-        "HOOK_FEXIT",
-        (("do_fanotify_mark", "kretfunc__do_fanotify_mark"),),
-    ),
+    Rung("fentry", "HOOK_FEXIT", _FEXIT),
+    Rung("fentry", "HOOK_FEXIT_READ", _FEXIT),
     Rung(
         "fentry",
         "HOOK_FEXIT_WRAPPERS",
-        ((NATIVE, f"kretfunc__{NATIVE}"), (COMPAT, f"kretfunc__{COMPAT}")),
+        tuple(hook for name in ALL for hook in _fexits(name)),
     ),
     Rung(
         "kprobe",
         "HOOK_KRETPROBE",
-        ((NATIVE, "mark_return"), (COMPAT, "mark_return_compat")),
+        tuple(hook for name in ALL for hook in _kretprobes(name)),
     ),
     Rung(
         "tracepoint",
         "HOOK_SYS_EXIT",
-        ((EXIT, "mark_exit"),),
+        _SYS_EXITS,
         compat=False,
         taxes=True,
         tracefs=True,
@@ -74,7 +168,7 @@ LADDER: Final = (
     Rung(
         "tracepoint",
         "HOOK_SYS_ENTER_EXIT",
-        (("syscalls:sys_enter_fanotify_mark", ENTRY_PROGRAM), (EXIT, "mark_exit")),
+        _SYS_ENTERS + _SYS_EXITS,
         compat=False,
         taxes=True,
         tracefs=True,
@@ -82,7 +176,7 @@ LADDER: Final = (
     Rung(
         "raw_tracepoint",
         "HOOK_RAW_SYS_EXIT",
-        (("sys_exit", "mark_raw_exit"),),
+        tuple(Hook(probe, "sys_exit", "raw_exit") for probe in PROBES),
         taxes=True,
     ),
 )

@@ -11,13 +11,14 @@ import math
 import mmap
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from threading import Lock
 from typing import Any
 
 from exporter.handover import Layout, Loaded
+from exporter.hooks import PROBES, SYSCALLS
 from exporter.perf_links import read_missed
 from exporter.procfs import read_program_misses
 from exporter.uapi import comm_text
@@ -26,7 +27,18 @@ from exporter.uapi import comm_text
 OTHER_COMM = "[other: map full]"
 """Stands for every comm whose key did not fit; too long to be one."""
 
-CALL_MEMBERS = ("comm", "flags", "mask", "error", "created_ns", "count")
+MISSED_REASONS = ("no_entry", "recursion", "nmissed")
+"""Of lost calls; another reason's count may hold other system calls too."""
+
+CALL_MEMBERS = (
+    "syscall",
+    "comm",
+    "flags",
+    "mask",
+    "error",
+    "created_ns",
+    "count",
+)
 OTHERS = 2
 """The part of the slots behind root's and the other users' halves."""
 
@@ -38,11 +50,13 @@ class Call:
 
     Attributes:
         comm: printable thread name, or OTHER_COMM.
-        flags: the call's flags; of OTHER_COMM only the action and type bits.
-        mask: 64 bits; 0 for OTHER_COMM.
+        flags: the call's flags; of OTHER_COMM only the bits of a mark's action and
+            type, or of a group's class.
+        mask: 64 bits, of fanotify_init event_f_flags; 0 for OTHER_COMM.
         errno: 0 on success; 1 stands for any errno of OTHER_COMM.
         count: calls that returned.
         created: Unix time of the first one, seconds.
+        cgroup: id in the cgroup v2 hierarchy; 0 where it is not counted by.
     """
 
     comm: str
@@ -51,6 +65,7 @@ class Call:
     errno: int
     count: int
     created: float
+    cgroup: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +88,26 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One pass over the maps; *since* is when counting began, Unix seconds."""
+    """
+    One pass over the maps.
+
+    Attributes:
+        since: when counting began, Unix seconds.
+        calls: by probe, one of hooks.PROBES.
+    """
 
     since: float
-    calls: tuple[Call, ...]
+    calls: Mapping[str, Sequence[Call]]
     usage: tuple[Usage, ...]
     lost: tuple[Lost, ...]
+
+    def missed(self, probe: str) -> int:
+        """Return how many calls of *probe* the kernel let no program see."""
+        return sum(
+            lost.count
+            for lost in self.lost
+            if lost.probe == probe and lost.reason in MISSED_REASONS
+        )
 
 
 class SharedArray:
@@ -117,15 +146,16 @@ class Maps:
         # The raw tracepoint's program runs, or is skipped, on every system call.
         any_syscall = loaded.hook == "raw_tracepoint"
         self._missed = "recursion_any_syscall" if any_syscall else "recursion"
+        self._creators = SharedArray(loaded.fds["creators"], loaded.layouts["creators"])
         self._since = time.time()
         self._booted = self._since - time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def read(self) -> Snapshot:
         """Read each map once."""
         half = self._loaded.max_entries
-        calls: list[Call] = []
+        calls: dict[str, list[Call]] = {probe: [] for probe in PROBES}
         used = [0, 0, 0]
-        for index, (comm, flags, mask, error, created_ns, count) in enumerate(
+        for index, (syscall, comm, flags, mask, error, created_ns, count) in enumerate(
             map(self._pick, self._slots)
         ):
             if not count:
@@ -134,10 +164,11 @@ class Maps:
             used[part] += 1
             name = OTHER_COMM if part == OTHERS else comm_text(comm)
             created = self._booted + created_ns / 1e9
-            calls.append(Call(name, flags, mask, error, count, created))
+            call = Call(name, flags, mask, error, count, created)
+            calls[SYSCALLS[syscall]].append(call)
         return Snapshot(
             since=self._since,
-            calls=tuple(calls),
+            calls=calls,
             usage=(
                 Usage("calls_root", used[0], half),
                 Usage("calls_user", used[1], half),
@@ -146,19 +177,30 @@ class Maps:
         )
 
     def _read_lost(self) -> Iterator[Lost]:
-        names = dict.fromkeys(probe.name for probe in self._loaded.probes)
-        for name in names:
-            for reason, (count,) in zip(
-                self._loaded.lost_reasons, self._lost, strict=True
-            ):
-                yield Lost(name, reason, count)
-            own = [probe for probe in self._loaded.probes if probe.name == name]
-            fds = self._loaded.fds
-            programs = [fds[each] for probe in own for each in probe.programs]
-            links = [fds[each] for probe in own for each in probe.links]
-            yield Lost(name, self._missed, sum(map(read_program_misses, programs)))
-            if links:
-                yield Lost(name, "nmissed", sum(map(read_missed, links)))
+        reasons = self._loaded.lost_reasons
+        keys = [(probe, reason) for probe in SYSCALLS for reason in reasons]
+        counted = dict.fromkeys(keys, 0)
+        for key, (count,) in zip(keys, self._lost, strict=True):
+            counted[key] += count
+        for (probe, reason), count in counted.items():
+            yield Lost(probe, reason, count)
+        for probe in PROBES:
+            yield from self._read_missed(probe)
+
+    def _read_missed(self, name: str) -> Iterator[Lost]:
+        """Yield the calls that the kernel hid from the programs of probe *name*."""
+        fds = self._loaded.fds
+        own = [probe for probe in self._loaded.probes if probe.name == name]
+        programs = [fds[each] for probe in own for each in probe.programs]
+        links = [fds[each] for probe in own for each in probe.links]
+        yield Lost(name, self._missed, sum(map(read_program_misses, programs)))
+        if links:
+            yield Lost(name, "nmissed", sum(map(read_missed, links)))
+
+    def group_creators(self, since: float) -> frozenset[int]:
+        """Return the pids that made a fanotify group at or after *since*, Unix time."""
+        since_ns = (since - self._booted) * 1e9
+        return frozenset(pid for when, pid in self._creators if when >= since_ns)
 
 
 def shared(
@@ -170,7 +212,7 @@ def shared(
     """Wrap *read* so that calls within *seconds* of a reading share its result."""
     lock = Lock()
     taken = -math.inf
-    latest = Snapshot(0, (), (), ())
+    latest = Snapshot(0, {}, (), ())
 
     def read_seldom() -> Snapshot:
         nonlocal taken, latest

@@ -24,12 +24,12 @@ from typing import Any
 from exporter import handover
 from exporter.errors import LoadError
 from exporter.handover import Layout, Loaded, Probe
-from exporter.hooks import COMPAT, ENTRY_PROGRAM, LADDER, Rung
+from exporter.hooks import COMPAT_MARK, LADDER, Hook, Rung
 from exporter.perf_links import TRACEFS, link_kretprobe, link_tracepoint
 from exporter.procfs import read_capabilities, read_mounted
 
 
-MMAPPED = ("slots", "lost")
+MMAPPED = ("slots", "lost", "creators")
 KEPT: list[Any] = []
 """bcc's objects: each detaches its programs when it is collected."""
 
@@ -119,39 +119,23 @@ def _advice() -> str:
 def _attach(bcc: Any, rung: Rung, max_entries: int) -> Loaded:
     if rung.tracefs:
         _need_tracefs()
-    missing = _missing_symbols(target for target, _ in rung.hooks)
     flags = [f"-D{rung.macro}", f"-DMAX_ENTRIES={max_entries}"]
     flags.append(f"-DCOMPAT_WORD_OFFSET={_compat_word_offset()}")
-    if COMPAT not in missing:
+    has_compat = _kernel_has(COMPAT_MARK)
+    if has_compat:
         flags.append("-DCOMPAT")
-    probes, fds = [], {}
+    hooks = [hook for hook in rung.hooks if has_compat or not hook.compat]
     with _kernel_words() as words:
         try:
             bpf = bcc.BPF(text=_source(), cflags=flags)
             _fill_free_slots(bpf, max_entries)
-            for target, function in rung.hooks:
-                if target == COMPAT and target in missing:
-                    continue
-                label = f"{function}@{target}"
-                link, run = f"link:{label}", f"program:{label}"
-                program = _program(bpf, function)
-                fds[link] = ATTACH[rung.hook](bpf, target, program)
-                fds[run] = bpf.funcs[program.encode()].fd
-                probes.append(
-                    Probe(
-                        "fanotify_mark",
-                        f"{rung.hook}:{target}",
-                        attached=True,
-                        programs=(run,) if function != ENTRY_PROGRAM else (),
-                        links=(link,) if rung.hook == "kprobe" else (),
-                    )
-                )
+            attached = _attach_hooks(bpf, rung.hook, hooks)
         except Exception as error:  # bcc raises nothing narrower
             raise LoadError(words() or str(error), _advice()) from error
     KEPT.append(bpf)
     return Loaded(
         hook=rung.hook,
-        probes=tuple(probes),
+        probes=tuple(_probe(rung.hook, hook) for hook in hooks),
         layouts={name: _layout(bpf[name.encode()]) for name in MMAPPED},
         lost_reasons=LOST_REASONS,
         max_entries=max_entries,
@@ -159,11 +143,41 @@ def _attach(bcc: Any, rung: Rung, max_entries: int) -> Loaded:
         taxes=rung.taxes,
         bcc=bcc.__version__,
         llvm=_llvm_version(),
-        fds={name: bpf[name.encode()].map_fd for name in MMAPPED} | fds,
+        fds={name: bpf[name.encode()].map_fd for name in MMAPPED} | attached,
     )
 
 
-def _program(bpf: Any, function: str) -> str:
+def _attach_hooks(bpf: Any, way: str, hooks: Iterable[Hook]) -> dict[str, int]:
+    """Attach each of *hooks* once; return the descriptors that keep them so."""
+    fds = {}
+    for hook in hooks:
+        if _link(hook) not in fds:
+            function = _function(bpf, hook.function)
+            fds[_link(hook)] = ATTACH[way](bpf, hook.target, function)
+            fds[_run(hook)] = bpf.funcs[function.encode()].fd
+    return fds
+
+
+def _link(hook: Hook) -> str:
+    return f"link:{hook.function}@{hook.target}"
+
+
+def _run(hook: Hook) -> str:
+    return f"program:{hook.function}@{hook.target}"
+
+
+def _probe(way: str, hook: Hook) -> Probe:
+    """Describe *hook*, attached the *way* of its rung."""
+    return Probe(
+        hook.probe,
+        f"{way}:{hook.target}",
+        attached=True,
+        programs=() if hook.keeps else (_run(hook),),
+        links=(_link(hook),) if way == "kprobe" else (),
+    )
+
+
+def _function(bpf: Any, function: str) -> str:
     """Return bcc's name of our *function*: 0.28 put the module into fexit's."""
     full = function.replace("kretfunc__", "kretfunc__vmlinux__", 1)
     try:
@@ -173,10 +187,10 @@ def _program(bpf: Any, function: str) -> str:
     return full
 
 
-def _missing_symbols(names: Iterable[str]) -> set[str]:
-    """Return those of *names* that the running kernel has no function of."""
-    text = Path("/proc/kallsyms").read_text()
-    return {name for name in names if not re.search(rf"\s{name}\s", text)}
+def _kernel_has(function: str) -> bool:
+    """Tell whether the running kernel has *function*."""
+    symbols = Path("/proc/kallsyms").read_text()
+    return re.search(rf"\s{function}\s", symbols) is not None
 
 
 def _llvm_version() -> str:

@@ -1,5 +1,5 @@
 """
-The words of fanotify's uapi, and pure functions that turn numbers into them.
+The words of fanotify's and inotify's uapi, and pure functions from numbers to them.
 
 Tables: include/uapi/linux/fanotify.h of Linux 6.18; a bit that a table does not
 name stays visible as hex, so two numbers never share a text.
@@ -8,6 +8,7 @@ name stays visible as hex, so two numbers never share a text.
 from __future__ import annotations
 
 import errno as _errno
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -78,6 +79,80 @@ MASK: Final = MappingProxyType(
 )
 """Bits of a fanotify_mark(2) mask."""
 
+INIT_CLASS_MASK: Final = 0x00C
+"""The field of fanotify_init(2) flags that holds the notification class."""
+
+INIT_CLASSES: Final = MappingProxyType(
+    {
+        0x000: "FAN_CLASS_NOTIF",
+        0x004: "FAN_CLASS_CONTENT",
+        0x008: "FAN_CLASS_PRE_CONTENT",
+    }
+)
+"""Notification classes: an enumeration, in which 0x00C is refused."""
+
+INIT_FLAGS: Final = MappingProxyType(
+    {
+        0x0001: "FAN_CLOEXEC",
+        0x0002: "FAN_NONBLOCK",
+        0x0010: "FAN_UNLIMITED_QUEUE",
+        0x0020: "FAN_UNLIMITED_MARKS",
+        0x0040: "FAN_ENABLE_AUDIT",
+        0x0080: "FAN_REPORT_PIDFD",
+        0x0100: "FAN_REPORT_TID",
+        0x0200: "FAN_REPORT_FID",
+        0x0400: "FAN_REPORT_DIR_FID",
+        0x0800: "FAN_REPORT_NAME",
+        0x1000: "FAN_REPORT_TARGET_FID",
+        0x2000: "FAN_REPORT_FD_ERROR",
+        0x4000: "FAN_REPORT_MNT",
+    }
+)
+"""The other bits of fanotify_init(2) flags."""
+
+INOTIFY_FLAGS: Final = MappingProxyType({0x00800: "IN_NONBLOCK", 0x80000: "IN_CLOEXEC"})
+"""Bits of inotify_init1(2) flags."""
+
+ACCESS_MODES: Final = ("O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE")
+"""The lowest two bits of fanotify_init(2) event_f_flags."""
+
+_O_FLAGS: Final = {
+    0x000040: "O_CREAT",
+    0x000080: "O_EXCL",
+    0x000100: "O_NOCTTY",
+    0x000200: "O_TRUNC",
+    0x000400: "O_APPEND",
+    0x000800: "O_NONBLOCK",
+    0x001000: "O_DSYNC",
+    0x002000: "FASYNC",
+    0x040000: "O_NOATIME",
+    0x080000: "O_CLOEXEC",
+    0x100000: "__O_SYNC",
+    0x200000: "O_PATH",
+    0x400000: "__O_TMPFILE",
+}
+"""include/uapi/asm-generic/fcntl.h, but for what arm64 redefines."""
+
+EVENT_F_FLAGS: Final = MappingProxyType(
+    {
+        "x86_64": {
+            **_O_FLAGS,
+            0x04000: "O_DIRECT",
+            0x08000: "O_LARGEFILE",
+            0x10000: "O_DIRECTORY",
+            0x20000: "O_NOFOLLOW",
+        },
+        "aarch64": {
+            **_O_FLAGS,
+            0x04000: "O_DIRECTORY",
+            0x08000: "O_NOFOLLOW",
+            0x10000: "O_DIRECT",
+            0x20000: "O_LARGEFILE",
+        },
+    }
+)
+"""Bits of fanotify_init(2) event_f_flags by machine; compat calls use the same."""
+
 BLOCKING_MASK: Final = 0x0017_0000
 """Mask bits whose events make the process that caused them wait for an answer."""
 
@@ -117,6 +192,13 @@ _FLAG_FIELDS: Final = {
     **MARK_MODIFIERS,
     **{value: name for value, name in MARK_TYPES.items() if value},
 }
+
+_INIT_FLAG_FIELDS: Final = {
+    **INIT_FLAGS,
+    **{value: name for value, name in INIT_CLASSES.items() if value},
+}
+
+_MACHINE: Final = os.uname().machine
 
 
 def bit_names(value: int, names: Mapping[int, str]) -> str:
@@ -170,6 +252,43 @@ def mask_bit_names(mask: int) -> tuple[str, ...]:
     names = tuple(MASK[bit] for bit in sorted(MASK) if mask & bit)
     rest = mask & ~sum(MASK)
     return (*names, f"{rest:#x}") if rest else names
+
+
+@lru_cache(maxsize=4096)
+def init_flag_names(flags: int) -> str:
+    """Spell fanotify_init(2) flags: 'FAN_CLOEXEC|FAN_CLASS_CONTENT', '0', '0x8000'."""
+    return bit_names(flags, _INIT_FLAG_FIELDS)
+
+
+def init_class(flags: int) -> str:
+    """Return 'notification', 'content', 'pre_content', or 'invalid' for both bits."""
+    classes = {0x000: "notification", 0x004: "content", 0x008: "pre_content"}
+    return classes.get(flags & INIT_CLASS_MASK, "invalid")
+
+
+@lru_cache(maxsize=4096)
+def event_f_flag_names(flags: int, machine: str = _MACHINE) -> str:
+    """
+    Spell fanotify_init(2) event_f_flags, the access mode first.
+
+    >>> event_f_flag_names(0x8001, "x86_64")
+    'O_WRONLY|O_LARGEFILE'
+    """
+    mode = ACCESS_MODES[flags & 0x3]
+    rest = bit_names(flags & ~0x3, EVENT_F_FLAGS[machine])
+    return mode if rest == "0" else f"{mode}|{rest}"
+
+
+@lru_cache(maxsize=256)
+def inotify_flag_names(flags: int) -> str:
+    """Spell inotify_init1(2) flags: 'IN_CLOEXEC'; '0' is also inotify_init(2)'s."""
+    return bit_names(flags, INOTIFY_FLAGS)
+
+
+@lru_cache(maxsize=4096)
+def mark_kind(flags: int) -> tuple[str, str]:
+    """Return the action and the mark type that fanotify_mark(2) flags ask for."""
+    return mark_action(flags), mark_type(flags)
 
 
 def mark_action(flags: int) -> str:

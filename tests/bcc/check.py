@@ -121,7 +121,7 @@ def counted(snapshot: Snapshot, comm: str) -> Counter[Key]:
     return Counter(
         {
             (call.flags, call.mask, call.errno): call.count
-            for call in snapshot.calls
+            for call in snapshot.calls["fanotify_mark"]
             if call.comm == comm
         }
     )

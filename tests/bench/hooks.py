@@ -33,7 +33,7 @@ from typing import Any
 
 from exporter import loader, probes
 from exporter.errors import LoadError
-from exporter.hooks import COMPAT, LADDER, Rung
+from exporter.hooks import LADDER, Rung
 from exporter.maps import Maps
 from tests.bench.rounds import ROUNDS, Runs, run_rounds, table
 
@@ -100,7 +100,7 @@ BPF_HASH(in_flight, u64, struct args);
 BPF_HASH(calls, struct key, u64);
 int keep(struct pt_regs *ctx) {
     u64 thread = bpf_get_current_pid_tgid();
-    struct args args = { .flags = NATIVE_FLAGS(ctx), .mask = NATIVE_MASK(ctx) };
+    struct args args = { .flags = NATIVE_ARG2(ctx), .mask = NATIVE_ARG3(ctx) };
     in_flight.update(&thread, &args);
     return 0;
 }
@@ -159,17 +159,14 @@ def empty(rung: Rung, caller: list[str]) -> dict[str, float]:
     """Time the calls with programs that only return."""
     if rung.tracefs:
         probes._need_tracefs()
-    functions = dict.fromkeys(function for _, function in rung.hooks)
+    hooks = [hook for hook in rung.hooks if hook.probe == "fanotify_mark"]
+    functions = dict.fromkeys(hook.function for hook in hooks)
     text = "".join(
         EMPTY.format(old=name, new=name.replace("kretfunc__", "kretfunc__vmlinux__", 1))
         for name in functions
     )
-    missing = probes._missing_symbols(target for target, _ in rung.hooks)
-    attach = probes.ATTACH[rung.hook]
     with compiled(text) as bpf:
-        for target, function in rung.hooks:
-            if target != COMPAT or target not in missing:
-                attach(bpf, target, probes._program(bpf, function))
+        probes._attach_hooks(bpf, rung.hook, hooks)
     return run_caller(caller)
 
 
@@ -201,7 +198,7 @@ def ours(rung: Rung, caller: list[str]) -> dict[str, float]:
     """Time the calls with the exporter's program."""
     loaded = loader.load(rung.name, MAX_ENTRIES)
     figures = run_caller(caller)
-    calls = Maps(loaded).read().calls
+    calls = Maps(loaded).read().calls["fanotify_mark"]
     check(figures, sum(call.count for call in calls if call.comm == "hooks_caller"))
     return figures
 

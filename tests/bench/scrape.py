@@ -23,7 +23,7 @@ from exporter import loader, probes
 from exporter.exporter_health import ExporterHealthCollector
 from exporter.exposition import encode_openmetrics, encode_text
 from exporter.maps import Call, Maps, shared
-from exporter.mark_calls import KEY, MarkCallsCollector, call_labels
+from exporter.mark_calls import FANOTIFY_MARK, MarkCallsCollector
 from exporter.registry import build_registry
 from exporter.uapi import comm_text
 
@@ -37,7 +37,7 @@ struct key { u64 mask; u32 flags; s32 error; char comm[16]; };
 BPF_HASH(calls, struct key, u64, 16384);
 TRACEPOINT_PROBE(syscalls, sys_exit_fanotify_mark) {
     struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-    struct key key = { .mask = NATIVE_MASK(regs), .flags = NATIVE_FLAGS(regs) };
+    struct key key = { .mask = NATIVE_ARG3(regs), .flags = NATIVE_ARG2(regs) };
     key.error = args->ret < 0 ? -args->ret : 0;
     bpf_get_current_comm(key.comm, sizeof(key.comm));
     calls.increment(key);
@@ -70,7 +70,7 @@ def ours() -> dict[str, float]:
         }
     )
     return {
-        "keys": len(maps.read().calls),
+        "keys": len(maps.read().calls["fanotify_mark"]),
         "read_ms": milliseconds(maps.read),
         "text_ms": milliseconds(lambda: encode_text(registry.collect())),
         "openmetrics_ms": milliseconds(lambda: encode_openmetrics(registry.collect())),
@@ -88,12 +88,14 @@ def items() -> dict[str, float]:
 
     class Peer:
         def collect(self) -> list[Metric]:
-            family = CounterMetricFamily("fanotify_mark_calls", "Calls.", labels=KEY)
+            family = CounterMetricFamily(
+                "fanotify_mark_calls", "Calls.", labels=FANOTIFY_MARK.labels
+            )
             for key, count in calls.items():
                 call = Call(
                     comm_text(key.comm), key.flags, key.mask, key.error, count.value, 0
                 )
-                family.add_metric(call_labels(call), call.count)
+                family.add_metric(FANOTIFY_MARK.values(call), call.count)
             return [family]
 
     return {

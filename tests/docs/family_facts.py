@@ -24,6 +24,10 @@ FAMILIES = {
     "fanotify_mark_calls_total": CALL,
     "fanotify_mark_errors_total": CALL,
     "fanotify_mark_mask_bit_calls_total": CALL,
+    "fanotify_init_calls_total": CALL,
+    "fanotify_init_errors_total": CALL,
+    "inotify_init_calls_total": CALL,
+    "inotify_init_errors_total": CALL,
     "fanotify_exporter_build_info": ITSELF,
     "fanotify_exporter_probe_attached": ITSELF,
     "fanotify_exporter_map_entries": Source("map `slots`"),
@@ -55,6 +59,10 @@ LABELS = {
     "mask": "the events that the call is about, spelled like flags "
     "(`FAN_OPEN|FAN_ONDIR`)",
     "bit": "one bit of the mask; those without a name share one",
+    "class": "`notification`, `content`, `pre_content`, or `invalid` if the flags ask "
+    "for two",
+    "event_f_flags": "how event file descriptors are opened: the access mode, then "
+    "the other open(2) flags by name, those without a name as hex",
     "errno": "`EINVAL`, `ENOSPC` and so on, or the digits of one without a name",
     "probe": "what is counted: the name of a system call",
     "hook": "where in the kernel: `fentry:do_fanotify_mark`",

@@ -51,28 +51,6 @@ LABELS_HEAD = """
 
 """
 
-INIT_CLASSES: Final = {
-    0x0: "FAN_CLASS_NOTIF",
-    0x4: "FAN_CLASS_CONTENT",
-    0x8: "FAN_CLASS_PRE_CONTENT",
-}
-INIT_FLAGS: Final = {
-    0x0001: "FAN_CLOEXEC",
-    0x0002: "FAN_NONBLOCK",
-    0x0010: "FAN_UNLIMITED_QUEUE",
-    0x0020: "FAN_UNLIMITED_MARKS",
-    0x0040: "FAN_ENABLE_AUDIT",
-    0x0080: "FAN_REPORT_PIDFD",
-    0x0100: "FAN_REPORT_TID",
-    0x0200: "FAN_REPORT_FID",
-    0x0400: "FAN_REPORT_DIR_FID",
-    0x0800: "FAN_REPORT_NAME",
-    0x1000: "FAN_REPORT_TARGET_FID",
-    0x2000: "FAN_REPORT_FD_ERROR",
-    0x4000: "FAN_REPORT_MNT",
-}
-"""Here only while the exporter does not decode fanotify_init(2) flags."""
-
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -87,8 +65,8 @@ TABLES: Final = {
     "types": Table(uapi.MARK_TYPES, uapi_facts.MARK_TYPES),
     "modifiers": Table(uapi.MARK_MODIFIERS, uapi_facts.MARK_MODIFIERS),
     "mask": Table(uapi.MASK, uapi_facts.MASK),
-    "init_classes": Table(INIT_CLASSES, uapi_facts.INIT_CLASSES),
-    "init_flags": Table(INIT_FLAGS, uapi_facts.INIT_FLAGS),
+    "init_classes": Table(uapi.INIT_CLASSES, uapi_facts.INIT_CLASSES),
+    "init_flags": Table(uapi.INIT_FLAGS, uapi_facts.INIT_FLAGS),
 }
 """By the name in the markers of docs/fanotify_mark.md."""
 

@@ -68,7 +68,7 @@ class Counts:
         exercised[" + ".join(probe.hook for probe in loaded.probes)] += 1
         self._loaded = loaded
         self._maps = Maps(loaded)
-        self._before = keyed(self.read().calls)
+        self._before = keyed(self.read().calls["fanotify_mark"])
         self._lost_before = self._lost()
 
     @property
@@ -87,7 +87,7 @@ class Counts:
 
     def of(self, *comms: str) -> Counter[Key]:
         """Return the new calls of *comms*, in the oracles' form."""
-        new = keyed(self.read().calls) - self._before
+        new = keyed(self.read().calls["fanotify_mark"]) - self._before
         return Counter({key: n for key, n in new.items() if key[0] in comms})
 
     def agree(self, made: Counter[Key], *comms: str) -> None:

@@ -41,6 +41,9 @@ FLAGS = (
     "--bpf.max-entries",
     "--collector.mark_calls",
     "--no-collector.mark_calls",
+    "--collector.init_calls",
+    "--no-collector.init_calls",
+    "--label.drop",
     "--path.sysfs",
     "--log.level",
     "--log.format",
@@ -55,6 +58,8 @@ DEFAULTS = {
     "bpf.hook": "auto",
     "bpf.max_entries": 8192,
     "collector.mark_calls": True,
+    "collector.init_calls": True,
+    "label.drop": (),
     "log.level": "info",
     "log.format": "logfmt",
 }
@@ -505,24 +510,34 @@ def test_collector_switched_off(tmp_path: Path) -> None:
 def test_collectors_share_a_reading(memory: Callable[[bytes], int]) -> None:
     """What two collectors say in one scrape comes from one look at the maps."""
     layout = Layout(
-        ("mask", "flags", "error", "comm", "created_ns", "count"), "@QIH2x16sQQ", 2
+        ("mask", "flags", "error", "syscall", "comm", "created_ns", "count"),
+        "@QIHH16sQQ",
+        2,
     )
     slots = memory(bytes(2 * struct.calcsize(layout.format)))
     loaded = Loaded(
         hook="none",
         probes=(),
-        layouts={"slots": layout, "lost": Layout(("value",), "@Q", 1)},
+        layouts={
+            "slots": layout,
+            "lost": Layout(("value",), "@Q", 4),
+            "creators": Layout(("when_ns", "pid"), "@QQ", 1),
+        },
         lost_reasons=("no_entry",),
         max_entries=1,
         compat=True,
         taxes=False,
         bcc="0",
         llvm="0",
-        fds={"slots": slots, "lost": memory(bytes(8))},
+        fds={
+            "slots": slots,
+            "lost": memory(bytes(32)),
+            "creators": memory(bytes(16)),
+        },
     )
     registry = build_registry(build_collectors(loaded, DEFAULTS))
     list(registry.collect())
-    os.pwrite(slots, struct.pack(layout.format, 0x20, 0x1, 0, b"late", 5, 1), 0)
+    os.pwrite(slots, struct.pack(layout.format, 0x20, 0x1, 0, 0, b"late", 5, 1), 0)
     text = encode_text(registry.collect()).decode()
     assert "late" not in text
     assert 'fanotify_exporter_map_entries{map="calls_root"} 0.0' in text

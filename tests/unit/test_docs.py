@@ -57,12 +57,6 @@ def test_every_name_that_is_decoded_is_documented() -> None:
     assert set() == decoded_names() - documented
 
 
-def test_numbers_are_kept_once() -> None:
-    """Numbers that exporter.uapi has are not kept a second time with the docs."""
-    kept = {*pages.INIT_CLASSES.values(), *pages.INIT_FLAGS.values()}
-    assert set() == kept & decoded_names()
-
-
 def test_every_family_has_its_source() -> None:
     """A family without a source fails, and so does a source without a family."""
     assert names(registry().collect()) == set(FAMILIES)

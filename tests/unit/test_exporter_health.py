@@ -31,7 +31,7 @@ LOADED = Loaded(
 )
 SNAPSHOT = Snapshot(
     since=1.0,
-    calls=(),
+    calls={},
     usage=(Usage("calls_root", 3, 8), Usage("calls_user", 0, 8)),
     lost=(Lost("fanotify_mark", "no_entry", 5), Lost("fanotify_mark", "recursion", 0)),
 )

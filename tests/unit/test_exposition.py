@@ -82,13 +82,16 @@ def hostile_families() -> Frozen:
     bare = GaugeMetricFamily("bare", "No labels.", value=float("inf"))
     counter = CounterMetricFamily("bare_counter", "No labels.", value=3, created=1.5)
     empty = CounterMetricFamily("empty", "No series.", labels=("a",))
-    collector = MarkCallsCollector(lambda: Snapshot(1.0, tuple(calls), (), ()))
+    collector = MarkCallsCollector(
+        lambda: Snapshot(1.0, {"fanotify_mark": calls}, (), ())
+    )
     return Frozen((*collector.collect(), gauge, bare, counter, empty))
 
 
 def our_families() -> Frozen:
     """Return what our registry holds when nothing is loaded."""
-    snapshot = Snapshot(1.0, (Call("a", 0x1, 0x20, 9, 2, 1e9),), (), ())
+    calls = {"fanotify_mark": (Call("a", 0x1, 0x20, 9, 2, 1e9),)}
+    snapshot = Snapshot(1.0, calls, (), ())
     collector = MarkCallsCollector(lambda: snapshot)
     return Frozen(tuple(build_registry({"mark_calls": collector}).collect()))
 

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from exporter.exporter_health import ExporterHealthCollector
 from exporter.exposition import Encoder, encode_openmetrics, encode_text
 from exporter.handover import Loaded, Probe
+from exporter.init_calls import InitCallsCollector
 from exporter.maps import OTHER_COMM, Call, Lost, Snapshot, Usage
 from exporter.mark_calls import MarkCallsCollector
 from exporter.registry import build_registry
@@ -31,34 +32,55 @@ BOOTED = 1_750_000_000.0
 
 SNAPSHOT = Snapshot(
     since=1_700_000_000.0,
-    calls=(
-        # fatrace marks every mount, and learns that its kernel is too old for one.
-        Call("fatrace", 0x011, 0x4000_003B, 0, 12, BOOTED + 60.25),
-        Call("fatrace", 0x101, 0x4000_003B, 22, 1, BOOTED + 60.125),
-        # clamonacc removes with an empty mask, always in vain (clamav's inotif.c).
-        Call("clamonacc", 0x001, 0x0801_0000, 0, 5041, BOOTED + 10),
-        Call("clamonacc", 0x002, 0, 22, 5041, BOOTED + 11),
-        Call("clamonacc", 0x001, 0x0801_0000, 28, 3, BOOTED + 12),
-        # fapolicyd blocks whole mounts and goes away.
-        Call("fapolicyd", 0x011, 0x0005_0000, 0, 9, BOOTED + 5),
-        Call("fapolicyd", 0x090, 0, 0, 1, BOOTED + 500),
-        # A mount namespace watch, and bits that no header names yet.
-        Call("systemd", 0x111, 0x0300_0000, 0, 1, BOOTED + 2),
-        Call("future", 0x8001, 0x8000_0000_0000_2020, 22, 2, BOOTED + 70),
-        # Two commands at once, and a count beyond what a float holds to the unit.
-        Call("fuzzer", 0x083, 0x8000_0020, 22, 2**53 + 2, BOOTED + 80),
-        # Names that bite.
-        Call(comm_text(b""), 0x001, 0x20, 0, 1, BOOTED + 90),
-        Call(comm_text(b'"} 1\nforged 1'), 0x001, 0x20, 0, 1, BOOTED + 91),
-        Call(comm_text(b"a\\nb\xff\xc3\xa9"), 0x001, 0x20, 9, 1, BOOTED + 92),
-        # The map was full.
-        Call(OTHER_COMM, 0x011, 0, 0, 400, BOOTED + 100),
-        Call(OTHER_COMM, 0x011, 0, 1, 3, BOOTED + 101),
-    ),
+    calls={
+        "fanotify_mark": (
+            # fatrace marks every mount, and learns that its kernel is too old for one.
+            Call("fatrace", 0x011, 0x4000_003B, 0, 12, BOOTED + 60.25),
+            Call("fatrace", 0x101, 0x4000_003B, 22, 1, BOOTED + 60.125),
+            # clamonacc removes with an empty mask, always in vain (clamav's inotif.c).
+            Call("clamonacc", 0x001, 0x0801_0000, 0, 5041, BOOTED + 10),
+            Call("clamonacc", 0x002, 0, 22, 5041, BOOTED + 11),
+            Call("clamonacc", 0x001, 0x0801_0000, 28, 3, BOOTED + 12),
+            # fapolicyd blocks whole mounts and goes away.
+            Call("fapolicyd", 0x011, 0x0005_0000, 0, 9, BOOTED + 5),
+            Call("fapolicyd", 0x090, 0, 0, 1, BOOTED + 500),
+            # A mount namespace watch, and bits that no header names yet.
+            Call("systemd", 0x111, 0x0300_0000, 0, 1, BOOTED + 2),
+            Call("future", 0x8001, 0x8000_0000_0000_2020, 22, 2, BOOTED + 70),
+            # Two commands at once, and a count beyond what a float holds to the unit.
+            Call("fuzzer", 0x083, 0x8000_0020, 22, 2**53 + 2, BOOTED + 80),
+            # Names that bite.
+            Call(comm_text(b""), 0x001, 0x20, 0, 1, BOOTED + 90),
+            Call(comm_text(b'"} 1\nforged 1'), 0x001, 0x20, 0, 1, BOOTED + 91),
+            Call(comm_text(b"a\\nb\xff\xc3\xa9"), 0x001, 0x20, 9, 1, BOOTED + 92),
+            # The map was full.
+            Call(OTHER_COMM, 0x011, 0, 0, 400, BOOTED + 100),
+            Call(OTHER_COMM, 0x011, 0, 1, 3, BOOTED + 101),
+        ),
+        "fanotify_init": (
+            Call("fatrace", 0x1, 0x8000, 0, 1, BOOTED + 60),
+            Call("fapolicyd", 0x46, 0x88000, 0, 1, BOOTED + 4),
+            # HSM daemons wait in the way; two classes at once are refused.
+            Call("hsmd", 0xA08, 0x2, 0, 1, BOOTED + 3),
+            Call("fuzzer", 0x8000_000C, 0x8000_0003, 22, 2, BOOTED + 81),
+            # A leak of groups ends here (inspektor-gadget issue 2967).
+            Call("gadget", 0x5, 0x80000, 24, 128, BOOTED + 200),
+            Call(OTHER_COMM, 0x4, 0, 1, 7, BOOTED + 201),
+        ),
+        "inotify_init": (
+            Call("systemd", 0x80800, 0, 0, 30, BOOTED + 1),
+            Call("tail", 0, 0, 24, 1, BOOTED + 300),
+            Call("future", 0x1, 0, 22, 1, BOOTED + 301),
+        ),
+    },
     usage=(Usage("calls_root", 4096, 8192), Usage("calls_user", 8192, 8192)),
     lost=(
         Lost("fanotify_mark", "no_entry", 0),
         Lost("fanotify_mark", "recursion", 2),
+        Lost("fanotify_init", "no_entry", 0),
+        Lost("fanotify_init", "recursion", 0),
+        Lost("inotify_init", "no_entry", 1),
+        Lost("inotify_init", "recursion", 0),
     ),
 )
 
@@ -90,6 +112,7 @@ def registry() -> CollectorRegistry:
     return build_registry(
         {
             "mark_calls": MarkCallsCollector(lambda: SNAPSHOT),
+            "init_calls": InitCallsCollector(lambda: SNAPSHOT),
             "exporter_health": ExporterHealthCollector(LOADED, lambda: SNAPSHOT),
         }
     )

@@ -21,7 +21,8 @@ LINE = (
     {"probes", "loader", "maps"},
     {"check"},
     # Collectors turn samples into families; they get callables, not the loader.
-    {"mark_calls", "exporter_health"},
+    {"series"},
+    {"mark_calls", "init_calls", "exporter_health"},
     {"registry", "exposition"},
     {"web"},
     {"cli"},

@@ -147,7 +147,7 @@ def test_child_is_told_what_to_load(loader_child: Child, tmp_path: Path) -> None
     with pytest.raises(LoadError):
         loader.load("fentry", 64)
     arguments = (tmp_path / "arguments").read_text()
-    assert "-I -m exporter.probes - fexit,fexit_wrappers 64\n" == arguments
+    assert "-I -m exporter.probes - fexit,fexit_read,fexit_wrappers 64\n" == arguments
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_child_that_hands_over() -> None:
     snapshot = Maps(loaded).read()
     for fd in loaded.fds.values():
         os.close(fd)
-    (call,) = snapshot.calls
+    (call,) = snapshot.calls["fanotify_mark"]
     assert Call("fatrace", 0x11, 0x20, 0, 23, call.created) == call
     assert Lost("fanotify_mark", "no_entry", 7) == snapshot.lost[0]
 

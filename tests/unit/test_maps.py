@@ -12,6 +12,7 @@ from itertools import islice
 import pytest
 
 from exporter.handover import Layout, Loaded, Probe
+from exporter.hooks import PROBES
 from exporter.maps import (
     OTHER_COMM,
     Call,
@@ -30,19 +31,22 @@ Memory = Callable[[bytes], int]
 SLOT = struct.Struct("@QIHH16sQQ")
 MEMBERS = ("mask", "flags", "error", "syscall", "comm", "created_ns", "count")
 UNUSED = bytes(SLOT.size)
+CREATORS = Layout(("when_ns", "pid"), "@QQ", 4)
 HALF = 3
+NONE_SKIPPED = tuple(Lost(probe, "recursion", 0) for probe in PROBES)
 
 
 def slot(comm: bytes, count: int, *, created_ns: int = 0) -> bytes:
     return SLOT.pack(0x20, 0x1, 0, 0, comm, created_ns, count)
 
 
-def loaded(
+def loaded(  # noqa: PLR0917
     memory: Memory,
     slots: list[bytes],
-    lost: tuple[int, ...] = (0,),
+    lost: tuple[int, ...] = (0, 0, 0, 0),
     reasons: tuple[str, ...] = ("no_entry",),
     hooks: tuple[str, ...] = ("exit",),
+    creators: bytes = bytes(16),
 ) -> Loaded:
     return Loaded(
         hook="none",
@@ -53,6 +57,7 @@ def loaded(
         layouts={
             "slots": Layout(MEMBERS, SLOT.format, len(slots)),
             "lost": Layout(("value",), "@Q", len(lost)),
+            "creators": CREATORS,
         },
         lost_reasons=reasons,
         max_entries=HALF,
@@ -63,6 +68,7 @@ def loaded(
         fds={
             "slots": memory(b"".join(slots)),
             "lost": memory(struct.pack(f"@{len(lost)}Q", *lost)),
+            "creators": memory(creators),
             "program": memory(b""),
         },
     )
@@ -135,7 +141,7 @@ def test_used_slots_are_calls(memory: Memory) -> None:
             *(b"fatrace\0left over", 1_500_000_000, 23),
         ),
         *[UNUSED] * 5,
-    ).calls
+    ).calls["fanotify_mark"]
     assert pytest.approx(booted + 1.5, abs=0.05) == call.created
     assert Call("fatrace", 0xFFFF_FFFF, 2**64 - 1, 22, 23, call.created) == call
 
@@ -160,15 +166,17 @@ def test_order_of_members_is_the_layouts(memory: Memory) -> None:
     """The members are found by their names, wherever the C struct has them."""
     fds = {
         "slots": memory(struct.pack("@16sQQQIHH", b"a", 7, 0, 0x20, 0x1, 9, 0)),
-        "lost": memory(bytes(8)),
+        "lost": memory(bytes(32)),
+        "creators": memory(bytes(64)),
     }
     names = ("comm", "count", "created_ns", "mask", "flags", "error", "syscall")
     layouts = {
         "slots": Layout(names, "@16sQQQIHH", 1),
-        "lost": Layout(("value",), "@Q", 1),
+        "lost": Layout(("value",), "@Q", 4),
+        "creators": CREATORS,
     }
     rearranged = replace(loaded(memory, [UNUSED]), layouts=layouts, fds=fds, probes=())
-    (call,) = Maps(rearranged).read().calls
+    (call,) = Maps(rearranged).read().calls["fanotify_mark"]
     assert Call("a", 0x1, 0x20, 9, 7, call.created) == call
 
 
@@ -176,7 +184,7 @@ def test_unused_slots_are_nothing(memory: Memory) -> None:
     """Slots without a count are no calls, also when one was just claimed."""
     claimed = slot(b"claimed", 0, created_ns=5)
     snapshot = read(memory, UNUSED, claimed, UNUSED, *[UNUSED] * 3)
-    assert () == snapshot.calls
+    assert {probe: [] for probe in PROBES} == snapshot.calls
     assert [0, 0] == [usage.entries for usage in snapshot.usage]
 
 
@@ -195,20 +203,20 @@ def test_halves_are_counted_apart(memory: Memory) -> None:
     assert [
         *("root 0", "root 2", "user 0"),
         *[OTHER_COMM] * 2 * HALF,
-    ] == [call.comm for call in snapshot.calls]
+    ] == [call.comm for call in snapshot.calls["fanotify_mark"]]
 
 
 def test_full_halves(memory: Memory) -> None:
     """The last slot of each half belongs to it."""
     snapshot = read(memory, *[slot(b"a", 1)] * 6, UNUSED)
     assert [HALF, HALF] == [usage.entries for usage in snapshot.usage]
-    assert {"a"} == {call.comm for call in snapshot.calls}
+    assert {"a"} == {call.comm for call in snapshot.calls["fanotify_mark"]}
 
 
 def test_others_have_the_other_comm(memory: Memory) -> None:
     """Slots behind the halves are calls whose key did not fit, by kind."""
     other = SLOT.pack(0, 0x11, 1, 0, b"", 0, 40)
-    (call,) = read(memory, *[UNUSED] * 6, UNUSED, other).calls
+    (call,) = read(memory, *[UNUSED] * 6, UNUSED, other).calls["fanotify_mark"]
     assert Call(OTHER_COMM, 0x11, 0, 1, 40, call.created) == call
 
 
@@ -216,35 +224,73 @@ def test_other_comm_cannot_be_forged(memory: Memory) -> None:
     """No thread name, of 16 bytes at most, reads as the one for a full map."""
     assert len(OTHER_COMM.encode()) > 16
     forged = OTHER_COMM.encode()[:16]
-    (call,) = read(memory, slot(forged, 1), *[UNUSED] * 5).calls
+    (call,) = read(memory, slot(forged, 1), *[UNUSED] * 5).calls["fanotify_mark"]
     assert call.comm == comm_text(forged) != OTHER_COMM
 
 
 def test_counts_are_64_bits(memory: Memory) -> None:
     """A counter that passed 2^53 keeps its last unit until it is text."""
-    (call,) = read(memory, slot(b"a", 2**64 - 1), *[UNUSED] * 5).calls
+    (call,) = read(memory, slot(b"a", 2**64 - 1), *[UNUSED] * 5).calls["fanotify_mark"]
     assert 2**64 - 1 == call.count
 
 
 def test_lost_calls_have_their_reasons(memory: Memory) -> None:
     """Each entry of the lost array goes by its reason, then come skipped runs."""
     maps = Maps(
-        loaded(memory, [UNUSED] * 6, lost=(7, 0), reasons=("no_entry", "other_reason"))
+        loaded(
+            memory,
+            [UNUSED] * 6,
+            lost=(7, 0, 1, 2, 3, 4, 5, 6),
+            reasons=("no_entry", "other"),
+        )
     )
     assert (
         Lost("fanotify_mark", "no_entry", 7),
-        Lost("fanotify_mark", "other_reason", 0),
-        Lost("fanotify_mark", "recursion", 0),
+        Lost("fanotify_mark", "other", 0),
+        Lost("fanotify_init", "no_entry", 1),
+        Lost("fanotify_init", "other", 2),
+        Lost("inotify_init", "no_entry", 8),
+        Lost("inotify_init", "other", 10),
+        *NONE_SKIPPED,
     ) == maps.read().lost
 
 
 def test_two_hooks_of_one_probe_are_one_row(memory: Memory) -> None:
     """A probe with an entry and an exit hook has each reason once."""
-    maps = Maps(loaded(memory, [UNUSED] * 6, lost=(3,), hooks=("enter", "exit")))
+    maps = Maps(
+        loaded(memory, [UNUSED] * 6, lost=(3, 0, 0, 0), hooks=("enter", "exit"))
+    )
     assert (
         Lost("fanotify_mark", "no_entry", 3),
-        Lost("fanotify_mark", "recursion", 0),
+        Lost("fanotify_init", "no_entry", 0),
+        Lost("inotify_init", "no_entry", 0),
+        *NONE_SKIPPED,
     ) == maps.read().lost
+
+
+def test_calls_go_by_the_probe_that_counted_them(memory: Memory) -> None:
+    """Both calls that make inotify groups are one probe's; each other has its own."""
+    slots = [SLOT.pack(0, 0, 0, n, b"p%d" % n, 0, 1) for n in range(4)]
+    calls = read(memory, *slots, *[UNUSED] * 2).calls
+    assert {
+        "fanotify_mark": ["p0"],
+        "fanotify_init": ["p1"],
+        "inotify_init": ["p2", "p3"],
+    } == {probe: [call.comm for call in own] for probe, own in calls.items()}
+
+
+def test_group_creators(memory: Memory) -> None:
+    """Who made a group since a moment is found, who did so before is not."""
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    stamps = (now - 5, now - 1, now + 1)
+    creators = b"".join(
+        struct.pack("@QQ", int(when * 1e9), pid)
+        for pid, when in enumerate(stamps, start=100)
+    )
+    maps = Maps(loaded(memory, [UNUSED] * 6, creators=creators))
+    assert {102} == maps.group_creators(time.time())
+    assert {101, 102} == maps.group_creators(time.time() - 3)
+    assert set() == maps.group_creators(time.time() + 10)
 
 
 def test_layout_and_reasons_that_disagree(memory: Memory) -> None:
@@ -266,7 +312,7 @@ class Clock:
         self.readings += 1
         if self.failing:
             raise OSError("no reading")
-        return Snapshot(0, (), (Usage("reading", self.readings, 0),), ())
+        return Snapshot(0, {}, (Usage("reading", self.readings, 0),), ())
 
     def now(self) -> float:
         return self.time

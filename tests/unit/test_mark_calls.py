@@ -23,7 +23,9 @@ SINCE = 4.5
 
 
 def collector(*calls: Call, lost: tuple[Lost, ...] = ()) -> MarkCallsCollector:
-    return MarkCallsCollector(lambda: Snapshot(SINCE, calls, (), lost))
+    return MarkCallsCollector(
+        lambda: Snapshot(SINCE, {"fanotify_mark": calls}, (), lost)
+    )
 
 
 def families(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -384,3 +385,67 @@ def test_comms_never_share_a_text() -> None:
     texts = {uapi.comm_text(name) for name in names}
     assert len(names) == len(texts)
     assert all(text.isprintable() for text in texts)
+
+
+def test_init_tables_agree_with_the_header(fanotify_h: list[str]) -> None:
+    """What this machine's header says of fanotify_init(2) flags is what we say."""
+    tables = {**uapi.INIT_FLAGS, **uapi.INIT_CLASSES}
+    known = {name: number for number, name in tables.items()}
+    defined = header_numbers(fanotify_h)
+    told = {name: number for name, number in defined.items() if name in known}
+    assert len(told) > 10
+    assert told == {name: known[name] for name in told}
+
+
+@pytest.mark.parametrize(
+    ("flags", "text", "group_class"),
+    [
+        (0x0, "0", "notification"),
+        (0x3, "FAN_CLOEXEC|FAN_NONBLOCK", "notification"),
+        (0x4, "FAN_CLASS_CONTENT", "content"),
+        (0x18, "FAN_CLASS_PRE_CONTENT|FAN_UNLIMITED_QUEUE", "pre_content"),
+        (0xC, "FAN_CLASS_CONTENT|FAN_CLASS_PRE_CONTENT", "invalid"),
+        (0x8000_8001, "FAN_CLOEXEC|0x80008000", "notification"),
+    ],
+)
+def test_init_flags(flags: int, text: str, group_class: str) -> None:
+    """Flags have their names, the class is an enumeration, unknown bits stay."""
+    assert text == uapi.init_flag_names(flags)
+    assert group_class == uapi.init_class(flags)
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_event_f_flags_never_share_a_text(machine: str) -> None:
+    """Each number of 32 bits that differs in one or two bits reads differently."""
+    numbers = {1 << one | 1 << two for one in range(32) for two in range(32)} | {0}
+    assert len(numbers) == len({uapi.event_f_flag_names(n, machine) for n in numbers})
+
+
+def test_event_f_flags_are_the_architectures() -> None:
+    """The same bit is another flag on arm64, as in its own fcntl.h."""
+    assert "O_RDONLY|O_LARGEFILE" == uapi.event_f_flag_names(0x8000, "x86_64")
+    assert "O_RDONLY|O_NOFOLLOW" == uapi.event_f_flag_names(0x8000, "aarch64")
+    assert "O_ACCMODE|O_APPEND|0x80000000" == uapi.event_f_flag_names(
+        0x8000_0403, "x86_64"
+    )
+
+
+def test_event_f_flags_agree_with_this_machine() -> None:
+    """What Python's os module says of this machine is what we say."""
+    table = uapi.EVENT_F_FLAGS[os.uname().machine]
+    checked = {
+        name: number
+        for number, name in table.items()
+        if getattr(os, name, 0) and name != "O_LARGEFILE"  # glibc: 0 or its own
+    }
+    assert len(checked) > 10
+    assert {name: getattr(os, name) for name in checked} == checked
+
+
+def test_inotify_flags() -> None:
+    """inotify_init1(2) flags are those of os, and unknown bits stay."""
+    assert "IN_NONBLOCK|IN_CLOEXEC" == uapi.inotify_flag_names(
+        os.O_NONBLOCK | os.O_CLOEXEC
+    )
+    assert "0" == uapi.inotify_flag_names(0)
+    assert "0x1" == uapi.inotify_flag_names(1)

@@ -1,0 +1,72 @@
+"""
+Collector of the calls that make groups.
+
+# TYPE fanotify_init_calls_total counter
+fanotify_init_calls_total{comm="fatrace",class="notification",flags="FAN_CLOEXEC",
+  event_f_flags="O_RDONLY|O_LARGEFILE"} 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client.core import CounterMetricFamily
+
+from exporter import uapi
+from exporter.maps import OTHER_COMM, Call, Snapshot
+from exporter.series import PLAIN, CallSeries, Labelling, Syscall
+
+
+class InitCallsCollector:
+    """fanotify_init_* and inotify_init_*: _calls_total and _errors_total."""
+
+    def __init__(
+        self, read: Callable[[], Snapshot], labelling: Labelling = PLAIN
+    ) -> None:
+        """Collect what *read* returns on each scrape."""
+        self._read = read
+        self._labelling = labelling
+
+    def describe(self) -> Iterator[CounterMetricFamily]:
+        """Yield the families without series."""
+        return self._families(Snapshot(0, {}, (), ()))
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Yield the families with one series for each label set counted so far."""
+        return self._families(self._read())
+
+    def _families(self, snapshot: Snapshot) -> Iterator[CounterMetricFamily]:
+        for syscall in (FANOTIFY_INIT, INOTIFY_INIT):
+            calls = CallSeries(syscall, self._labelling)
+            calls.add(snapshot)
+            yield from calls.families()
+
+
+def fanotify_init_values(call: Call) -> tuple[str, ...]:
+    """Return the label values; both flags are unknown when the map was full."""
+    kind = uapi.init_class(call.flags)
+    if call.comm == OTHER_COMM:
+        return call.comm, kind, "", ""
+    flags = uapi.init_flag_names(call.flags)
+    return call.comm, kind, flags, uapi.event_f_flag_names(call.mask)
+
+
+def inotify_init_values(call: Call) -> tuple[str, ...]:
+    """Return the label values; the flags are unknown when the map was full."""
+    known = call.comm != OTHER_COMM
+    return call.comm, uapi.inotify_flag_names(call.flags) if known else ""
+
+
+FANOTIFY_INIT = Syscall(
+    "fanotify_init",
+    "fanotify_init(2)",
+    ("comm", "class", "flags", "event_f_flags"),
+    fanotify_init_values,
+)
+
+INOTIFY_INIT = Syscall(
+    "inotify_init",
+    "inotify_init(2) and inotify_init1(2)",
+    ("comm", "flags"),
+    inotify_init_values,
+)

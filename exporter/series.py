@@ -1,0 +1,166 @@
+"""Counters by label values: what collectors of calls add up in each scrape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.samples import Sample
+
+from exporter import uapi
+from exporter.maps import OTHER_COMM, Call, Snapshot
+
+
+MISSED_COMM = "[other: not seen]"
+"""Stands for the callers of calls that the kernel let no program see."""
+
+DROPPABLE = ("comm", "flags", "mask", "event_f_flags")
+"""Labels without which the sums over the others still mean something."""
+
+CONTAINER_LABELS = ("cgroup", "container_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Labelling:
+    """
+    What an operator wants of labels.
+
+    Attributes:
+        dropped: labels, of DROPPABLE, over which series are summed.
+        container: a cgroup's id to the values of CONTAINER_LABELS; None for none.
+    """
+
+    dropped: frozenset[str] = frozenset()
+    container: Callable[[int], tuple[str, str]] | None = None
+
+    def values(self, call: Call) -> tuple[str, ...]:
+        """Return the values of the labels that every call family ends with."""
+        return self.container(call.cgroup) if self.container else ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the labels that every call family ends with."""
+        return CONTAINER_LABELS if self.container else ()
+
+
+PLAIN = Labelling()
+
+
+class Series:
+    """One counter family: counts and first times by label values, equal ones summed."""
+
+    def __init__(
+        self, name: str, documentation: str, labels: Sequence[str], labelling: Labelling
+    ) -> None:
+        """Start with no series."""
+        self._name = name
+        self._documentation = documentation
+        wide = (*labels, *labelling.names)
+        kept = [i for i, label in enumerate(wide) if label not in labelling.dropped]
+        self._labels = tuple(wide[i] for i in kept)
+        self._pick = _picker(kept, len(wide))
+        self._width = len(wide)
+        self._values: dict[tuple[str, ...], tuple[int, float]] = {}
+
+    def add(self, values: tuple[str, ...], count: int, created: float) -> None:
+        """Add *count* calls, the first of them at *created*, to a series."""
+        values = self._pick(values)
+        known = self._values.get(values)
+        if known:
+            count, created = count + known[0], min(created, known[1])
+        self._values[values] = (count, created)
+
+    def add_missed(self, count: int, since: float) -> None:
+        """Add *count* calls of which nothing is known, so that the sum is exact."""
+        if count:
+            self.add((MISSED_COMM, *[""] * (self._width - 1)), count, since)
+
+    def family(self) -> CounterMetricFamily:
+        """Return what was added as a family with _total and _created."""
+        family = CounterMetricFamily(
+            self._name, self._documentation, labels=self._labels
+        )
+        family.samples.extend(self._samples())
+        return family
+
+    def _samples(self) -> Iterator[Sample]:
+        total, first = f"{self._name}_total", f"{self._name}_created"
+        for values, (count, created) in self._values.items():
+            labels = dict(zip(self._labels, values, strict=True))
+            yield Sample(total, labels, count)
+            yield Sample(first, labels, created)
+
+
+def _picker(
+    kept: Sequence[int], width: int
+) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
+    """Return what picks the *kept* ones of *width* values."""
+    if len(kept) == width:
+        return lambda values: values
+    if len(kept) > 1:
+        return itemgetter(*kept)
+    return lambda values: tuple(values[i] for i in kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Syscall:
+    """
+    How the calls of one probe are labelled.
+
+    Attributes:
+        probe: of hooks.PROBES, and the first part of its families' names.
+        title: what the families' help calls it.
+        labels: names, comm first.
+        values: a call to the values of *labels*.
+    """
+
+    probe: str
+    title: str
+    labels: tuple[str, ...]
+    values: Callable[[Call], tuple[str, ...]]
+
+
+class CallSeries:
+    """The families _calls and _errors of one probe."""
+
+    def __init__(self, syscall: Syscall, labelling: Labelling) -> None:
+        """Start with no series."""
+        name, title = syscall.probe, syscall.title
+        self._syscall = syscall
+        self._labelling = labelling
+        self._calls = Series(
+            f"{name}_calls",
+            f"{title} calls that returned, successes and failures.",
+            syscall.labels,
+            labelling,
+        )
+        self._errors = Series(
+            f"{name}_errors",
+            f"{title} calls that failed, by errno.",
+            (*syscall.labels, "errno"),
+            labelling,
+        )
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Add what *snapshot* counted, and what the kernel hid from the probe."""
+        probe = self._syscall.probe
+        for call in snapshot.calls.get(probe, ()):
+            values = self._syscall.values(call)
+            more = self._labelling.values(call)
+            self._calls.add((*values, *more), call.count, call.created)
+            if call.errno:
+                failed = (*values, errno_label(call), *more)
+                self._errors.add(failed, call.count, call.created)
+        self._calls.add_missed(snapshot.missed(probe), snapshot.since)
+
+    def families(self) -> Iterator[CounterMetricFamily]:
+        """Yield the two families."""
+        yield self._calls.family()
+        yield self._errors.family()
+
+
+def errno_label(call: Call) -> str:
+    """Return the errno's symbol; it is unknown when the map was full."""
+    return "" if call.comm == OTHER_COMM else uapi.errno_name(call.errno)
