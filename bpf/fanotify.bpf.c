@@ -29,10 +29,10 @@
 enum syscall {
 	FANOTIFY_MARK,
 	FANOTIFY_INIT,
-	INOTIFY_INIT,
 	INOTIFY_INIT1,
 	SYSCALLS,
-	OTHER_SYSCALL = SYSCALLS,
+	INOTIFY_INIT, /* counted as INOTIFY_INIT1 without flags */
+	OTHER_SYSCALL,
 };
 
 enum lost_reason {
@@ -224,6 +224,8 @@ static inline int count_native(u32 syscall, struct pt_regs *regs, s32 result)
 		mask = (u32)NATIVE_ARG2(regs);
 	} else if (syscall == INOTIFY_INIT1) {
 		flags = NATIVE_ARG1(regs);
+	} else {
+		syscall = INOTIFY_INIT1;
 	}
 	return count_call(syscall, flags, mask, result);
 }
@@ -241,6 +243,8 @@ static inline int count_compat(u32 syscall, struct pt_regs *regs, s32 result)
 		mask = (u32)COMPAT_ARG2(regs);
 	} else if (syscall == INOTIFY_INIT1) {
 		flags = COMPAT_ARG1(regs);
+	} else {
+		syscall = INOTIFY_INIT1;
 	}
 	return count_call(syscall, flags, mask, result);
 }
@@ -336,7 +340,7 @@ int compat_wrapper(inotify_init1)(u64 *ctx)
 /* Without arguments, so the compat entry has the same wrapper. */
 int native_wrapper(inotify_init)(u64 *ctx)
 {
-	return count_call(INOTIFY_INIT, 0, 0, ctx[1]);
+	return count_call(INOTIFY_INIT1, 0, 0, ctx[1]);
 }
 #endif
 
@@ -388,6 +392,8 @@ static inline int count_kept(u32 syscall, s32 result)
 	u64 thread = bpf_get_current_pid_tgid();
 	struct arguments *arguments = in_flight.lookup(&thread);
 
+	if (syscall == INOTIFY_INIT)
+		syscall = INOTIFY_INIT1;
 	if (!arguments) {
 		count_lost(syscall, LOST_NO_ENTRY);
 		return 0;

@@ -10,10 +10,7 @@ from typing import Final
 IS_ARM64: Final = os.uname().machine == "aarch64"
 
 PROBES: Final = ("fanotify_mark", "fanotify_init", "inotify_init")
-"""What is counted; inotify_init stands for inotify_init1(2) too."""
-
-SYSCALLS: Final = ("fanotify_mark", "fanotify_init", "inotify_init", "inotify_init")
-"""The probe that counts each member of enum syscall of bpf/fanotify.bpf.c."""
+"""What is counted, as enum syscall; inotify_init stands for inotify_init1(2) too."""
 
 
 @dataclass(frozen=True, slots=True)

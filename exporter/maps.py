@@ -13,12 +13,13 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from operator import itemgetter
 from threading import Lock
 from typing import Any
 
 from exporter.handover import Layout, Loaded
-from exporter.hooks import PROBES, SYSCALLS
+from exporter.hooks import PROBES
 from exporter.perf_links import read_missed
 from exporter.procfs import read_program_misses
 from exporter.uapi import comm_text
@@ -165,7 +166,7 @@ class Maps:
             name = OTHER_COMM if part == OTHERS else comm_text(comm)
             created = self._booted + created_ns / 1e9
             call = Call(name, flags, mask, error, count, created)
-            calls[SYSCALLS[syscall]].append(call)
+            calls[PROBES[syscall]].append(call)
         return Snapshot(
             since=self._since,
             calls=calls,
@@ -177,12 +178,8 @@ class Maps:
         )
 
     def _read_lost(self) -> Iterator[Lost]:
-        reasons = self._loaded.lost_reasons
-        keys = [(probe, reason) for probe in SYSCALLS for reason in reasons]
-        counted = dict.fromkeys(keys, 0)
-        for key, (count,) in zip(keys, self._lost, strict=True):
-            counted[key] += count
-        for (probe, reason), count in counted.items():
+        kinds = product(PROBES, self._loaded.lost_reasons)
+        for (probe, reason), (count,) in zip(kinds, self._lost, strict=True):
             yield Lost(probe, reason, count)
         for probe in PROBES:
             yield from self._read_missed(probe)

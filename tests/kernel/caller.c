@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Makes fanotify_mark(2) calls and knows how many: the oracle of the tests.
+ * Makes calls of one kind and knows how many: the oracle of the tests.
  *
- *	caller COMM THREADS PATH [native|compat] [PROGRESS] < plan
+ *	caller COMM THREADS PATH native|compat SYSCALL [PROGRESS] < plan
  *
- * Each line of the plan is "flags mask count" in hex, hex and decimal. Every
- * thread makes all of its calls on one group (descriptor -1 where
+ * SYSCALL is fanotify_mark, fanotify_init, inotify_init1 or inotify_init. Each
+ * line of the plan is "flags mask count" in hex, hex and decimal; fanotify_init
+ * takes event_f_flags from the mask, and what it makes is closed at once. Every
+ * thread makes all of its marks on one group (descriptor -1 where
  * fanotify_init(2) is refused), then prints "comm flags mask errno count" in
  * decimal for each line and each errno that it met. Threads are called COMM, or
  * COMM0, COMM1, ... if there are several.
@@ -18,6 +20,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,41 +47,72 @@ static const char *comm;
 static char *path;
 static uint64_t *progress;
 
+/* Without those of the compat entry there is none that a native program can
+ * use. */
+static const struct entry {
+	const char *name;
+	long native, compat;
+} entries[] = {
+	{"fanotify_mark", SYS_fanotify_mark, 339},
+	{"fanotify_init", SYS_fanotify_init, 338},
+	{"inotify_init1", SYS_inotify_init1, 332},
+#ifdef SYS_inotify_init
+	{"inotify_init", SYS_inotify_init, 291},
+#endif
+};
+static const struct entry *entry;
+
 #ifdef __x86_64__
-/* The i386 entry: the mask in two halves, the path below 4 GiB. */
-static long mark_compat(uint32_t flags, uint64_t mask)
+/* The i386 entry: six registers of 32 bits, pointers below 4 GiB. */
+static long enter_compat(long number, const long *args)
 {
-	register long r8 asm("r8") = (long)path;
-	long result = 339;
+	register long r8 asm("r8") = args[5];
+	long result = number;
 
 	asm volatile("push %%rbp\n\tmov %%r8d, %%ebp\n\tint $0x80\n\tpop %%rbp"
 		     : "+a"(result), "+r"(r8)
-		     : "b"(group), "c"(flags), "d"((uint32_t)mask),
-		       "S"((uint32_t)(mask >> 32)), "D"(AT_FDCWD)
+		     : "b"(args[0]), "c"(args[1]), "d"(args[2]), "S"(args[3]),
+		       "D"(args[4])
 		     : "memory", "r9", "r10", "r11");
 	return (int)result;
 }
 #else
-static long mark_compat(uint32_t flags, uint64_t mask)
+static long enter_compat(long number, const long *args)
 {
-	(void)flags;
-	(void)mask;
+	(void)number;
+	(void)args;
 	fprintf(stderr, "caller: no compat entry on this architecture\n");
 	exit(2);
 }
 #endif
 
-static long mark_native(uint32_t flags, uint64_t mask)
+static long enter_native(long number, const long *args)
 {
-#ifdef __i386__
-	long result = syscall(SYS_fanotify_mark, group, flags, (uint32_t)mask,
-			      (uint32_t)(mask >> 32), AT_FDCWD, path);
-#else
-	long result =
-		syscall(SYS_fanotify_mark, group, flags, mask, AT_FDCWD, path);
-#endif
+	long result = syscall(number, args[0], args[1], args[2], args[3],
+			      args[4], args[5]);
 
 	return result < 0 ? -errno : result;
+}
+
+/* Make the call of *step*; return its result, or minus its errno. */
+static long call(const struct step *step)
+{
+	bool split = compat || sizeof(long) == 4;
+	long low = (uint32_t)step->mask, high = step->mask >> 32;
+	long number = compat ? entry->compat : entry->native;
+	long args[6] = {step->flags, low};
+
+	if (entry == &entries[0] && split)
+		memcpy(args,
+		       (long[6]){group, step->flags, low, high, AT_FDCWD,
+				 (long)path},
+		       sizeof(args));
+	else if (entry == &entries[0])
+		memcpy(args,
+		       (long[6]){group, step->flags, step->mask, AT_FDCWD,
+				 (long)path},
+		       sizeof(args));
+	return compat ? enter_compat(number, args) : enter_native(number, args);
 }
 
 static void run_step(const struct step *step, unsigned long *errors)
@@ -88,11 +122,12 @@ static void run_step(const struct step *step, unsigned long *errors)
 
 		if (progress)
 			__atomic_fetch_add(&progress[0], 1, __ATOMIC_SEQ_CST);
-		result = compat ? mark_compat(step->flags, step->mask)
-				: mark_native(step->flags, step->mask);
+		result = call(step);
 		if (progress)
 			__atomic_fetch_add(&progress[1], 1, __ATOMIC_SEQ_CST);
-		errors[-result]++;
+		if (result > 0)
+			close(result);
+		errors[result < 0 ? -result : 0]++;
 	}
 }
 
@@ -134,7 +169,7 @@ int main(int argc, char **argv)
 {
 	pthread_t ids[64];
 
-	if (argc < 4 || atoi(argv[2]) > 64) {
+	if (argc < 6 || atoi(argv[2]) > 64) {
 		fprintf(stderr, "caller: see the head of caller.c\n");
 		return 2;
 	}
@@ -143,10 +178,17 @@ int main(int argc, char **argv)
 	path = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	strncpy(path, argv[3], 4095);
-	compat = argc > 4 && !strcmp(argv[4], "compat");
-	if (argc > 5)
+	compat = !strcmp(argv[4], "compat");
+	for (size_t i = 0; i < sizeof(entries) / sizeof(*entries); i++)
+		if (!strcmp(argv[5], entries[i].name))
+			entry = &entries[i];
+	if (!entry) {
+		fprintf(stderr, "caller: no %s here\n", argv[5]);
+		return 2;
+	}
+	if (argc > 6)
 		progress = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
-				open(argv[5], O_RDWR), 0);
+				open(argv[6], O_RDWR), 0);
 	group = syscall(SYS_fanotify_init, 0, O_RDONLY);
 	read_plan();
 	for (long i = 0; i < threads; i++)

@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from shutil import copy
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 import pytest
 
@@ -31,7 +32,12 @@ from exporter.maps import Call, Maps, Snapshot
 Key = tuple[str, int, int, int]
 """comm, flags, mask, errno."""
 
-Load = Callable[[int], "Counts"]
+
+class Load(Protocol):
+    """Attach with a map of so many entries, and count one probe's calls."""
+
+    def __call__(self, max_entries: int, probe: str = ..., /) -> Counts: ...
+
 
 CACHE = Path(__file__).parents[2] / ".cache/caller"
 
@@ -64,11 +70,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 class Counts:
     """Attached probes, and what they counted since this object was made."""
 
-    def __init__(self, loaded: Loaded) -> None:
-        exercised[" + ".join(probe.hook for probe in loaded.probes)] += 1
+    def __init__(self, loaded: Loaded, probe: str = "fanotify_mark") -> None:
+        self._probe = probe
+        hooks = [each.hook for each in loaded.probes if each.name == probe]
+        exercised[" + ".join(hooks)] += 1
         self._loaded = loaded
         self._maps = Maps(loaded)
-        self._before = keyed(self.read().calls["fanotify_mark"])
+        self._before = keyed(self.read().calls[self._probe])
         self._lost_before = self._lost()
 
     @property
@@ -85,9 +93,12 @@ class Counts:
     def read(self) -> Snapshot:
         return self._maps.read()
 
+    def creators_since(self, when: float) -> frozenset[int]:
+        return self._maps.group_creators(when)
+
     def of(self, *comms: str) -> Counter[Key]:
         """Return the new calls of *comms*, in the oracles' form."""
-        new = keyed(self.read().calls["fanotify_mark"]) - self._before
+        new = keyed(self.read().calls[self._probe]) - self._before
         return Counter({key: n for key, n in new.items() if key[0] in comms})
 
     def agree(self, made: Counter[Key], *comms: str) -> None:
@@ -111,14 +122,15 @@ class Counts:
         return self._lost() - self._lost_before
 
     def _lost(self) -> int:
-        return sum(lost.count for lost in self.read().lost)
+        return sum(lost.count for lost in self.read().lost if lost.probe == self._probe)
 
 
 def keyed(calls: Iterable[Call]) -> Counter[Key]:
     """Return *calls* in the oracles' form."""
-    return Counter(
-        {(call.comm, call.flags, call.mask, call.errno): call.count for call in calls}
-    )
+    counted: Counter[Key] = Counter()
+    for call in calls:
+        counted[call.comm, call.flags, call.mask, call.errno] += call.count
+    return counted
 
 
 @contextmanager
@@ -147,12 +159,24 @@ def counts(shared_probes: Loaded) -> Counts:
 
 
 @pytest.fixture
+def fanotify_groups(shared_probes: Loaded) -> Counts:
+    """Count fanotify_init(2) from now on."""
+    return Counts(shared_probes, "fanotify_init")
+
+
+@pytest.fixture
+def inotify_groups(shared_probes: Loaded) -> Counts:
+    """Count inotify_init(2) and inotify_init1(2) from now on."""
+    return Counts(shared_probes, "inotify_init")
+
+
+@pytest.fixture
 def load(rung: str) -> Iterator[Load]:
     """Attach once more, with a map size of the test's own."""
     with ExitStack() as stack:
 
-        def attach(max_entries: int) -> Counts:
-            return Counts(stack.enter_context(attached(rung, max_entries)))
+        def attach(max_entries: int, probe: str = "fanotify_mark") -> Counts:
+            return Counts(stack.enter_context(attached(rung, max_entries)), probe)
 
         yield attach
 
@@ -164,8 +188,15 @@ class Caller:
     program: Path
     folder: Path
 
-    def command(self, comm: str, threads: int = 1, abi: str = "native") -> list[str]:
-        return [str(self.program), comm, str(threads), str(self.folder), abi]
+    def command(
+        self,
+        comm: str,
+        threads: int = 1,
+        abi: str = "native",
+        syscall: str = "fanotify_mark",
+    ) -> list[str]:
+        marked = str(self.folder)
+        return [str(self.program), comm, str(threads), marked, abi, syscall]
 
     def run(
         self,
@@ -175,11 +206,12 @@ class Caller:
         threads: int = 1,
         user: int = 0,
         abi: str = "native",
+        syscall: str = "fanotify_mark",
         wrap: Sequence[str] = (),
     ) -> Counter[Key]:
         """Make *plan*'s (flags, mask, count) calls; return what the program saw."""
         output = subprocess.run(
-            [*wrap, *self.command(comm, threads, abi)],
+            [*wrap, *self.command(comm, threads, abi, syscall)],
             input="\n".join(f"{flags:x} {mask:x} {n}" for flags, mask, n in plan),
             stdout=subprocess.PIPE,
             text=True,

@@ -520,7 +520,7 @@ def test_collectors_share_a_reading(memory: Callable[[bytes], int]) -> None:
         probes=(),
         layouts={
             "slots": layout,
-            "lost": Layout(("value",), "@Q", 4),
+            "lost": Layout(("value",), "@Q", 3),
             "creators": Layout(("when_ns", "pid"), "@QQ", 1),
         },
         lost_reasons=("no_entry",),
