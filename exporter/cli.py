@@ -22,12 +22,14 @@ from typing import Any, NoReturn
 
 from exporter import __version__, loader, logs, web
 from exporter.check import as_json, as_text, check
+from exporter.containers import Cgroups
 from exporter.errors import ExporterError, UsageError
 from exporter.exporter_health import ExporterHealthCollector
 from exporter.handover import Loaded
 from exporter.init_calls import InitCallsCollector
 from exporter.maps import Maps, shared
 from exporter.mark_calls import MarkCallsCollector
+from exporter.procfs import read_mounted
 from exporter.registry import Collector, build_registry
 from exporter.series import DROPPABLE, Labelling
 
@@ -148,6 +150,12 @@ def build_parser() -> Parser:
             help=what,
         )
     parser.add_argument(
+        "--label.container",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="count by cgroup too, with its path and container id as labels",
+    )
+    parser.add_argument(
         "--label.drop",
         type=_labels,
         default=(),
@@ -245,9 +253,14 @@ def serve(arguments: argparse.Namespace) -> None:
         sockets = web.listen(options.get("web.listen_address", [":10301"]))
         for each in sockets:
             listening.enter_context(each)
-        loaded = loader.load(options["bpf.hook"], options["bpf.max_entries"])
+        cgroups = start_cgroups() if options["label.container"] else None
+        loaded = loader.load(
+            options["bpf.hook"],
+            options["bpf.max_entries"],
+            container=cgroups is not None,
+        )
         site = web.Site(
-            registry=build_registry(build_collectors(loaded, options)),
+            registry=build_registry(build_collectors(loaded, options, cgroups)),
             telemetry_path=options["web.telemetry_path"],
             ready=lambda: all(probe.attached for probe in loaded.probes),
         )
@@ -255,6 +268,19 @@ def serve(arguments: argparse.Namespace) -> None:
         gc.freeze()
         log_limits(loaded)
         asyncio.run(web.serve(site, sockets, partial(log_start, loaded)))
+
+
+def start_cgroups() -> Cgroups:
+    """Keep the names of cgroups, if this host has those that the kernel counts by."""
+    roots = read_mounted("cgroup2")
+    if not roots:
+        log.warning(
+            "no cgroup v2 hierarchy is mounted: the labels cgroup and container_id "
+            "stay empty"
+        )
+    cgroups = Cgroups(Path(roots[0]) if roots else None)
+    cgroups.start()
+    return cgroups
 
 
 def log_limits(loaded: Loaded) -> None:
@@ -283,11 +309,11 @@ def log_start(loaded: Loaded, addresses: Sequence[str]) -> None:
 
 
 def build_collectors(
-    loaded: Loaded, options: Mapping[str, Any]
+    loaded: Loaded, options: Mapping[str, Any], cgroups: Cgroups | None = None
 ) -> dict[str, Collector]:
     """Return the collectors that are switched on, reading one shared snapshot."""
     read = shared(Maps(loaded).read)
-    labelling = Labelling(dropped=frozenset(options["label.drop"]))
+    labelling = Labelling(frozenset(options["label.drop"]), cgroups)
     collectors: dict[str, Collector] = {
         "mark_calls": MarkCallsCollector(read, labelling),
         "init_calls": InitCallsCollector(read, labelling),

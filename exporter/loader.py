@@ -22,13 +22,20 @@ from exporter.hooks import LADDER
 TIMEOUT_SECONDS = 30.0
 
 
-def load(hook: str, max_entries: int, *, timeout: float = TIMEOUT_SECONDS) -> Loaded:
+def load(
+    hook: str,
+    max_entries: int,
+    *,
+    container: bool = False,
+    timeout: float = TIMEOUT_SECONDS,
+) -> Loaded:
     """
     Attach the probes in a child process and return what keeps them attached.
 
     Args:
         hook: "auto", one of the ladder's hooks, or the name of a rung.
         max_entries: keys that fit for root, and again for all other users.
+        container: whether to count by cgroup too.
         timeout: seconds that the child may take.
 
     Raises:
@@ -38,7 +45,7 @@ def load(hook: str, max_entries: int, *, timeout: float = TIMEOUT_SECONDS) -> Lo
     names = ",".join(rung.name for rung in rungs)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs, os.fdopen(os.memfd_create("loader"), "r+b") as output:
-        child = _start(theirs, output, names, str(max_entries))
+        child = _start(theirs, output, names, str(max_entries), str(int(container)))
         theirs.close()
         ours.settimeout(timeout)
         try:

@@ -143,7 +143,8 @@ class Maps:
         self._slots = SharedArray(loaded.fds["slots"], loaded.layouts["slots"])
         self._lost = SharedArray(loaded.fds["lost"], loaded.layouts["lost"])
         names = loaded.layouts["slots"].names
-        self._pick = itemgetter(*(names.index(name) for name in CALL_MEMBERS))
+        members = [*CALL_MEMBERS, *({"cgroup"} & set(names))]
+        self._pick = itemgetter(*map(names.index, members))
         # The raw tracepoint's program runs, or is skipped, on every system call.
         any_syscall = loaded.hook == "raw_tracepoint"
         self._missed = "recursion_any_syscall" if any_syscall else "recursion"
@@ -156,16 +157,15 @@ class Maps:
         half = self._loaded.max_entries
         calls: dict[str, list[Call]] = {probe: [] for probe in PROBES}
         used = [0, 0, 0]
-        for index, (syscall, comm, flags, mask, error, created_ns, count) in enumerate(
-            map(self._pick, self._slots)
-        ):
+        for index, entry in enumerate(map(self._pick, self._slots)):
+            syscall, comm, flags, mask, error, created_ns, count, *cgroup = entry
             if not count:
                 continue
             part = min(index // half, OTHERS)
             used[part] += 1
             name = OTHER_COMM if part == OTHERS else comm_text(comm)
             created = self._booted + created_ns / 1e9
-            call = Call(name, flags, mask, error, count, created)
+            call = Call(name, flags, mask, error, count, created, *cgroup)
             calls[PROBES[syscall]].append(call)
         return Snapshot(
             since=self._since,

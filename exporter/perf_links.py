@@ -14,6 +14,8 @@ import os
 import struct
 from pathlib import Path
 
+from exporter.tracefs import TRACEFS
+
 
 PERF_EVENT_OPEN = 241 if os.uname().machine == "aarch64" else 298
 BPF = 280 if os.uname().machine == "aarch64" else 321
@@ -30,7 +32,6 @@ BPF_PERF_EVENT = 41
 MISSED_OFFSET = 48
 """Of perf_event.kprobe.missed in struct bpf_link_info, include/uapi/linux/bpf.h."""
 
-TRACEFS = Path("/sys/kernel/tracing")
 KPROBE = Path("/sys/bus/event_source/devices/kprobe")
 
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -2,7 +2,7 @@
 The loader child: compile, attach, hand over, exit.
 
 The only module that imports bcc, and it does so only when run as a process of
-its own (``python -m exporter.probes FD RUNG,... N``), so that LLVM's 90 MB go
+its own (``python -m exporter.probes FD RUNG,... N 0|1``), so that LLVM's 90 MB go
 when it exits. The probes stay: the parent holds their descriptors.
 """
 
@@ -25,8 +25,9 @@ from exporter import handover
 from exporter.errors import LoadError
 from exporter.handover import Layout, Loaded, Probe
 from exporter.hooks import COMPAT_MARK, LADDER, Hook, Rung
-from exporter.perf_links import TRACEFS, link_kretprobe, link_tracepoint
-from exporter.procfs import read_capabilities, read_mounted
+from exporter.perf_links import link_kretprobe, link_tracepoint
+from exporter.procfs import read_capabilities
+from exporter.tracefs import need_tracefs
 
 
 MMAPPED = ("slots", "lost", "creators")
@@ -75,7 +76,7 @@ ATTACH: Mapping[str, Callable[[Any, str, str], int]] = {
 """By hook: attach a function to a target, return what keeps it there."""
 
 
-def load(rungs: Sequence[Rung], max_entries: int) -> Loaded:
+def load(rungs: Sequence[Rung], max_entries: int, *, container: bool) -> Loaded:
     """
     Attach by the first of *rungs* that works.
 
@@ -86,7 +87,7 @@ def load(rungs: Sequence[Rung], max_entries: int) -> Loaded:
     reasons: dict[str, LoadError] = {}
     for rung in rungs:
         try:
-            loaded = _attach(bcc, rung, max_entries)
+            loaded = _attach(bcc, rung, max_entries, container=container)
         except LoadError as error:
             reasons[rung.name] = error
         else:
@@ -116,11 +117,13 @@ def _advice() -> str:
     )
 
 
-def _attach(bcc: Any, rung: Rung, max_entries: int) -> Loaded:
+def _attach(bcc: Any, rung: Rung, max_entries: int, *, container: bool) -> Loaded:
     if rung.tracefs:
-        _need_tracefs()
+        need_tracefs()
     flags = [f"-D{rung.macro}", f"-DMAX_ENTRIES={max_entries}"]
     flags.append(f"-DCOMPAT_WORD_OFFSET={_compat_word_offset()}")
+    if container:
+        flags.append("-DCONTAINER")
     has_compat = _kernel_has(COMPAT_MARK)
     if has_compat:
         flags.append("-DCOMPAT")
@@ -234,40 +237,6 @@ def _import_bcc() -> Any:
     return bcc
 
 
-def _need_tracefs() -> None:
-    """Mount tracefs where only this process sees it, if the host has none."""
-    try:
-        os.listdir(TRACEFS / "events")  # noqa: PTH208  the errors are what counts
-    except FileNotFoundError as error:
-        if str(TRACEFS) in read_mounted("tracefs"):
-            raise LoadError(
-                f"tracefs at {TRACEFS} has no events",
-                "Is kernel lockdown on, or CONFIG_FTRACE_SYSCALLS off?",
-            ) from error
-        _mount_tracefs()
-    except PermissionError as error:
-        raise LoadError(
-            f"cannot read {TRACEFS}: {error.strerror}",
-            "Run it as root, or give it CAP_DAC_READ_SEARCH, CAP_BPF and CAP_PERFMON.",
-        ) from error
-
-
-def _mount_tracefs() -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    clone_newns, ms_rec, ms_private = 0x20000, 0x4000, 0x40000
-    if (
-        libc.unshare(clone_newns)
-        or libc.mount(b"none", b"/", None, ms_rec | ms_private, None)
-        or libc.mount(b"tracefs", bytes(TRACEFS), b"tracefs", 0, None)
-    ):
-        why = os.strerror(ctypes.get_errno())
-        raise LoadError(
-            f"tracefs is not mounted at {TRACEFS}, and mounting it: {why}",
-            f"Mount it (mount -t tracefs tracefs {TRACEFS}), or run the exporter as "
-            "root, or give it CAP_SYS_ADMIN, CAP_BPF and CAP_PERFMON.",
-        )
-
-
 @contextmanager
 def _kernel_words() -> Iterator[Callable[[], str]]:
     """Catch what C code writes to stderr; yield a function that sums it up."""
@@ -327,11 +296,13 @@ def _members(name: str, kind: Any) -> Iterator[tuple[str, str]]:
         yield name, kind._type_
 
 
-def main(channel: socket.socket, names: Sequence[str], max_entries: int) -> int:
+def main(
+    channel: socket.socket, names: Sequence[str], max_entries: int, *, container: bool
+) -> int:
     """Send attached probes, or the reason why there are none, over *channel*."""
     try:
         rungs = [rung for rung in LADDER if rung.name in names]
-        handover.send(channel, load(rungs, max_entries))
+        handover.send(channel, load(rungs, max_entries, container=container))
     except LoadError as error:
         handover.send_error(channel, error)
         return 1
@@ -343,6 +314,7 @@ if __name__ == "__main__":
         socket.socket(fileno=int(sys.argv[1])),
         sys.argv[2].split(","),
         int(sys.argv[3]),
+        container=sys.argv[4] == "1",
     )
     # bcc's atexit handler would disable the probes that the parent now holds.
     os._exit(status)

@@ -35,6 +35,7 @@ from exporter import loader, probes
 from exporter.errors import LoadError
 from exporter.hooks import LADDER, Rung
 from exporter.maps import Maps
+from exporter.tracefs import need_tracefs
 from tests.bench.rounds import ROUNDS, Runs, run_rounds, table
 
 
@@ -158,7 +159,7 @@ def bare(caller: list[str]) -> dict[str, float]:
 def empty(rung: Rung, caller: list[str]) -> dict[str, float]:
     """Time the calls with programs that only return."""
     if rung.tracefs:
-        probes._need_tracefs()
+        need_tracefs()
     hooks = [hook for hook in rung.hooks if hook.probe == "fanotify_mark"]
     functions = dict.fromkeys(hook.function for hook in hooks)
     text = "".join(
@@ -184,7 +185,7 @@ def compiled(text: str) -> Iterator[Any]:
 
 def pair(caller: list[str]) -> dict[str, float]:
     """Time the calls with a kprobe, a kretprobe and a map between them."""
-    probes._need_tracefs()
+    need_tracefs()
     with compiled(PAIR) as bpf:
         bpf.attach_kprobe(event=b"do_fanotify_mark", fn_name=b"keep")
         bpf.attach_kretprobe(event=b"do_fanotify_mark", fn_name=b"count")
@@ -205,7 +206,7 @@ def ours(rung: Rung, caller: list[str]) -> dict[str, float]:
 
 def bpftrace(name: str, caller: list[str]) -> dict[str, float]:
     """Time the calls as bpftrace's child, which it starts when all is attached."""
-    probes._need_tracefs()
+    need_tracefs()
     done = subprocess.run(
         ["bpftrace", "-e", BPFTRACE[name], "-c", *caller],
         check=False,

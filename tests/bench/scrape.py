@@ -25,6 +25,7 @@ from exporter.exposition import encode_openmetrics, encode_text
 from exporter.maps import Call, Maps, shared
 from exporter.mark_calls import FANOTIFY_MARK, MarkCallsCollector
 from exporter.registry import build_registry
+from exporter.tracefs import need_tracefs
 from exporter.uapi import comm_text
 
 
@@ -79,7 +80,7 @@ def ours() -> dict[str, float]:
 
 def items() -> dict[str, float]:
     """Time bcc's way to read, and the library's encoder, with one family only."""
-    probes._need_tracefs()
+    need_tracefs()
     probes._source()
     from bcc import BPF  # noqa: PLC0415  only this variant may load LLVM
 

@@ -36,7 +36,9 @@ Key = tuple[str, int, int, int]
 class Load(Protocol):
     """Attach with a map of so many entries, and count one probe's calls."""
 
-    def __call__(self, max_entries: int, probe: str = ..., /) -> Counts: ...
+    def __call__(
+        self, max_entries: int, probe: str = ..., *, container: bool = ...
+    ) -> Counts: ...
 
 
 CACHE = Path(__file__).parents[2] / ".cache/caller"
@@ -134,10 +136,12 @@ def keyed(calls: Iterable[Call]) -> Counter[Key]:
 
 
 @contextmanager
-def attached(rung: str, max_entries: int) -> Iterator[Loaded]:
+def attached(
+    rung: str, max_entries: int, *, container: bool = False
+) -> Iterator[Loaded]:
     """Attach by *rung*, or skip with the kernel's words; detach at the end."""
     try:
-        loaded = loader.load(rung, max_entries)
+        loaded = loader.load(rung, max_entries, container=container)
     except LoadError as error:
         pytest.skip(str(error))
     yield loaded
@@ -175,8 +179,11 @@ def load(rung: str) -> Iterator[Load]:
     """Attach once more, with a map size of the test's own."""
     with ExitStack() as stack:
 
-        def attach(max_entries: int, probe: str = "fanotify_mark") -> Counts:
-            return Counts(stack.enter_context(attached(rung, max_entries)), probe)
+        def attach(
+            max_entries: int, probe: str = "fanotify_mark", *, container: bool = False
+        ) -> Counts:
+            loaded = attached(rung, max_entries, container=container)
+            return Counts(stack.enter_context(loaded), probe)
 
         yield attach
 

@@ -15,13 +15,14 @@ PACKAGE = Path(exporter.__file__).parent
 
 LINE = (
     # What all may use: words, numbers, what others wrote; they import none of ours.
-    {"errors", "uapi", "procfs", "revision", "hooks", "logs", "perf_links"},
-    {"handover"},
+    {"errors", "uapi", "procfs", "revision", "hooks", "logs"},
+    {"handover", "tracefs"},
+    {"perf_links"},
     # The kernel's side: probes run in a child, the loader starts it, maps are read.
     {"probes", "loader", "maps"},
     {"check"},
     # Collectors turn samples into families; they get callables, not the loader.
-    {"series"},
+    {"series", "containers"},
     {"mark_calls", "init_calls", "exporter_health"},
     {"registry", "exposition"},
     {"web"},

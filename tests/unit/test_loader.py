@@ -143,11 +143,11 @@ def test_child_that_cannot_be_started(
 
 def test_child_is_told_what_to_load(loader_child: Child, tmp_path: Path) -> None:
     """The child is an isolated Python with the loader, the hook and the size."""
-    loader_child(f"echo $1 $2 $3 - $5 $6 > {tmp_path}/arguments")
+    loader_child(f"echo $1 $2 $3 - $5 $6 $7 > {tmp_path}/arguments")
     with pytest.raises(LoadError):
         loader.load("fentry", 64)
     arguments = (tmp_path / "arguments").read_text()
-    assert "-I -m exporter.probes - fexit,fexit_read,fexit_wrappers 64\n" == arguments
+    assert "-I -m exporter.probes - fexit,fexit_read,fexit_wrappers 64 0\n" == arguments
 
 
 @pytest.fixture

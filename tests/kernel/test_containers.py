@@ -1,0 +1,79 @@
+"""With --label.container, calls go by the cgroup that made them, in a real one."""
+
+from __future__ import annotations
+
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exporter.containers import Cgroups
+from exporter.procfs import read_mounted
+
+from .conftest import Caller, Load
+from .plans import ADD, OPEN, every_bit_and_pair
+
+
+ID = "c0ffee" * 10 + "0123"
+
+
+@pytest.fixture(scope="module")
+def hierarchy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Find cgroup v2, or mount it for the tests where the host has not."""
+    mounted = read_mounted("cgroup2")
+    if mounted:
+        yield Path(mounted[0])
+        return
+    folder = tmp_path_factory.mktemp("cgroup")
+    subprocess.run(["mount", "-t", "cgroup2", "cgroup2", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture
+def container(hierarchy: Path) -> Iterator[Path]:
+    """Make a cgroup such as containerd makes for a container."""
+    folder = hierarchy / f"cri-containerd-{ID}.scope"
+    folder.mkdir()
+    yield folder
+    folder.rmdir()
+
+
+def inside(cgroup: Path) -> list[str]:
+    """Return the words before a command that make it run in *cgroup*."""
+    enter = f'echo $$ >{cgroup}/cgroup.procs && exec "$@"'
+    return ["sh", "-c", enter, "sh"]
+
+
+def test_calls_by_cgroup(
+    load: Load, caller: Caller, hierarchy: Path, container: Path
+) -> None:
+    """The same calls from a container and from beside it are told apart, by name."""
+    counts = load(8192, container=True)
+    cgroups = Cgroups(hierarchy)
+    cgroups.walk()
+
+    caller.run([(ADD, OPEN, 23)], "both")
+    caller.run([(ADD, OPEN, 29)], "both", wrap=inside(container))
+    by_container: Counter[tuple[str, str]] = Counter()
+    for call in counts.read().calls["fanotify_mark"]:
+        if call.comm == "both":
+            by_container[cgroups(call.cgroup)] += call.count
+
+    path = f"/{container.relative_to(hierarchy)}"
+    assert 29 == by_container.pop((path, ID))
+    ((other, count),) = by_container.items()
+    assert 23 == count
+    assert "" == other[1]
+
+
+@pytest.mark.any_hook
+def test_exact_with_cgroups(load: Load, caller: Caller, container: Path) -> None:
+    """Keys with a cgroup lose nothing of the rest."""
+    counts = load(8192, container=True)
+
+    made = caller.run(every_bit_and_pair(), "bits", wrap=inside(container))
+
+    assert made == counts.of("bits")
