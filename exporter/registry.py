@@ -32,21 +32,22 @@ class IsolatedCollectors:
         self._collectors = dict(collectors)
 
     def describe(self) -> Iterator[Metric]:
-        """Yield every collector's families, then the two about collectors."""
+        """Yield every collector's families, then those about collectors."""
         for collector in self._collectors.values():
             yield from collector.describe()
         yield from _scrape_families()
 
     def collect(self) -> Iterator[Metric]:
         """Yield the families of those that did not fail, then how each did."""
-        success, duration = _scrape_families()
+        success, duration, size = _scrape_families()
         for name, collector in self._collectors.items():
             started = time.perf_counter()
             families, failed = _collect(name, collector)
             yield from families
+            size.add_metric((name,), sum(map(_series, families)))
             success.add_metric((name,), not failed)
             duration.add_metric((name,), time.perf_counter() - started)
-        yield from (success, duration)
+        yield from (success, duration, size)
 
 
 def _collect(name: str, collector: Collector) -> tuple[list[Metric], bool]:
@@ -57,7 +58,12 @@ def _collect(name: str, collector: Collector) -> tuple[list[Metric], bool]:
         return [], True
 
 
-def _scrape_families() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+def _series(family: Metric) -> int:
+    """Return how many series a scrape in the text format makes of *family*."""
+    return sum(not sample.name.endswith("_created") for sample in family.samples)
+
+
+def _scrape_families() -> tuple[GaugeMetricFamily, ...]:
     return (
         GaugeMetricFamily(
             "fanotify_exporter_collector_success",
@@ -67,6 +73,11 @@ def _scrape_families() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
         GaugeMetricFamily(
             "fanotify_exporter_collector_duration_seconds",
             "How long the collector took in this scrape.",
+            labels=("collector",),
+        ),
+        GaugeMetricFamily(
+            "fanotify_exporter_series",
+            "Series that the collector gave in this scrape.",
             labels=("collector",),
         ),
     )

@@ -39,6 +39,7 @@ FAMILIES = {
     ),
     "fanotify_exporter_collector_success": ITSELF,
     "fanotify_exporter_collector_duration_seconds": ITSELF,
+    "fanotify_exporter_series": ITSELF,
     "process_virtual_memory_bytes": Source("`/proc/self/stat`"),
     "process_resident_memory_bytes": Source("`/proc/self/stat`"),
     "process_start_time_seconds": Source("`/proc/self/stat`, `/proc/stat`"),

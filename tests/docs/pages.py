@@ -40,6 +40,17 @@ in [fanotify_mark.md](fanotify_mark.md).
   cannot take root's room.
 - A call that the kernel let no BPF program see, and counted, has
   `comm="[other: not seen]"`, and all other labels are empty.
+- With `--label.container` all families of calls have two more labels: `cgroup`, the path
+  of the caller's cgroup (`[unknown: ID]` if it was gone before it had been looked at),
+  and `container_id`, 64 digits, empty outside a container. To add the pod's names of
+  kube-state-metrics, whose ids begin with the runtime's name:
+
+  ```
+  sum by (container_id) (rate(fanotify_mark_calls_total[5m]))
+    * on (container_id) group_left (namespace, pod, container)
+  label_replace(kube_pod_container_info, "container_id", "$1", "container_id", ".+://(.+)")
+  ```
+- `--label.drop` leaves out labels and sums what they told apart.
 - A series appears with its first call, at its count and not at 0. OpenMetrics carries
   `_created`, the time of that call; the plain text format leaves it out.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from exporter.registry import build_registry
 
@@ -51,7 +51,30 @@ def success(registry: CollectorRegistry, collector: str) -> float | None:
 ABOUT_COLLECTORS = [
     "fanotify_exporter_collector_success",
     "fanotify_exporter_collector_duration_seconds",
+    "fanotify_exporter_series",
 ]
+
+
+def series(registry: CollectorRegistry, collector: str) -> float | None:
+    return registry.get_sample_value(
+        "fanotify_exporter_series", {"collector": collector}
+    )
+
+
+class Counting(Steady):
+    """Gives counters with the time of their first event."""
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily("counting", "Counted.", labels=["who"])
+        for who in "abc":
+            family.add_metric([who], 5, created=1.5)
+        yield family
+
+
+def test_series_are_those_of_a_scrape() -> None:
+    """Each collector's series are counted as Prometheus would, without _created."""
+    registry = build_registry({"a": Steady("a"), "counting": Counting("b")})
+    assert (2, 3) == (series(registry, "a"), series(registry, "counting"))
 
 
 def test_all_collectors_work() -> None:
