@@ -269,12 +269,6 @@ int KRETFUNC(do_fanotify_mark)(u64 *ctx)
 {
 	return count_call(FANOTIFY_MARK, ctx[1], ctx[2], ctx[5]);
 }
-
-/* int do_inotify_init(int flags), static too: both calls, both entries. */
-int KRETFUNC(do_inotify_init)(u64 *ctx)
-{
-	return count_call(INOTIFY_INIT1, ctx[0], 0, ctx[1]);
-}
 #endif
 
 #if defined(HOOK_FEXIT) || defined(HOOK_FEXIT_READ) ||                         \
@@ -304,12 +298,28 @@ int native_wrapper(fanotify_init)(u64 *ctx)
 	return count_wrapper(FANOTIFY_INIT, ctx, false);
 }
 
+int native_wrapper(inotify_init1)(u64 *ctx)
+{
+	return count_wrapper(INOTIFY_INIT1, ctx, false);
+}
+
 #if defined(COMPAT) && defined(compat_wrapper)
 int compat_wrapper(fanotify_init)(u64 *ctx)
 {
 	return count_wrapper(FANOTIFY_INIT, ctx, true);
 }
+
+int compat_wrapper(inotify_init1)(u64 *ctx)
+{
+	return count_wrapper(INOTIFY_INIT1, ctx, true);
+}
 #endif
+
+/* Without arguments, so the compat entry has the same wrapper. */
+int native_wrapper(inotify_init)(u64 *ctx)
+{
+	return count_call(INOTIFY_INIT1, 0, 0, ctx[1]);
+}
 #endif
 
 #ifdef HOOK_FEXIT_WRAPPERS
@@ -324,24 +334,6 @@ int compat_mark_wrapper(u64 *ctx)
 	return count_wrapper(FANOTIFY_MARK, ctx, true);
 }
 #endif
-
-int native_wrapper(inotify_init1)(u64 *ctx)
-{
-	return count_wrapper(INOTIFY_INIT1, ctx, false);
-}
-
-#if defined(COMPAT) && defined(compat_wrapper)
-int compat_wrapper(inotify_init1)(u64 *ctx)
-{
-	return count_wrapper(INOTIFY_INIT1, ctx, true);
-}
-#endif
-
-/* Without arguments, so the compat entry has the same wrapper. */
-int native_wrapper(inotify_init)(u64 *ctx)
-{
-	return count_call(INOTIFY_INIT1, 0, 0, ctx[1]);
-}
 #endif
 
 #ifdef HOOK_KRETPROBE

@@ -40,10 +40,10 @@ in [fanotify_mark.md](fanotify_mark.md).
   cannot take root's room.
 - A call that the kernel let no BPF program see, and counted, has
   `comm="[other: not seen]"`, and all other labels are empty.
-- With `--label.container` all families of calls have two more labels: `cgroup`, the path
-  of the caller's cgroup (`[unknown: ID]` if it was gone before it had been looked at),
-  and `container_id`, 64 digits, empty outside a container. To add the pod's names of
-  kube-state-metrics, whose ids begin with the runtime's name:
+- With `--label.container` all families of calls have two more labels: `cgroup`, the
+  path of the caller's cgroup (`[unknown: ID]` if it was gone before it had been looked
+  at), and `container_id`, 64 digits, empty outside a container. To add the pod's names
+  of kube-state-metrics, whose ids begin with the runtime's name:
 
   ```
   sum by (container_id) (rate(fanotify_mark_calls_total[5m]))
