@@ -41,11 +41,11 @@ class Calls:
     errno: int = 0
 
 
-def make(folder: Path, *calls: Calls) -> None:
-    """Make *calls* on *folder* from one new process, in order."""
+def make(folder: Path, *calls: Calls, prefix: Sequence[str] = ()) -> None:
+    """Make *calls* on *folder* from one new process, which *prefix* runs, in order."""
     jobs = [asdict(each) | {"comm": each.comm.hex()} for each in calls]
     subprocess.run(
-        [sys.executable, "-I", __file__],
+        [*prefix, sys.executable, "-I", __file__],
         input=json.dumps(jobs).encode(),
         cwd=folder,
         check=True,
