@@ -18,23 +18,33 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from exporter import __version__, loader, logs, web
 from exporter.check import as_json, as_text, check
 from exporter.errors import ExporterError, UsageError
 from exporter.exporter_health import ExporterHealthCollector
+from exporter.group_scan import BackgroundScan, GroupScanner
+from exporter.groups import GroupsCollector
 from exporter.handover import Loaded
+from exporter.limits import LimitsCollector
 from exporter.maps import Maps, shared
 from exporter.mark_calls import MarkCallsCollector
+from exporter.procfs import PROC
 from exporter.registry import Collector, build_registry
 
 
 HOOKS = ("auto", "fentry", "kprobe", "tracepoint", "raw_tracepoint")
-COLLECTORS = {"mark_calls": "fanotify_mark(2) calls"}
+COLLECTORS = {
+    "mark_calls": "fanotify_mark(2) calls",
+    "groups": "fanotify groups and marks that exist",
+    "limits": "fanotify's limits",
+}
 CHECK_FLAGS = ("--json",)
 REPEATABLE = ("--web.listen-address",)
 MAX_MAX_ENTRIES = 262_144
+UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+MAX_INTERVAL_SECONDS = 86_400
 ENVIRONMENT_PREFIX = "FANOTIFY_EXPORTER_"
 
 log = logging.getLogger(__name__)
@@ -143,6 +153,14 @@ def build_parser() -> Parser:
             help=what,
         )
     parser.add_argument(
+        "--collector.groups.interval",
+        type=_interval,
+        default="30s",
+        metavar="TIME",
+        help="how often to look at every process for groups, for example 90s or 5m; "
+        "those found are looked at each second",
+    )
+    parser.add_argument(
         "--log.level", choices=logs.LEVELS, default="info", help="least level logged"
     )
     parser.add_argument(
@@ -154,6 +172,13 @@ def build_parser() -> Parser:
         default=Path("/sys"),
         metavar="DIR",
         help="where sysfs is mounted; used by check",
+    )
+    parser.add_argument(
+        "--path.procfs",
+        type=Path,
+        default=PROC,
+        metavar="DIR",
+        help="where the host's procfs is mounted; used by groups and limits",
     )
     commands = parser.add_subparsers(dest="command", metavar="check")
     preflight = commands.add_parser(
@@ -183,6 +208,16 @@ def _max_entries(text: str) -> int:
             f"{text!r} is not a number from 1 to {MAX_MAX_ENTRIES}"
         )
     return number
+
+
+def _interval(text: str) -> int:
+    found = re.fullmatch(r"(\d{1,5})([smh]?)", text, re.ASCII)
+    seconds = int(found[1]) * UNIT_SECONDS[found[2]] if found else 0
+    if not 1 <= seconds <= MAX_INTERVAL_SECONDS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time from 1s to 24h: say for example 30s"
+        )
+    return seconds
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -224,14 +259,22 @@ def serve(arguments: argparse.Namespace) -> None:
         for each in sockets:
             listening.enter_context(each)
         loaded = loader.load(options["bpf.hook"], options["bpf.max_entries"])
+        scan = BackgroundScan(
+            GroupScanner(
+                options["path.procfs"], interval=options["collector.groups.interval"]
+            )
+        )
         site = web.Site(
-            registry=build_registry(build_collectors(loaded, options)),
+            registry=build_registry(build_collectors(loaded, scan, options)),
             telemetry_path=options["web.telemetry_path"],
             ready=lambda: all(probe.attached for probe in loaded.probes),
         )
         # What exists now stays: no later garbage collection need look at it.
         gc.freeze()
         log_limits(loaded)
+        if options["collector.groups"]:
+            start(scan)
+            listening.callback(scan.stop)
         asyncio.run(web.serve(site, sockets, partial(log_start, loaded)))
 
 
@@ -244,6 +287,16 @@ def log_limits(loaded: Loaded) -> None:
         log.warning("32-bit compat calls are not seen", extra=hook)
     if loaded.taxes:
         log.warning("this hook slows every system call of the host", extra=hook)
+
+
+def start(scan: BackgroundScan) -> None:
+    """Start looking for groups, and log what keeps it from being exact."""
+    if scan.why_inexact:
+        log.warning(
+            "a group counts once for each of its descriptors",
+            extra={"reason": scan.why_inexact},
+        )
+    scan.start()
 
 
 def log_start(loaded: Loaded, addresses: Sequence[str]) -> None:
@@ -261,12 +314,14 @@ def log_start(loaded: Loaded, addresses: Sequence[str]) -> None:
 
 
 def build_collectors(
-    loaded: Loaded, options: Mapping[str, object]
+    loaded: Loaded, scan: BackgroundScan, options: Mapping[str, Any]
 ) -> dict[str, Collector]:
     """Return the collectors that are switched on, reading one shared snapshot."""
     read = shared(Maps(loaded).read)
     collectors: dict[str, Collector] = {
         "mark_calls": MarkCallsCollector(read),
+        "groups": GroupsCollector(scan.latest),
+        "limits": LimitsCollector(options["path.procfs"]),
     }
     enabled = {
         name: collector

@@ -30,6 +30,7 @@ from exporter.cli import (
 )
 from exporter.errors import UsageError
 from exporter.exposition import encode_text
+from exporter.group_scan import BackgroundScan, GroupScanner
 from exporter.handover import Layout, Loaded
 from exporter.registry import build_registry
 
@@ -41,7 +42,13 @@ FLAGS = (
     "--bpf.max-entries",
     "--collector.mark_calls",
     "--no-collector.mark_calls",
+    "--collector.groups",
+    "--no-collector.groups",
+    "--collector.groups.interval",
+    "--collector.limits",
+    "--no-collector.limits",
     "--path.sysfs",
+    "--path.procfs",
     "--log.level",
     "--log.format",
     "--help",
@@ -51,10 +58,14 @@ FLAGS = (
 DEFAULTS = {
     "command": None,
     "path.sysfs": Path("/sys"),
+    "path.procfs": Path("/proc"),
     "web.telemetry_path": "/metrics",
     "bpf.hook": "auto",
     "bpf.max_entries": 8192,
     "collector.mark_calls": True,
+    "collector.groups": True,
+    "collector.groups.interval": 30,
+    "collector.limits": True,
     "log.level": "info",
     "log.format": "logfmt",
 }
@@ -69,6 +80,18 @@ GOOD = (
     ("--web.telemetry-path", "/deep/path", "web.telemetry_path", "/deep/path"),
     *(("--bpf.hook", each, "bpf.hook", each) for each in HOOKS),
     ("--path.sysfs", "/host/sys", "path.sysfs", Path("/host/sys")),
+    ("--path.procfs", "/host/proc", "path.procfs", Path("/host/proc")),
+    *(
+        ("--collector.groups.interval", text, "collector.groups.interval", seconds)
+        for text, seconds in (
+            ("1", 1),
+            ("45", 45),
+            ("90s", 90),
+            ("5m", 300),
+            ("24h", 86_400),
+            ("86400", 86_400),
+        )
+    ),
     ("--bpf.max-entries", "1", "bpf.max_entries", 1),
     ("--bpf.max-entries", str(MAX_MAX_ENTRIES), "bpf.max_entries", MAX_MAX_ENTRIES),
     *(
@@ -95,6 +118,10 @@ BAD = (
     ("--bpf.max-entries", "1_000"),
     ("--bpf.max-entries", " 5"),
     ("--bpf.max-entries", "+5"),
+    *(
+        ("--collector.groups.interval", text)
+        for text in ("", "0", "0s", "25h", "-1s", "1.5s", "1 s", "s", "1d", "\u00b2s")
+    ),
     ("--log.level", "INFO"),
     ("--log.level", "loud"),
     ("--log.format", "xml"),
@@ -520,7 +547,8 @@ def test_collectors_share_a_reading(memory: Callable[[bytes], int]) -> None:
         llvm="0",
         fds={"slots": slots, "lost": memory(bytes(8))},
     )
-    registry = build_registry(build_collectors(loaded, DEFAULTS))
+    scan = BackgroundScan(GroupScanner())
+    registry = build_registry(build_collectors(loaded, scan, DEFAULTS))
     list(registry.collect())
     os.pwrite(slots, struct.pack(layout.format, 0x20, 0x1, 0, b"late", 5, 1), 0)
     text = encode_text(registry.collect()).decode()

@@ -15,13 +15,14 @@ PACKAGE = Path(exporter.__file__).parent
 
 LINE = (
     # What all may use: words, numbers, what others wrote; they import none of ours.
-    {"errors", "uapi", "procfs", "revision", "hooks", "logs"},
-    {"handover"},
+    {"errors", "uapi", "procfs", "kcmp", "pace", "revision", "hooks", "logs"},
+    {"handover", "fdinfo", "holders"},
     # The kernel's side: probes run in a child, the loader starts it, maps are read.
-    {"probes", "loader", "maps"},
+    # The other source is /proc, looked at by a thread.
+    {"probes", "loader", "maps", "group_scan"},
     {"check"},
     # Collectors turn samples into families; they get callables, not the loader.
-    {"mark_calls", "exporter_health"},
+    {"mark_calls", "groups", "limits", "exporter_health"},
     {"registry", "exposition"},
     {"web"},
     {"cli"},

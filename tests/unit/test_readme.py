@@ -7,7 +7,9 @@ from pathlib import Path
 
 from exporter.cli import build_parser
 from exporter.exporter_health import ExporterHealthCollector
+from exporter.groups import GroupsCollector
 from exporter.hooks import LADDER
+from exporter.limits import LimitsCollector
 from exporter.maps import Snapshot
 from exporter.mark_calls import MarkCallsCollector
 from exporter.registry import IsolatedCollectors
@@ -25,7 +27,7 @@ def test_every_flag_is_listed() -> None:
         flag.replace("--no-collector.", "--[no-]collector.")
         for action in build_parser()._actions
         for flag in action.option_strings
-        if flag.startswith("--no-") or not flag.startswith(("-h", "--collector."))
+        if flag.startswith("--no-") or not re.match(r"-h|--collector\.\w+$", flag)
     }
 
     assert known - {"--help"} == listed
@@ -37,6 +39,8 @@ def test_every_family_is_listed() -> None:
     collectors = IsolatedCollectors(
         {
             "mark_calls": MarkCallsCollector(lambda: empty),
+            "groups": GroupsCollector(lambda: None),
+            "limits": LimitsCollector(),
             "exporter_health": ExporterHealthCollector(LOADED, lambda: empty),
         }
     )
