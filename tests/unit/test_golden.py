@@ -16,13 +16,18 @@ from prometheus_client import CollectorRegistry
 
 from exporter.exporter_health import ExporterHealthCollector
 from exporter.exposition import Encoder, encode_openmetrics, encode_text
+from exporter.groups import GroupsCollector
 from exporter.handover import Loaded, Probe
+from exporter.limits import LimitsCollector
 from exporter.maps import OTHER_COMM, Call, Lost, Snapshot, Usage
 from exporter.mark_calls import MarkCallsCollector
 from exporter.registry import build_registry
 from exporter.uapi import comm_text
 
+from .test_groups import SCAN
 
+
+PROC = Path(__file__).parent / "fixtures/proc"
 GOLDEN = Path(__file__).parent / "golden"
 TEXT = GOLDEN / "metrics.txt"
 OPENMETRICS = GOLDEN / "metrics.openmetrics.txt"
@@ -90,6 +95,8 @@ def registry() -> CollectorRegistry:
     return build_registry(
         {
             "mark_calls": MarkCallsCollector(lambda: SNAPSHOT),
+            "groups": GroupsCollector(lambda: SCAN),
+            "limits": LimitsCollector(PROC),
             "exporter_health": ExporterHealthCollector(LOADED, lambda: SNAPSHOT),
         }
     )

@@ -68,7 +68,8 @@ def test_dup_is_the_same_file(fds: list[int]) -> None:
 def test_order_is_total(fds: list[int]) -> None:
     """Sorting twice gives the same order, so that equals stand side by side."""
     ordered = sorted(fds, key=cmp_to_key(compare))
-    assert ordered == sorted(fds[::-1], key=cmp_to_key(compare))
+    backwards = list(reversed(fds))
+    assert ordered == sorted(backwards, key=cmp_to_key(compare))
     assert all(
         compare(one, other) == -1
         for place, one in enumerate(ordered)
