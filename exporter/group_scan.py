@@ -98,11 +98,11 @@ class GroupScanner:
         self._next_scan = self._earliest_scan = now()
 
     def step(self) -> GroupScan:
-        """Do what is due, a full scan or a look between two, and tell."""
+        """Do what is due, a look between two full scans or one of them, and tell."""
+        if self._now() < self._next_scan:
+            self._look()
         if self._now() >= self._next_scan:
             self._scan()
-        else:
-            self._look()
         groups = tuple(self._read_groups())
         self._pace.keep(self._recent | self._groups.keys())
         return GroupScan(groups, len(self._refused), self._scanned)
