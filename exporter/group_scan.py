@@ -25,7 +25,7 @@ from exporter.holders import (
     distinct,
     find_holders,
 )
-from exporter.pace import Pace
+from exporter.pace import Pace, with_breaks
 from exporter.procfs import PROC, opened_process, read_fdinfo, read_pids
 
 
@@ -116,7 +116,7 @@ class GroupScanner:
         pids = read_pids(self._proc)
         ended = self._holders.keys() - set(pids)
         self._refused.clear()
-        for pid in [*ended, *pids]:
+        for pid in with_breaks([*ended, *pids], every=1):
             self._look_at(pid)
         self._scanned = time.time()
         self._earliest_scan = self._now() + SCAN_REST * (self._cpu() - started)
@@ -174,7 +174,8 @@ class GroupScanner:
         with self._timed(holder.key), suppress(*GONE):
             try:
                 with opened_process(holder.pid, self._proc) as process:
-                    return parse_fdinfo(read_fdinfo(process, holder.fd))
+                    chunks = read_fdinfo(process, holder.fd)
+                    return parse_fdinfo(with_breaks(chunks, every=1))
             except PermissionError:
                 self._refused.add(holder.pid)
         return None

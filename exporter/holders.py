@@ -20,10 +20,11 @@ from itertools import groupby
 from pathlib import Path
 
 from exporter.kcmp import Comparison, File, compare_files
+from exporter.pace import with_breaks
 from exporter.procfs import (
     opened_process,
     read_effective_uid,
-    read_linked_fds,
+    read_links,
     read_process_comm,
     read_start_time,
     shows_our_pids,
@@ -32,6 +33,7 @@ from exporter.uapi import comm_text
 
 
 LINK = "anon_inode:[fanotify]"
+LINKS_AT_ONCE = 250
 GONE = (FileNotFoundError, ProcessLookupError)
 """A process that ended, or a descriptor that was closed, while we looked."""
 
@@ -91,7 +93,8 @@ def find_holders(
 
 def _read_group_fds(process: int, fds: Iterable[int] | None) -> list[int]:
     try:
-        return read_linked_fds(process, LINK, fds)
+        links = with_breaks(read_links(process, fds), LINKS_AT_ONCE)
+        return [fd for fd, link in links if link == LINK]
     except PermissionError:
         # A process that is just ending refuses too; this raises once it is gone.
         read_start_time(process)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -91,29 +91,22 @@ def opened_process(pid: int, proc: Path = PROC) -> Iterator[int]:
         yield process
 
 
-def read_linked_fds(
-    process: int, link: str, fds: Iterable[int] | None = None
-) -> list[int]:
+def read_links(
+    process: int, fds: Iterable[int] | None = None
+) -> Iterator[tuple[int, str]]:
     """
-    Return which descriptors of *process* are links to *link*, as readlink(2) says.
+    Yield each descriptor of *process*, or of *fds* those that it has, and its link.
 
-    They are not followed: that could wait for a server that is away. If *fds* are
-    given, no other is looked at.
+    The links are not followed: that could wait for a server that is away.
 
     Raises:
         PermissionError: to list takes CAP_DAC_READ_SEARCH for another user's
             process, to read a link CAP_SYS_PTRACE too.
     """
     with _opened("fd", os.O_DIRECTORY, process) as folder:
-        names = os.listdir(folder) if fds is None else map(str, fds)  # noqa: PTH208
-        return [int(name) for name in names if _read_link(name, folder) == link]
-
-
-def _read_link(name: str, folder: int) -> str:
-    try:
-        return os.readlink(name, dir_fd=folder)
-    except FileNotFoundError:  # closed while we looked
-        return ""
+        for name in os.listdir(folder) if fds is None else map(str, fds):  # noqa: PTH208
+            with suppress(FileNotFoundError):  # closed while we looked
+                yield int(name), os.readlink(name, dir_fd=folder)
 
 
 def read_fdinfo(process: int, fd: int) -> Iterator[bytes]:

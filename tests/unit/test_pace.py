@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 
-from exporter.pace import Pace
+from exporter.pace import Pace, with_breaks
 
 
 class Clock:
@@ -96,3 +99,30 @@ def test_what_ended_is_forgotten(pace: Pace, clock: Clock) -> None:
     clock.now += 5.1
     assert pace.due("dear")
     assert pace.due("gone")
+
+
+@pytest.mark.parametrize("every", [1, 2, 7, 8])
+def test_breaks_change_nothing(every: int) -> None:
+    """All items come, in their order."""
+    assert list(range(7)) == list(with_breaks(range(7), every))
+
+
+def test_another_thread_gets_its_turn() -> None:
+    """Who waits for Python's lock gets it in a break, and not at the end of all."""
+    turns = []
+    done = threading.Event()
+
+    def wait_often() -> None:
+        while not done.is_set():
+            time.sleep(0.0001)
+            turns.append(time.perf_counter())
+
+    other = threading.Thread(target=wait_often)
+    other.start()
+    for _ in with_breaks(range(100), every=1):
+        busy = time.perf_counter() + 0.001  # less than Python's own 5 ms
+        while time.perf_counter() < busy:
+            pass
+    done.set()
+    other.join()
+    assert len(turns) >= 20
