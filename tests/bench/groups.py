@@ -237,8 +237,8 @@ def report() -> None:
     print(cost_table(runs))
     print(
         f"\nHow long /-/healthy takes, ms, asked for {ASK_SECONDS:.0f} s in each of "
-        f"{ROUNDS} rounds;\nfull scans without rest; huge: with a group of {MARKS} "
-        "marks\n"
+        f"{ROUNDS} rounds;\nfull scans without rest, huge: a group of {MARKS} marks too"
+        "\n"
     )
     print(answer_table(runs))
 
