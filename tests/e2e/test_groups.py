@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import poll, running
-from tests.e2e.requirements import need
+from tests.e2e.processes import poll
 from tests.e2e.serving import LISTEN, Exporter, samples, serving
-from tests.proc.listeners import listening
+from tests.proc.listeners import installed, listening
 
 
 SECONDS = 2.0
@@ -69,13 +67,12 @@ def test_permission_listener(scanning: Exporter, tmp_path: Path) -> None:
 
 def test_fatrace(scanning: Exporter, tmp_path: Path) -> None:
     """A program of others shows while it runs, and no longer."""
-    program = tmp_path / f"e-{secrets.token_hex(6)}"  # becomes its comm
-    program.symlink_to(need("fatrace"))
     expected: Shown = {(): 1, ("filesystem", "false"): 1}
-    command: list[str | Path] = [program, "--current-mount", "--command=nobody"]
-    with running(command, tmp_path / "log", cwd=tmp_path):
-        assert soon(scanning, program.name, expected) == expected
-    assert soon(scanning, program.name, {}) == {}
+    options = ("--current-mount", "--command=nobody")
+    with installed("fatrace", *options, folder=tmp_path) as program:
+        seen = program.shows(lambda: shown(scanning, program.comm), expected, SECONDS)
+        assert seen == expected
+    assert soon(scanning, program.comm, {}) == {}
 
 
 def test_users_and_limits(scanning: Exporter) -> None:

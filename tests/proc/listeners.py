@@ -11,12 +11,20 @@ import json
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import Any, TypeVar
 
+import pytest
+
+from tests.e2e.processes import DEADLINE_SECONDS, Running, poll, running
+from tests.e2e.requirements import need
+
+
+T = TypeVar("T")
 
 PYTHON = str(getattr(sys, "_base_executable", sys.executable))
 
@@ -98,6 +106,26 @@ class Listener:
         self.process.communicate()
 
 
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A program of the distribution that a test runs, and its comm."""
+
+    process: Running
+    comm: str
+
+    def shows(
+        self, read: Callable[[], T], expected: T, seconds: float = DEADLINE_SECONDS
+    ) -> T:
+        """Read until that gives *expected*; skip the test if the program gave up."""
+        ended = self.process.process.poll
+        last = poll(
+            read, lambda got: got == expected or ended() is not None, seconds=seconds
+        )
+        if ended() is not None:  # such as on a filesystem without file handles
+            pytest.skip(f"it ended: {self.process.log.read_text().strip()}")
+        return last
+
+
 @contextmanager
 def listening(
     *code: str, prefix: Sequence[str] = (), folder: str = "/"
@@ -125,6 +153,17 @@ def listening(
             yield Listener(process, comm, pid, tuple(said))
         finally:
             process.kill()
+
+
+@contextmanager
+def installed(
+    program: str, *arguments: str | Path, folder: Path
+) -> Iterator[Installed]:
+    """Run a program of the distribution in *folder*, under a name of its own."""
+    link = folder / f"t-{secrets.token_hex(6)}"
+    link.symlink_to(need(program))
+    with running([link, *arguments], folder / "log", cwd=folder) as process:
+        yield Installed(process, link.name)
 
 
 def _said(process: subprocess.Popen[str]) -> list[Any]:

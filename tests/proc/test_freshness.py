@@ -88,6 +88,7 @@ def test_process_that_ends(watched: Watched) -> None:
         watched.recent = frozenset({listener.pid})
         assert 2 == len(watched.soon(listener.comm, bool))
         listener.process.kill()
+        listener.process.wait()
         assert [] == watched.soon(listener.comm, lambda groups: not groups)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
 from pathlib import Path
 
@@ -10,12 +9,13 @@ import pytest
 
 from exporter.fdinfo import Marks
 from exporter.group_scan import GroupScanner, HeldGroup
-from tests.e2e.processes import poll, running
-from tests.e2e.requirements import need
-from tests.proc.listeners import Listener, as_user, listening
+from tests.e2e.processes import poll
+from tests.proc.listeners import Listener, as_user, installed, listening
 
 
 NOBODY = 65_534
+
+ByUser = list[tuple[int, tuple[Marks, ...]]]
 
 
 def scan() -> tuple[HeldGroup, ...]:
@@ -34,6 +34,11 @@ def marks(listener: Listener) -> tuple[Marks, ...]:
     """Return the marks of the one group that there is."""
     (held,) = of(listener.comm)
     return held.group.marks
+
+
+def by_user(comm: str) -> ByUser:
+    """Return of each group of *comm* the uid and the marks."""
+    return [(held.uid, held.group.marks) for held in of(comm)]
 
 
 KINDS = [
@@ -208,22 +213,16 @@ def test_thread_of_another_name() -> None:
         assert [] == of("t-thread")
 
 
-def test_group_of_another_user(tmp_path: Path) -> None:
-    """A group belongs to its process's effective user; without root it is as well."""
-    tmp_path.chmod(0o755)
-    with listening(
-        "group = init(FID); mark(group, ADD, OPEN, '/')", prefix=as_user(NOBODY)
-    ) as listener:
-        (held,) = of(listener.comm)
-    assert NOBODY == held.uid
-    assert 1 == held.group.limited_marks
+def test_group_of_another_user() -> None:
+    """A group of a user without privileges is that user's."""
+    with listening("init(FID)", prefix=as_user(NOBODY)) as listener:
+        assert [(NOBODY, ())] == by_user(listener.comm)
 
 
 def test_effective_user() -> None:
     """Of a process that is root and acts as another, it is the other."""
     with listening("init(); os.seteuid(1234)") as listener:
-        (held,) = of(listener.comm)
-    assert 1234 == held.uid
+        assert [(1234, ())] == by_user(listener.comm)
 
 
 def test_unlimited_marks() -> None:
@@ -252,33 +251,20 @@ def test_hostile_comm(comm: bytes, shown: str) -> None:
         assert [1234] == [held.uid for held in of(shown)]
 
 
-def renamed(program: str, folder: Path) -> Path:
-    """Give an installed program a name of its own, which becomes its comm."""
-    link = folder / f"t-{secrets.token_hex(6)}"
-    link.symlink_to(need(program))
-    return link
-
-
 def test_fsnotifywait(tmp_path: Path) -> None:
     """The program has one group, with a mark for each folder that it was given."""
-    program = renamed("fsnotifywait", tmp_path)
     folders = [tmp_path / str(number) for number in range(23)]
     for folder in folders:
         folder.mkdir()
-    command: list[str | Path] = [program, "--fanotify", "--monitor", *folders]
-    with running(command, tmp_path / "log") as process:
-        process.line("Watches established.")
-        (held,) = of(program.name)
-    assert 0 == held.uid
-    assert (Marks("inode", blocking=False, count=23),) == held.group.marks
+    expected: ByUser = [(0, (Marks("inode", blocking=False, count=23),))]
+    options = ("--fanotify", "--monitor", *folders)
+    with installed("fsnotifywait", *options, folder=tmp_path) as program:
+        assert expected == program.shows(lambda: by_user(program.comm), expected)
 
 
 def test_fatrace(tmp_path: Path) -> None:
     """The program has one group, with a mark on the filesystem where it runs."""
-    program = renamed("fatrace", tmp_path)
-    command = (program, "--current-mount", "--command=nobody")
-    with running(command, tmp_path / "log", cwd=tmp_path):
-        (held,) = poll(
-            lambda: of(program.name), lambda found: found and found[0].group.marks
-        )
-    assert (Marks("filesystem", blocking=False, count=1),) == held.group.marks
+    expected: ByUser = [(0, (Marks("filesystem", blocking=False, count=1),))]
+    options = ("--current-mount", "--command=nobody")
+    with installed("fatrace", *options, folder=tmp_path) as program:
+        assert expected == program.shows(lambda: by_user(program.comm), expected)
