@@ -257,7 +257,7 @@ def test_fsnotifywait(tmp_path: Path) -> None:
     for folder in folders:
         folder.mkdir()
     expected: ByUser = [(0, (Marks("inode", blocking=False, count=23),))]
-    options = ("--fanotify", "--monitor", *folders)
+    options: list[str | Path] = ["--fanotify", "--monitor", *folders]
     with installed("fsnotifywait", *options, folder=tmp_path) as program:
         assert expected == program.shows(lambda: by_user(program.comm), expected)
 
