@@ -3,7 +3,7 @@ PYTHON  := .venv/bin/python
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 
 RUN_PACKAGES  := python3 python3-venv python3-bpfcc
-TEST_PACKAGES := busybox-static clang-format fatrace gcc inotify-tools libc6-dev prometheus strace stress-ng \
+TEST_PACKAGES := busybox-static clang-format fatrace gcc inotify-tools libc6-dev prometheus prometheus-alertmanager strace stress-ng \
 	$(if $(filter x86_64,$(shell uname -m)),gcc-multilib)
 BENCH_PACKAGES := bpftrace gcc libc6-dev
 BCC_PACKAGES  := mmdebstrap debian-archive-keyring
@@ -17,11 +17,15 @@ run: .venv/run ## serve on :10301, as root; ARGS="--flag ..." are passed on
 	$(SUDO) .venv/bin/fanotify-exporter $(ARGS)
 
 .PHONY: test
-test: lint test-unit test-proc test-kernel test-e2e ## everything below that tests; root for all but the unit tests
+test: lint test-unit test-rules test-proc test-kernel test-e2e ## everything below that tests; root for proc, kernel and e2e
 
 .PHONY: test-unit
 test-unit: .venv/test ## no root, no kernel
 	$(PYTHON) -m pytest tests/unit tests/vm tests/bcc --cov --cov-report=term:skip-covered
+
+.PHONY: test-rules
+test-rules: .venv/test ## alerts and runbooks, by promtool and amtool 2.x and 3.x
+	$(PYTHON) -m pytest tests/rules
 
 .PHONY: test-proc
 test-proc: .venv/test ## real groups on this machine's /proc, as root
