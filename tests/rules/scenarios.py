@@ -16,8 +16,8 @@ A case tells what Prometheus scraped from a host and when the alert fires, in mi
     settings: false leaves the thresholds out.
     told: what the alert says `at` a minute, text and labels in full.
 
-Each host also has what every exporter gives: up, process_start_time_seconds and two
-collectors that work; a case may give them itself. Cases without `told` share one
+Each host also has what every target gives, up, and every exporter:
+process_start_time_seconds and two collectors that work, unless the case gives those itself. Cases without `told` share one
 Prometheus: each is a job of its own whose hosts are called like the others'.
 """
 
@@ -196,15 +196,12 @@ def scraped(case: Case) -> Iterator[tuple[str, Iterator[str]]]:
     """Yield selector and values of all series: health, and what the case says."""
     series: dict[str, Steps] = {}
     for host in hosts(case) if case.starts else ():
+        yield with_host(f'up{{instance="{host}"}}', case), up(case)
         series |= health(host, case)
     series |= {with_host(each, case): steps for each, steps in case.series.items()}
     for selector, steps in series.items():
-        name = selector.partition("{")[0]
-        if name == "up":
-            yield selector, up(case)
-        else:
-            recorded = ":" in name
-            yield selector, values(steps, frozenset() if recorded else case.missed)
+        recorded = ":" in selector.partition("{")[0]
+        yield selector, values(steps, frozenset() if recorded else case.missed)
 
 
 def hosts(case: Case) -> list[str]:
@@ -230,7 +227,6 @@ def health(host: str, case: Case) -> dict[str, Steps]:
     of = f'job="{case.job}",instance="{host}"'
     success = "fanotify_exporter_collector_success"
     return {
-        f"up{{{of}}}": {first: 1},
         f"process_start_time_seconds{{{of}}}": {
             max(0, start): start * seconds for start in case.starts
         },
@@ -240,8 +236,8 @@ def health(host: str, case: Case) -> dict[str, Steps]:
 
 
 def up(case: Case) -> Iterator[str]:
-    """Yield up, which a scrape that failed sets to 0."""
-    first = max(0, case.starts[0]) if case.starts else 0
+    """Yield 1, and 0 where a scrape failed."""
+    first = max(0, case.starts[0])
     for tick in range(END + 1):
         yield "_" if tick < first else str(int(tick not in case.missed))
 

@@ -9,11 +9,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.docs.pages import exposed_name
 from tests.rules import shipped
 from tests.rules.releases import Release
+from tests.unit.test_golden import registry
 
 
 RECORDING_TEST = Path(__file__).parent / "recording.test.yml"
+METRIC = re.compile(
+    r"\b(?:up\b|(?:fanotify|inotify|process)_\w+|(?:instance|cluster)\w*:\w+)[\w:]*"
+)
 THRESHOLD = re.compile(r"fanotify_threshold:\w+:\w+")
 
 
@@ -110,11 +115,13 @@ def test_records_are_named_by_level_metric_and_operation() -> None:
     assert lists <= names
 
 
-def test_no_rule_asks_for_a_record_that_nobody_makes() -> None:
-    """Every name with a colon in an expression is a recording rule's."""
-    made = {record.name for record in shipped.records()}
+def test_every_metric_exists() -> None:
+    """A rule asks for what the exporter gives, a rule records or each target has."""
+    given = {exposed_name(family) for family in registry().collect()}
+    given |= {record.name for record in shipped.records()} | {"up"}
     expressions = [record.expression for record in shipped.records()]
     expressions += [alert.expression for alert in shipped.alerts()]
-    asked = set(re.findall(r"\b\w+:\w+:\w+\b", " ".join(expressions)))
+    asked = set(METRIC.findall(" ".join(expressions))) - {"fanotify_threshold:"}
 
-    assert asked - made == set()
+    assert asked - given == set()
+    assert len(asked) > len(shipped.alerts())
