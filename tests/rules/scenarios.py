@@ -16,9 +16,10 @@ A case tells what Prometheus scraped from a host and when the alert fires, in mi
     settings: false leaves the thresholds out.
     told: what the alert says `at` a minute, text and labels in full.
 
-Each host also has what every target gives, up, and every exporter:
-process_start_time_seconds and two collectors that work, unless the case gives those itself. Cases without `told` share one
-Prometheus: each is a job of its own whose hosts are called like the others'.
+Each host also has what every target gives, up, and what every exporter gives,
+process_start_time_seconds and two collectors that work, unless the case gives it.
+Cases without `told` share one Prometheus: each is a job of its own, and its hosts are
+called like the others'.
 """
 
 from __future__ import annotations
