@@ -49,19 +49,19 @@ def test_alertmanager_example(release: Release, run: Callable[..., str]) -> None
 
 
 @pytest.mark.parametrize(
-    "alert", shipped.alerts(), ids=[alert.name for alert in shipped.alerts()]
+    ("severity", "receiver"), [("critical", "pager"), ("warning", "tickets")]
 )
 def test_who_is_told(
-    alert: shipped.Alert, release: Release, run: Callable[..., str]
+    severity: str, receiver: str, release: Release, run: Callable[..., str]
 ) -> None:
-    """A critical alert is for the pager, a warning is a ticket; there is no third."""
-    receiver = {"critical": "pager", "warning": "tickets"}[alert.severity]
+    """A critical alert is for the pager, a warning is a ticket."""
+    alert = next(each for each in shipped.alerts() if each.severity == severity)
     run(
         *(release.amtool, "config", "routes", "test"),
         f"--config.file={shipped.ALERTMANAGER_EXAMPLE}",
         f"--verify.receivers={receiver}",
         f"alertname={alert.name}",
-        f"severity={alert.severity}",
+        f"severity={severity}",
     )
 
 
