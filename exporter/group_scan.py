@@ -32,6 +32,7 @@ from exporter.procfs import PROC, opened_process, read_fdinfo, read_pids
 SCAN_REST = 20
 """Times its own cost that a full scan rests: 5 % of a CPU."""
 
+PROCESSES_AT_ONCE = 5
 STOP_SECONDS = 0.5
 
 RecentPids = Callable[[], frozenset[int] | None]
@@ -116,7 +117,7 @@ class GroupScanner:
         pids = read_pids(self._proc)
         ended = self._holders.keys() - set(pids)
         self._refused.clear()
-        for pid in with_breaks([*ended, *pids], every=1):
+        for pid in with_breaks([*ended, *pids], PROCESSES_AT_ONCE):
             self._look_at(pid)
         self._scanned = time.time()
         self._earliest_scan = self._now() + SCAN_REST * (self._cpu() - started)

@@ -5,9 +5,10 @@ Each variant makes such a host, 20 processes of which have a group, and then:
 
 - ``ours``: full scans, the looks between them, and a group with 90,000 marks;
 - ``naive``: glob, readlink and read, as a script does;
-- ``idle``: how long a server takes to answer, while nothing is scanned;
-- ``scanning``: the same while full scans run in the server without any rest;
-- ``scanning-huge``: the same, and each scan reads a group with 90,000 marks.
+- ``answers``: how long a server takes to answer while full scans run in it without
+  any rest, and how long at the same time one in a process beside it, which shows
+  what the machine itself does;
+- ``answers-huge``: the same, and each scan reads a group with 90,000 marks.
 
 ``python -m tests.bench.groups [VARIANT]``, as root.
 """
@@ -168,31 +169,41 @@ def naive_walk() -> dict[str, int]:
     return marks
 
 
-def answers(*, scanning: bool, marks: int = 0) -> dict[str, float]:
-    """Serve until a client has asked for ASK_SECONDS; return what it measured."""
+def answers(marks: int) -> dict[str, float]:
+    """Serve and scan until a client has asked for ASK_SECONDS; return its figures."""
+    (scanning,), (beside,) = (web.listen(["127.0.0.1:0"]) for _ in range(2))
     with host() as folder:
+        other = os.fork()
+        if not other:
+            serve(beside)
+            os._exit(0)
         group = make_group(marks, folder)
-        (listening,) = web.listen(["127.0.0.1:0"])
         client = subprocess.Popen(
             [sys.executable, "-m", "tests.bench.groups", "ask"],
-            env=os.environ | {"ASK": web.address(listening)},
+            env=os.environ | {"ASK": " ".join(map(web.address, (scanning, beside)))},
             stdout=subprocess.PIPE,
         )
         stopping, steps = threading.Event(), count()
         scans = threading.Thread(target=scan_on, args=(stopping, steps))
-        if scanning:
-            scans.start()
-        site = web.Site(CollectorRegistry(), "/metrics", ready=lambda: True)
-        asyncio.run(web.serve(site, [listening], started=lambda _: None))
+        scans.start()
+        serve(scanning)
         stopping.set()
-        if scanning:
-            scans.join()
+        scans.join()
+        os.kill(other, signal.SIGTERM)
+        os.waitpid(other, 0)
         figures: dict[str, float] = json.loads(client.communicate()[0])
         os.close(group)
     return figures | {"scans": next(steps)}
 
 
+def serve(listening: socket.socket) -> None:
+    """Serve until SIGTERM."""
+    site = web.Site(CollectorRegistry(), "/metrics", ready=lambda: True)
+    asyncio.run(web.serve(site, [listening], started=lambda _: None))
+
+
 def scan_on(stopping: threading.Event, steps: Iterator[int]) -> None:
+    """Make full scans without rest."""
     scanner = restless()
     while not stopping.is_set():
         scanner.step()
@@ -200,30 +211,37 @@ def scan_on(stopping: threading.Event, steps: Iterator[int]) -> None:
 
 
 def ask() -> dict[str, float]:
-    """Ask the server at $ASK over and over, then stop it; return times in ms."""
-    connection = HTTPConnection(os.environ["ASK"], timeout=30)
-    times = []
+    """Ask the servers at $ASK in turn, then stop the first; return times in ms."""
+    connections = [HTTPConnection(each) for each in os.environ["ASK"].split()]
+    times: list[list[float]] = [[], []]
     end = time.monotonic() + ASK_SECONDS
     while time.monotonic() < end:
-        started = time.perf_counter()
-        connection.request("GET", "/-/healthy")
-        connection.getresponse().read()
-        times.append((time.perf_counter() - started) * 1e3)
-        time.sleep(ASK_EVERY_SECONDS)
+        for connection, took in zip(connections, times, strict=True):
+            started = time.perf_counter()
+            connection.request("GET", "/-/healthy")
+            connection.getresponse().read()
+            took.append((time.perf_counter() - started) * 1e3)
+            time.sleep(ASK_EVERY_SECONDS)
     os.kill(os.getppid(), signal.SIGTERM)
     return {
-        "median_ms": statistics.median(times),
-        "p99_ms": statistics.quantiles(times, n=100)[-1],
-        "longest_ms": max(times),
+        f"{server}_{name}": figure(took)
+        for server, took in zip(SERVERS, times, strict=True)
+        for name, figure in ANSWER_FIGURES.items()
     }
 
+
+SERVERS = ("scanning", "beside")
+ANSWER_FIGURES: dict[str, Callable[[list[float]], float]] = {
+    "median": statistics.median,
+    "p99": lambda took: statistics.quantiles(took, n=100)[-1],
+    "longest": max,
+}
 
 VARIANTS: dict[str, Callable[[], dict[str, float]]] = {
     "ours": ours,
     "naive": naive,
-    "idle": partial(answers, scanning=False),
-    "scanning": partial(answers, scanning=True),
-    "scanning-huge": partial(answers, scanning=True, marks=MARKS),
+    "answers": partial(answers, 0),
+    "answers-huge": partial(answers, MARKS),
 }
 
 
@@ -236,9 +254,9 @@ def report() -> None:
     )
     print(cost_table(runs))
     print(
-        f"\nHow long /-/healthy takes, ms, asked for {ASK_SECONDS:.0f} s in each of "
-        f"{ROUNDS} rounds;\nfull scans without rest, huge: a group of {MARKS} marks too"
-        "\n"
+        "\nHow long two servers take for /-/healthy, ms, asked in turn for "
+        f"{ASK_SECONDS:.0f} s in each\nof {ROUNDS} rounds: one makes full scans without "
+        "rest, the other is a process beside it\n"
     )
     print(answer_table(runs))
 
@@ -258,13 +276,19 @@ def cost_table(runs: Runs) -> str:
 
 def answer_table(runs: Runs) -> str:
     rows = []
-    for variant in ("idle", "scanning", "scanning-huge"):
-        longest = max(run["longest_ms"] for run in runs.figures[variant])
-        median, p99 = (runs.median(variant, each) for each in ("median_ms", "p99_ms"))
-        scans = sum(run["scans"] for run in runs.figures[variant])
-        cells = (f"{median:.2f}", f"{p99:.2f}", f"{longest:.1f}", f"{scans:.0f}")
-        rows.append((variant, *cells))
-    return table(("server", "median", "99 %", "longest", "full scans"), rows)
+    for variant, what in (
+        ("answers", "full scans"),
+        ("answers-huge", f"and a group of {MARKS} marks"),
+    ):
+        for server in SERVERS:
+            cells = [
+                f"{runs.median(variant, f'{server}_{name}'):.1f}"
+                for name in ANSWER_FIGURES
+            ]
+            longest = max(run[f"{server}_longest"] for run in runs.figures[variant])
+            rows.append((what, server, *cells, f"{longest:.1f}"))
+    head = ("what", "server", "median", "99 %", "longest, median round", "longest")
+    return table(head, rows)
 
 
 def main() -> None:
