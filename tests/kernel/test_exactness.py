@@ -45,12 +45,12 @@ def test_prime_numbers_of_calls(counts: Counts, caller: Caller) -> None:
 
 
 def test_threads_of_many_names(counts: Counts, caller: Caller) -> None:
-    """Of 80,000 calls by 8 threads with names of their own none is lost unseen."""
-    plan = [(ADD, 1 << bit, 2000) for bit in range(5)]
+    """Of 200,000 calls by 8 threads with names of their own none is lost unseen."""
+    plan = [(ADD, 1 << bit, 5000) for bit in range(5)]
 
     made = caller.run(plan, "crowd", threads=8)
 
-    assert 80_000 == made.total()
+    assert 200_000 == made.total()
     counts.agree(made, *(f"crowd{n}" for n in range(8)))
 
 
