@@ -36,7 +36,7 @@ test-kernel: .venv/test ## real BPF in this machine's kernel, as root
 	$(SUDO) $(PYTHON) -m pytest tests/kernel
 
 .PHONY: test-e2e
-test-e2e: .venv/test ## the installed program under a real Prometheus, as root
+test-e2e: .venv/test ## the installed program under a real Prometheus and Alertmanager, as root
 	$(SUDO) $(PYTHON) -m pytest tests/e2e
 
 .PHONY: test-vm
