@@ -255,8 +255,8 @@ def report() -> None:
     print(cost_table(runs))
     print(
         "\nHow long two servers take for /-/healthy, ms, asked in turn for "
-        f"{ASK_SECONDS:.0f} s in each\nof {ROUNDS} rounds: one makes full scans without "
-        "rest, the other is a process beside it\n"
+        f"{ASK_SECONDS:.0f} s in each\nof {ROUNDS} rounds: one makes full scans "
+        "without rest, the other is a process beside it\n"
     )
     print(answer_table(runs))
 
