@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from errno import EBADF, ESRCH
 from functools import cmp_to_key
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 from exporter.kcmp import Comparison, File, compare_files
@@ -24,7 +24,7 @@ from exporter.pace import with_breaks
 from exporter.procfs import (
     opened_process,
     read_effective_uid,
-    read_links,
+    read_linked_fds,
     read_process_comm,
     read_start_time,
     shows_our_pids,
@@ -33,7 +33,6 @@ from exporter.uapi import comm_text
 
 
 LINK = "anon_inode:[fanotify]"
-LINKS_AT_ONCE = 250
 GONE = (FileNotFoundError, ProcessLookupError)
 """A process that ended, or a descriptor that was closed, while we looked."""
 
@@ -93,8 +92,8 @@ def find_holders(
 
 def _read_group_fds(process: int, fds: Iterable[int] | None) -> list[int]:
     try:
-        links = with_breaks(read_links(process, fds), LINKS_AT_ONCE)
-        return [fd for fd, link in links if link == LINK]
+        parts = with_breaks(read_linked_fds(process, LINK, fds), every=1)
+        return list(chain.from_iterable(parts))
     except PermissionError:
         # A process that is just ending refuses too; this raises once it is gone.
         read_start_time(process)

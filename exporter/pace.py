@@ -22,16 +22,16 @@ T = TypeVar("T")
 
 def with_breaks(items: Iterable[T], every: int) -> Iterator[T]:
     """
-    Yield *items*, with a short sleep after every so many.
+    Yield *items*, with a short sleep between so many and the next.
 
     A thread that lets go of Python's lock only for system calls of microseconds
     has it back before one that waits for it is awake, and that one never waits the
     5 ms undisturbed after which Python would see to it.
     """
-    for number, item in enumerate(items, 1):
-        yield item
-        if number % every == 0:
+    for number, item in enumerate(items):
+        if number and number % every == 0:
             time.sleep(BREAK_SECONDS)
+        yield item
 
 
 class Pace:

@@ -21,6 +21,7 @@ import pytest
 from exporter.procfs import (
     CAPABILITIES,
     CHUNK_BYTES,
+    LINKS_AT_ONCE,
     opened_process,
     parse_capabilities,
     parse_effective_uid,
@@ -32,7 +33,7 @@ from exporter.procfs import (
     read_effective_uid,
     read_fanotify_limit,
     read_fdinfo,
-    read_links,
+    read_linked_fds,
     read_mounted,
     read_pids,
     read_process_comm,
@@ -145,18 +146,22 @@ def test_pids_of_a_folder(tmp_path: Path) -> None:
     assert [1, 23] == sorted(read_pids(tmp_path))
 
 
-def test_links_of_descriptors(ourselves: int, tmp_path: Path) -> None:
-    """Each descriptor with what it is open on, all or those asked for."""
+def linked(process: int, path: Path, fds: list[int] | None = None) -> list[int]:
+    parts = read_linked_fds(process, str(path), fds)
+    return sorted(fd for part in parts for fd in part)
+
+
+def test_descriptors_by_their_link(ourselves: int, tmp_path: Path) -> None:
+    """The descriptors that are open on one file, all or those asked for."""
     path = tmp_path / "file"
     path.touch()
     with ExitStack() as stack:
-        fds = [stack.enter_context(path.open()).fileno() for _ in range(3)]
-        links = dict(read_links(ourselves))
-        assert fds == sorted(fd for fd, link in links.items() if link == str(path))
-        assert links.keys() >= {0, 1, 2}
-        some = dict(read_links(ourselves, [0, *fds[1:], 999_999]))
-        assert {0: links[0]} | dict.fromkeys(fds[1:], str(path)) == some
-    assert str(path) not in dict(read_links(ourselves, fds)).values()
+        count = 2 * LINKS_AT_ONCE + 1
+        fds = [stack.enter_context(path.open()).fileno() for _ in range(count)]
+        assert fds == linked(ourselves, path)
+        assert fds[1:3] == linked(ourselves, path, [0, fds[2], fds[1], 999_999])
+        assert [] == linked(ourselves, tmp_path)
+    assert [] == linked(ourselves, path, fds)
 
 
 def test_process_that_ended() -> None:
@@ -171,7 +176,7 @@ def test_process_that_ended() -> None:
             with pytest.raises((ProcessLookupError, FileNotFoundError)):
                 read(process)
         with pytest.raises((ProcessLookupError, FileNotFoundError)):
-            list(read_links(process))
+            linked(process, Path())
         with pytest.raises((ProcessLookupError, FileNotFoundError)):
             list(read_fdinfo(process, 0))
     with pytest.raises(FileNotFoundError), opened_process(child.pid):
