@@ -75,6 +75,15 @@ golden: .venv/test ## rewrite the golden exposition; review the difference
 docs: .venv/test ## write docs/metrics.md and the tables of docs/fanotify_mark.md
 	$(PYTHON) -m tests.docs
 
+.PHONY: dashboard
+dashboard: .venv/test ## write grafana/fanotify.json
+	$(PYTHON) -m grafana.dashboard
+
+.PHONY: dashboard-picture
+dashboard-picture: .venv/test ## draw docs/dashboard.png from the queries of grafana/fanotify.json, as root
+	.venv/bin/pip install -q --group picture
+	$(SUDO) $(PYTHON) -m tests.picture docs/dashboard.png
+
 .PHONY: clean
 clean: ## remove what the targets made
 	rm -rf .venv .cache dist

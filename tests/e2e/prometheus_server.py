@@ -1,4 +1,4 @@
-"""Debian's Prometheus, scraping one target on loopback."""
+"""Debian's Prometheus, scraping targets on loopback each second."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from urllib.parse import quote
 from tests.e2e.faster import FACTOR, faster
 from tests.e2e.processes import poll, running
 from tests.e2e.requirements import need
-from tests.e2e.serving import Counts, request
+from tests.e2e.serving import CHECKOUT, Counts, request
 from tests.rules.shipped import RULE_FILES, SCRAPE_EXAMPLE
 
 
 JOB = "fanotify"
+SETTINGS = CHECKOUT / "prometheus/fanotify-settings.rules.yml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,23 @@ class Prometheus:
 
 
 @contextmanager
-def scraping(target: str, folder: Path) -> Iterator[Prometheus]:
-    """Start a Prometheus with its data in *folder* that scrapes *target*."""
+def scraping(target: str, folder: Path, **others: str) -> Iterator[Prometheus]:
+    """
+    Start a Prometheus with its data in *folder* that scrapes *target*.
+
+    *others* are targets by the name of their job. It has the thresholds of our rules.
+    """
+    jobs = {JOB: target} | others
     config = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+        "global": {
+            "scrape_interval": "1s",
+            "scrape_timeout": "1s",
+            "evaluation_interval": "1s",
+        },
+        "rule_files": [str(SETTINGS)],
         "scrape_configs": [
-            {"job_name": JOB, "static_configs": [{"targets": [target]}]}
+            {"job_name": job, "static_configs": [{"targets": [target]}]}
+            for job, target in jobs.items()
         ],
     }
     with started(config, folder) as prometheus:
