@@ -80,7 +80,7 @@ class Host:
             "instance": self.instance,
             "cluster": "example",
         }
-        notice = self.webhook.told(status, labels | {"alertname": alert})
+        notice = self.webhook.told(status, expected)
         text = dict(notice.annotations)
         assert RECEIVERS[severity] == notice.receiver
         assert expected == notice.labels
