@@ -29,6 +29,7 @@ from exporter.handover import Loaded
 from exporter.init_calls import InitCallsCollector
 from exporter.maps import Maps, shared
 from exporter.mark_calls import MarkCallsCollector
+from exporter.pages import Site
 from exporter.procfs import read_mounted
 from exporter.registry import Collector, build_registry
 from exporter.series import DROPPABLE, Labelling
@@ -259,7 +260,7 @@ def serve(arguments: argparse.Namespace) -> None:
             options["bpf.max_entries"],
             container=cgroups is not None,
         )
-        site = web.Site(
+        site = Site(
             registry=build_registry(build_collectors(loaded, options, cgroups)),
             telemetry_path=options["web.telemetry_path"],
             ready=lambda: all(probe.attached for probe in loaded.probes),
