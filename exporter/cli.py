@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from exporter import __version__, loader, logs, web
 from exporter.check import as_json, as_text, check
@@ -33,6 +33,11 @@ from exporter.pages import Site
 from exporter.procfs import read_mounted
 from exporter.registry import Collector, build_registry
 from exporter.series import DROPPABLE, Labelling
+from exporter.sharing import SHARE_SECONDS
+
+
+if TYPE_CHECKING:
+    from exporter.door import Door
 
 
 HOOKS = ("auto", "fentry", "kprobe", "tracepoint", "raw_tracepoint")
@@ -132,6 +137,13 @@ def build_parser() -> Parser:
         type=_telemetry_path,
         metavar="PATH",
         help="path of the metrics",
+    )
+    parser.add_argument(
+        "--web.config.file",
+        type=Path,
+        metavar="FILE",
+        help="TLS, users and headers, in exporter-toolkit's format",
+        default=argparse.SUPPRESS,
     )
     parser.add_argument(
         "--bpf.hook", choices=HOOKS, default="auto", help="where to count calls"
@@ -254,6 +266,7 @@ def serve(arguments: argparse.Namespace) -> None:
         sockets = web.listen(options.get("web.listen_address", [":10301"]))
         for each in sockets:
             listening.enter_context(each)
+        door = open_door(options.get("web.config.file"))
         cgroups = start_cgroups() if options["label.container"] else None
         loaded = loader.load(
             options["bpf.hook"],
@@ -268,7 +281,16 @@ def serve(arguments: argparse.Namespace) -> None:
         # What exists now stays: no later garbage collection need look at it.
         gc.freeze()
         log_limits(loaded)
-        asyncio.run(web.serve(site, sockets, partial(log_start, loaded)))
+        asyncio.run(web.serve(site, sockets, partial(log_start, loaded), door))
+
+
+def open_door(path: Path | None) -> Door | None:
+    """Return what keeps to the web configuration file, if there is one."""
+    if path is None:
+        return None
+    from exporter.door import Door  # noqa: PLC0415  it brings YAML and bcrypt
+
+    return Door(path)
 
 
 def start_cgroups() -> Cgroups:
@@ -313,7 +335,7 @@ def build_collectors(
     loaded: Loaded, options: Mapping[str, Any], cgroups: Cgroups | None = None
 ) -> dict[str, Collector]:
     """Return the collectors that are switched on, reading one shared snapshot."""
-    read = shared(Maps(loaded).read)
+    read = shared(Maps(loaded).read, seconds=SHARE_SECONDS)
     labelling = Labelling(frozenset(options["label.drop"]), cgroups)
     collectors: dict[str, Collector] = {
         "mark_calls": MarkCallsCollector(read, labelling),

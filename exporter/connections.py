@@ -66,20 +66,14 @@ class Peer:
     Attributes:
         remote_ip: its address, which tornado gives to requests.
         protocol: "http" or "https"; also for tornado.
+        site: what tells one source of connections from another.
         owed: requests that are not answered yet.
     """
 
     remote_ip: str
     protocol: str
+    site: bytes
     owed: int = 0
-
-    @property
-    def site(self) -> bytes:
-        """What tells one source of connections from another."""
-        if ":" not in self.remote_ip:
-            return self.remote_ip.encode()
-        address = self.remote_ip.partition("%")[0]
-        return socket.inet_pton(socket.AF_INET6, address)[:IPV6_SITE_BYTES]
 
 
 class Connections(HTTPServerConnectionDelegate):
@@ -125,7 +119,7 @@ class Connections(HTTPServerConnectionDelegate):
 
     def _serve(self, stream: IOStream, host: str) -> None:
         protocol = "https" if isinstance(stream, SSLIOStream) else "http"
-        peer = self._peers[stream] = Peer(host, protocol)
+        peer = self._peers[stream] = Peer(host, protocol, site_of(host))
         connection = HTTP1ServerConnection(stream, PARAMETERS, peer)
         self._serving.add(connection)
         connection.start_serving(self)
@@ -231,7 +225,15 @@ def _stream(connection: socket.socket, context: SSLContext | None) -> IOStream:
     connection.setblocking(False)  # noqa: FBT003  the standard library's
     if context is None:
         return IOStream(connection, **sizes)
+    connection.getpeername()  # ssl leaves a socket open when this fails inside it
     secure = ssl_wrap_socket(
         connection, context, server_side=True, do_handshake_on_connect=False
     )
     return SSLIOStream(secure, ssl_options=context, **sizes)
+
+
+def site_of(host: str) -> bytes:
+    """Return an IPv4 address, or the /64 of an IPv6 address."""
+    if ":" not in host:
+        return socket.inet_pton(socket.AF_INET, host)
+    return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])[:IPV6_SITE_BYTES]

@@ -6,15 +6,16 @@ import asyncio
 import gzip
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import cast
+from http import HTTPStatus
+from typing import TYPE_CHECKING, cast
 
 from prometheus_client import CollectorRegistry
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
-from tornado.web import Application, RequestHandler
+from tornado.web import Application, Finish, RequestHandler
 
 from exporter import __version__
 from exporter.connections import WRITE_SECONDS, Connections
@@ -22,8 +23,18 @@ from exporter.exposition import negotiate, only, qualities
 from exporter.sharing import Shared
 
 
+if TYPE_CHECKING:  # it brings YAML and bcrypt, which not everyone needs
+    from exporter.door import Door
+
+
 GZIP_LEVEL = 4
-HEADERS_OF_STATUS = {405: ("Allow", "GET, HEAD")}
+HEADERS_OF_STATUS: Mapping[int, tuple[str, str]] = {
+    HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate", 'Basic realm="fanotify-exporter"'),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("Allow", "GET, HEAD"),
+    HTTPStatus.TOO_MANY_REQUESTS: ("Retry-After", "1"),
+}
+SHUT = "Bad Web Configuration File"
+"""What the status line says while nobody is let in."""
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +51,8 @@ class Site:
 class Page(RequestHandler):
     """What all answers have in common."""
 
+    policy = "default-src 'none'"
+
     def initialize(self) -> None:
         """Take what every page may need, and tell that a request came."""
         self.site: Site = self.settings["site"]
@@ -52,7 +65,27 @@ class Page(RequestHandler):
         """Say what is served in a way that no browser second-guesses."""
         self.clear_header("Server")
         self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Content-Security-Policy", "default-src 'none'")
+        self.set_header("Content-Security-Policy", self.policy)
+        door: Door | None = self.settings["door"]
+        for name, value in door.headers.items() if door else ():
+            self.set_header(name, value)
+
+    async def prepare(self) -> None:
+        """Let in whom the door admits."""
+        door: Door | None = self.settings["door"]
+        if door:
+            context = getattr(self.stream.socket, "context", None)
+            authorization = self.request.headers.get("Authorization", "")
+            client = str(self.request.remote_ip)
+            status = await door.admit(context, authorization, client)
+            if status == HTTPStatus.MISDIRECTED_REQUEST:
+                # Clients repeat what they asked over a connection that was kept.
+                self.stream.close()
+                raise Finish
+            if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+                self.send_error(status, reason=SHUT)
+            elif status != HTTPStatus.OK:
+                self.send_error(status)
 
     def compute_etag(self) -> None:
         """Spare the hash of each body: no two scrapes are alike."""
@@ -160,7 +193,7 @@ class NotFound(Page):
         self.send_error(404)
 
 
-def application(site: Site, shared: Shared) -> Application:
+def application(site: Site, shared: Shared, door: Door | None) -> Application:
     """Return the routes; its settings want "connections" before the first request."""
     return Application(
         [
@@ -173,6 +206,7 @@ def application(site: Site, shared: Shared) -> Application:
         log_function=_log_request,
         site=site,
         shared=shared,
+        door=door,
     )
 
 

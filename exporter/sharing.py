@@ -1,4 +1,4 @@
-"""A worker's results, each for all who ask for it within a second."""
+"""A worker's results, each for all who ask for it at about the same time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from exporter.worker import Worker
 
 T = TypeVar("T")
 
-SHARE_SECONDS = 1.0
+SHARE_SECONDS = 0.5
+"""A reading of the maps is shared as long, so that what is served is of this second."""
 
 
 class Shared:
@@ -28,7 +29,7 @@ class Shared:
         self._made: dict[Hashable, asyncio.Future[Any]] = {}
 
     async def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return what *make* returns, or returned for *key* less than a second ago."""
+        """Return what *make* returns, or returned for *key* a moment ago."""
         future: asyncio.Future[T] | None = self._made.get(key)
         if future is None:
             future = self._made[key] = self._worker.run(make)

@@ -9,7 +9,7 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tornado.netutil import bind_sockets
 
@@ -18,6 +18,10 @@ from exporter.errors import ListenError, UsageError
 from exporter.pages import Site, application
 from exporter.sharing import Shared
 from exporter.worker import Worker
+
+
+if TYPE_CHECKING:
+    from exporter.door import Door
 
 
 MAX_PORT = 65535
@@ -71,9 +75,10 @@ async def serve(
     site: Site,
     sockets: Sequence[socket.socket],
     started: Callable[[Sequence[str]], None],
+    door: Door | None = None,
 ) -> None:
     """
-    Serve *site* on *sockets* until SIGTERM or SIGINT.
+    Serve *site* on *sockets* to whom *door* lets in, until SIGTERM or SIGINT.
 
     *started* is told the addresses once both requests and signals are answered.
     """
@@ -81,11 +86,10 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.set_exception_handler(_on_exception)
     logging.getLogger("tornado.general").addFilter(_is_ours)
     worker = Worker("scrape")
-    pages = application(site, Shared(worker))
-    connections = Connections(pages, contexts=lambda: None)
+    pages = application(site, Shared(worker), door)
+    connections = Connections(pages, door.context if door else lambda: None)
     pages.settings["connections"] = connections
     for each in sockets:
         connections.accept_on(each)
@@ -93,14 +97,8 @@ async def serve(
     await stop.wait()
     await connections.close()
     worker.stop()
-
-
-def _on_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log an exception that nobody awaited, unless a client caused it."""
-    if isinstance(error := context.get("exception"), OSError):
-        log.debug("connection failed", extra={"reason": error})
-    else:
-        loop.default_exception_handler(context)
+    if door:
+        door.stop()
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

@@ -30,6 +30,12 @@ class Prometheus:
         result = json.loads(answer.body)["data"]["result"]
         return [(each["metric"], float(each["value"][1])) for each in result]
 
+    def last_error(self) -> str:
+        """Return why the last scrape failed, "" if it did not."""
+        answer = request(self.address, "/api/v1/targets?state=active")
+        (target,) = json.loads(answer.body)["data"]["activeTargets"]
+        return str(target["lastError"])
+
     def scraped_after(self, moment: float) -> None:
         """Wait for a scrape that began after *moment*, in Unix time."""
         last = poll(
@@ -53,8 +59,12 @@ class Prometheus:
 
 
 @contextmanager
-def scraping(target: str, folder: Path) -> Iterator[Prometheus]:
-    """Start a Prometheus with its data in *folder* that scrapes *target*."""
+def scraping(target: str, folder: Path, **settings: object) -> Iterator[Prometheus]:
+    """
+    Start a Prometheus with its data in *folder* that scrapes *target*.
+
+    *settings* are of the scrape configuration; files in them are in *folder*.
+    """
     config = folder / "prometheus.json"  # JSON is YAML
     config.write_text(
         json.dumps(
@@ -62,6 +72,7 @@ def scraping(target: str, folder: Path) -> Iterator[Prometheus]:
                 "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
                 "scrape_configs": [
                     {"job_name": JOB, "static_configs": [{"targets": [target]}]}
+                    | settings
                 ],
             }
         )

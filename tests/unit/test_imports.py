@@ -26,8 +26,9 @@ LINE = (
     {"mark_calls", "init_calls", "exporter_health"},
     {"registry", "exposition"},
     # HTTP: what holds connections, what answers, and what binds the two.
-    {"worker"},
-    {"sharing", "connections"},
+    {"worker", "web_config"},
+    {"sharing", "connections", "basic_auth", "tls"},
+    {"door"},
     {"pages"},
     {"web"},
     {"cli"},
@@ -139,8 +140,14 @@ def test_sockets_are_where_they_belong() -> None:
     """HTTP is in web and what it binds; the socket pair is of loader and child."""
     of_http = {"connections", "pages", "web"}
     of_child = {"handover", "loader", "probes"}
-    assert importers_of("socket", "socketserver", "http", "ssl") <= of_http | of_child
+    assert importers_of("socket", "socketserver") <= of_http | of_child
     assert of_http == importers_of("tornado")
+
+
+def test_libraries_are_where_they_belong() -> None:
+    """YAML is for the web configuration, bcrypt for its passwords."""
+    assert {"web_config"} == importers_of("yaml")
+    assert {"basic_auth"} == importers_of("bcrypt")
 
 
 def test_proc_is_where_it_belongs() -> None:

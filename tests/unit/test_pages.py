@@ -87,8 +87,8 @@ def test_only_the_names_asked_for() -> None:
     assert b"# HELP ponds Ponds.\n# TYPE ponds gauge\nponds 1.0\n" == answer.body
 
 
-def test_scrapes_within_a_second_are_one() -> None:
-    """Whoever asks, by whatever names, the collectors are asked once a second."""
+def test_scrapes_at_once_are_one() -> None:
+    """Whoever asks, by whatever names, the collectors are asked once in a moment."""
     counting = Counting()
 
     def client(port: int) -> list[bytes]:

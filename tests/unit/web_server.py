@@ -7,15 +7,17 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
+from ssl import SSLContext
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from exporter import web
+from exporter.door import Door
 from exporter.pages import Site
 
 
@@ -88,13 +90,13 @@ def site_of(
     return Site(registry, telemetry_path, lambda: ready)
 
 
-def serve(site: Site, client: Callable[[int], T]) -> T:
+def serve(site: Site, client: Callable[[int], T], door: Door | None = None) -> T:
     """Serve *site* on loopback while *client* talks to its port, then stop it."""
     sockets = web.listen(["127.0.0.1:0"])
     port = sockets[0].getsockname()[1]
 
     async def run() -> T:
-        serving = asyncio.create_task(web.serve(site, sockets, lambda _: None))
+        serving = asyncio.create_task(web.serve(site, sockets, lambda _: None, door))
         try:
             return await asyncio.to_thread(client, port)
         finally:
@@ -112,19 +114,28 @@ class Answer:
     body: bytes
 
 
-def request(port: int, path: str, method: str = "GET", **headers: str) -> Answer:
+def request(
+    port: int,
+    path: str,
+    method: str = "GET",
+    context: SSLContext | None = None,
+    **headers: str,
+) -> Answer:
     """Make one request; underscores in header names stand for dashes."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = (
+        HTTPSConnection("127.0.0.1", port, timeout=10, context=context)
+        if context
+        else HTTPConnection("127.0.0.1", port, timeout=10)
+    )
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    connection.request(method, path, headers=names)
-    answer = connection.getresponse()
-    body = answer.read()
-    connection.close()
-    return Answer(answer.status, dict(answer.getheaders()), body)
+    with closing(connection):
+        connection.request(method, path, headers=names)
+        answer = connection.getresponse()
+        return Answer(answer.status, dict(answer.getheaders()), answer.read())
 
 
 def ask(site: Site, path: str, method: str = "GET", **headers: str) -> Answer:
-    return serve(site, lambda port: request(port, path, method, **headers))
+    return serve(site, lambda port: request(port, path, method, None, **headers))
 
 
 def rest_of(connection: socket.socket) -> bytes:
