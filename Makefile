@@ -3,7 +3,7 @@ PYTHON  := .venv/bin/python
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 
 RUN_PACKAGES  := python3 python3-venv python3-bpfcc
-TEST_PACKAGES := busybox-static clang-format fatrace gcc inotify-tools libc6-dev openssl prometheus strace stress-ng \
+TEST_PACKAGES := busybox-static clang-format fatrace gcc inotify-tools libc6-dev openssl prometheus prometheus-alertmanager strace stress-ng \
 	$(if $(filter x86_64,$(shell uname -m)),gcc-multilib)
 BENCH_PACKAGES := bpftrace gcc libc6-dev
 BCC_PACKAGES  := mmdebstrap debian-archive-keyring
@@ -17,18 +17,26 @@ run: .venv/run ## serve on :10301, as root; ARGS="--flag ..." are passed on
 	$(SUDO) .venv/bin/fanotify-exporter $(ARGS)
 
 .PHONY: test
-test: lint test-unit test-kernel test-e2e ## everything below that tests; root for the kernel tests
+test: lint test-unit test-rules test-proc test-kernel test-e2e ## everything below that tests; root for proc, kernel and e2e
 
 .PHONY: test-unit
 test-unit: .venv/test ## no root, no kernel
 	$(PYTHON) -m pytest tests/unit tests/vm tests/bcc --cov --cov-report=term:skip-covered
+
+.PHONY: test-rules
+test-rules: .venv/test ## alerts and runbooks, by promtool and amtool 2.x and 3.x
+	$(PYTHON) -m pytest tests/rules
+
+.PHONY: test-proc
+test-proc: .venv/test ## real groups on this machine's /proc, as root
+	$(SUDO) $(PYTHON) -m pytest tests/proc
 
 .PHONY: test-kernel
 test-kernel: .venv/test ## real BPF in this machine's kernel, as root
 	$(SUDO) $(PYTHON) -m pytest tests/kernel
 
 .PHONY: test-e2e
-test-e2e: .venv/test ## the installed program under a real Prometheus, as root
+test-e2e: .venv/test ## the installed program under a real Prometheus and Alertmanager, as root
 	$(SUDO) $(PYTHON) -m pytest tests/e2e
 
 .PHONY: test-vm
@@ -66,6 +74,15 @@ golden: .venv/test ## rewrite the golden exposition; review the difference
 .PHONY: docs
 docs: .venv/test ## write docs/metrics.md and the tables of docs/fanotify_mark.md
 	$(PYTHON) -m tests.docs
+
+.PHONY: dashboard
+dashboard: .venv/test ## write grafana/fanotify.json
+	$(PYTHON) -m grafana.dashboard
+
+.PHONY: dashboard-picture
+dashboard-picture: .venv/test ## draw docs/dashboard.png from the queries of grafana/fanotify.json, as root
+	.venv/bin/pip install -q --group picture
+	$(SUDO) $(PYTHON) -m tests.picture docs/dashboard.png
 
 .PHONY: clean
 clean: ## remove what the targets made

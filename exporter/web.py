@@ -97,8 +97,6 @@ async def serve(
     await stop.wait()
     await connections.close()
     worker.stop()
-    if door:
-        door.stop()
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

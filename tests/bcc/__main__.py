@@ -12,82 +12,49 @@ could be made.
 from __future__ import annotations
 
 import argparse
-import fcntl
-import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 from tests.bcc import chroot
 from tests.bcc.chroot import Chroot
 from tests.bcc.report import Report, Result, compare, exit_status, table
+from tests.vm import command
 from tests.vm.apt import Mirror, machine_mirror
+from tests.vm.command import CHECKOUT
 from tests.vm.errors import HarnessError
 
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 SUITES = ("bookworm", "trixie", "sid")
 CHECK = ("python3", "-I", "-m", "tests.bcc.check")
 CHECK_SECONDS = 300.0
 
 
-def main() -> int:
-    """Run what the command line asks for and return the exit status."""
-    arguments = parse_arguments()
-    try:
-        return run(arguments)
-    except HarnessError as error:
-        print(f"tests.bcc: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("tests.bcc: interrupted", file=sys.stderr)
-        return 130
-
-
 def parse_arguments() -> argparse.Namespace:
     """Return the parsed command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bcc", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = command.parser("tests.bcc", __doc__)
     add = parser.add_argument
     add("--suite", action="append", metavar="NAME", help=f"not {', '.join(SUITES)}")
     add("--fresh", action="store_true", help="make the chroots again")
-    add("--cache", type=Path, default=CHECKOUT / ".cache/bcc")
-    add("--mirror", metavar="URL", help="Debian mirror, instead of the machine's own")
     return parser.parse_args()
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the chroots, run the check in each, print the table; return the status."""
-    if os.geteuid():
-        raise HarnessError("needs root: for chroots and for BPF")
     if not shutil.which("mmdebstrap"):
         raise HarnessError("needs mmdebstrap: install it with apt-get")
     mirror = machine_mirror(arguments.mirror)
-    cache = arguments.cache.resolve()
-    with alone(cache):
-        made = make_all(arguments.suite or SUITES, cache, mirror, arguments.fresh)
-        results = compare([check(suite, answer) for suite, answer in made])
-        if left := chroot.mounts_below(cache):
-            raise HarnessError(f"left mounted: {', '.join(left)}")
+    cache = arguments.cache
+    made = make_all(arguments.suite or SUITES, cache, mirror, arguments.fresh)
+    results = compare([check(suite, answer) for suite, answer in made])
+    if left := chroot.mounts_below(cache):
+        raise HarnessError(f"left mounted: {', '.join(left)}")
     print(table(results), end="")
     return exit_status(results)
-
-
-@contextmanager
-def alone(cache: Path) -> Iterator[None]:
-    """Keep a second run from using *cache* during the block."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise HarnessError(f"another run uses {cache}") from None
-        yield
 
 
 def make_all(
@@ -129,4 +96,4 @@ def check(suite: str, answer: Chroot | HarnessError) -> Result:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.main(run, parse_arguments()))

@@ -1,21 +1,24 @@
-"""Debian's Prometheus, scraping one target on loopback each second."""
+"""Debian's Prometheus, scraping targets on loopback each second."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from tests.e2e.faster import FACTOR, faster
 from tests.e2e.processes import poll, running
 from tests.e2e.requirements import need
-from tests.e2e.serving import Counts, request
+from tests.e2e.serving import CHECKOUT, Counts, request
+from tests.rules.shipped import RULE_FILES, SCRAPE_EXAMPLE
 
 
 JOB = "fanotify"
+SETTINGS = CHECKOUT / "prometheus/fanotify-settings.rules.yml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +62,58 @@ class Prometheus:
 
 
 @contextmanager
-def scraping(target: str, folder: Path, **settings: object) -> Iterator[Prometheus]:
+def scraping(target: str, folder: Path, **others: str) -> Iterator[Prometheus]:
     """
     Start a Prometheus with its data in *folder* that scrapes *target*.
 
-    *settings* are of the scrape configuration; files in them are in *folder*.
+    *others* are targets by the name of their job. It has the thresholds of our rules.
     """
-    config = folder / "prometheus.json"  # JSON is YAML
-    config.write_text(
-        json.dumps(
-            {
-                "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-                "scrape_configs": [
-                    {"job_name": JOB, "static_configs": [{"targets": [target]}]}
-                    | settings
-                ],
-            }
-        )
-    )
+    jobs = {JOB: target} | others
+    config = {
+        "global": {
+            "scrape_interval": "1s",
+            "scrape_timeout": "1s",
+            "evaluation_interval": "1s",
+        },
+        "rule_files": [str(SETTINGS)],
+        "scrape_configs": [
+            {"job_name": job, "static_configs": [{"targets": [target]}]}
+            for job, target in jobs.items()
+        ],
+    }
+    with started(config, folder) as prometheus:
+        yield prometheus
+
+
+@contextmanager
+def alerting(target: str, alertmanager: str, folder: Path) -> Iterator[Prometheus]:
+    """Start one with the shipped files, only faster, and these two addresses."""
+    for path in RULE_FILES:
+        (folder / path.name).write_text(json.dumps(faster(path)))
+    config = faster(SCRAPE_EXAMPLE)
+    config["global"]["scrape_interval"] = "1s"  # a timeout cannot be longer
+    (scraped,) = config["scrape_configs"][0]["static_configs"]
+    (told,) = config["alerting"]["alertmanagers"][0]["static_configs"]
+    scraped["targets"], told["targets"] = [target], [alertmanager]
+    with started(
+        config, folder, f"--query.lookback-delta={300 // FACTOR}s"
+    ) as prometheus:
+        yield prometheus
+
+
+@contextmanager
+def started(
+    config: Mapping[str, object], folder: Path, *flags: str
+) -> Iterator[Prometheus]:
+    """Start a Prometheus with *config* and its data in *folder*."""
+    path = folder / "prometheus.json"  # JSON is YAML
+    path.write_text(json.dumps(config))
     command = [
         need("prometheus"),
-        f"--config.file={config}",
+        f"--config.file={path}",
         f"--storage.tsdb.path={folder / 'tsdb'}",
         "--web.listen-address=127.0.0.1:0",
+        *flags,
     ]
     with running(command, folder / "prometheus.log") as process:
         process.line("Server is ready")

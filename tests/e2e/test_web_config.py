@@ -14,7 +14,7 @@ import pytest
 
 from tests.certificates import LOCALHOST, make_certificates, make_signed
 from tests.e2e.processes import poll
-from tests.e2e.prometheus_server import Prometheus, scraping
+from tests.e2e.prometheus_server import JOB, Prometheus, started
 from tests.e2e.requirements import need
 from tests.e2e.serving import LISTEN, Exporter, serving
 
@@ -29,15 +29,21 @@ basic_auth_users:
   prometheus: {}
 """
 PASSWORD = "correct horse"
-SCRAPE = {
-    "scheme": "https",
-    "tls_config": {
-        "ca_file": "ca.pem",
-        "cert_file": "client.pem",
-        "key_file": "client.key",
-    },
-    "basic_auth": {"username": "prometheus", "password": PASSWORD},
-}
+
+
+def scrape_config(target: str) -> dict[str, object]:
+    """Return a configuration of Prometheus with what it takes to be let in."""
+    files = {"ca_file": "ca.pem", "cert_file": "client.pem", "key_file": "client.key"}
+    job = {
+        "job_name": JOB,
+        "scrape_interval": "1s",
+        "scrape_timeout": "1s",
+        "scheme": "https",
+        "tls_config": files,
+        "basic_auth": {"username": "prometheus", "password": PASSWORD},
+        "static_configs": [{"targets": [target]}],
+    }
+    return {"scrape_configs": [job]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         serving(
             folder / "exporter.log", LISTEN, f"--web.config.file={file}"
         ) as exporter,
-        scraping(exporter.addresses[0], folder, **SCRAPE) as prometheus,
+        started(scrape_config(exporter.addresses[0]), folder) as prometheus,
     ):
         yield Guarded(file, exporter, prometheus)
 

@@ -11,10 +11,9 @@ from __future__ import annotations
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from shutil import copy
 from tempfile import TemporaryDirectory
@@ -25,8 +24,10 @@ import pytest
 from exporter import loader
 from exporter.errors import LoadError
 from exporter.handover import Loaded
-from exporter.hooks import LADDER
-from exporter.maps import Call, Maps, Snapshot
+from exporter.hooks import LADDER, Hook
+from exporter.maps import Maps, Snapshot
+
+from .compiled import COMPAT, NATIVE, program
 
 
 Key = tuple[str, int, int, int]
@@ -45,22 +46,52 @@ REFUSED = "cannot attach"
 LOAD_SECONDS = 120.0
 """An emulated guest on a busy machine is slow."""
 
-CACHE = Path(__file__).parents[2] / ".cache/caller"
+HOOKS = {rung.name: rung.hook for rung in LADDER} | {"auto": "auto"}
+"""What loader.load() takes, to the hook that it is about."""
 
 exercised: Counter[str] = Counter()
+attaching: dict[tuple[Hook, ...], str] = {}
+"""The first rung that attached to these hooks: a later one is never taken."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--hook", help="test only this hook's rungs, or 'auto'")
+    parser.addoption(
+        "--hook",
+        action="append",
+        help="test only this hook's rungs, with 'auto' for what is about the maps",
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "rung" in metafunc.fixturenames:
-        only = metafunc.config.getoption("--hook")
-        rungs = [rung.name for rung in LADDER if only in (None, rung.hook)]
-        metafunc.parametrize(
-            "rung", ["auto"] if only == "auto" else rungs, scope="session"
-        )
+        only = metafunc.config.getoption("--hook") or {rung.hook for rung in LADDER}
+        rungs = [rung for rung, hook in HOOKS.items() if hook in only]
+        metafunc.parametrize("rung", rungs, scope="session")
+
+
+@pytest.hookimpl(tryfirst=True)  # then pytest groups by rung
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """
+    Run last what leaves many keys behind: each later test reads them too.
+
+    With --hook, keep of "auto" what is about the maps, and of the rungs all else.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("many_keys") is not None)
+    if config.getoption("--hook"):
+        items[:] = [
+            item
+            for item in items
+            if bool(item.get_closest_marker("any_hook")) == (hook_of(item) == "auto")
+        ]
+    for item in items:
+        item.user_properties.append(("hook", hook_of(item)))
+
+
+def hook_of(item: pytest.Item) -> str:
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return HOOKS.get(parameters.get("rung", ""), "none")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -76,14 +107,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 class Counts:
     """Attached probes, and what they counted since this object was made."""
 
-    def __init__(self, loaded: Loaded, probe: str = "fanotify_mark") -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        probe: str = "fanotify_mark",
+        before: Snapshot | None = None,
+    ) -> None:
         self._probe = probe
         hooks = [each.hook for each in loaded.probes if each.name == probe]
         exercised[" + ".join(hooks)] += 1
         self._loaded = loaded
         self._maps = Maps(loaded)
-        self._before = keyed(self.read().calls[self._probe])
-        self._lost_before = self._lost()
+        self._before = before or self.read()
 
     @property
     def compat(self) -> bool:
@@ -104,8 +139,7 @@ class Counts:
 
     def of(self, *comms: str) -> Counter[Key]:
         """Return the new calls of *comms*, in the oracles' form."""
-        new = keyed(self.read().calls[self._probe]) - self._before
-        return Counter({key: n for key, n in new.items() if key[0] in comms})
+        return self._new(self.read(), comms)
 
     def agree(self, made: Counter[Key], *comms: str) -> None:
         """
@@ -114,8 +148,9 @@ class Counts:
         A kernel that preempts itself skips programs where tasks compete, and says
         how often; on any other nothing is lost, so each call is under its key.
         """
-        counted = self.of(*comms)
-        lost = self.lost()
+        now = self.read()  # once: it takes long in an emulated guest
+        counted = self._new(now, comms)
+        lost = self._lost(now) - self._lost(self._before)
 
         assert counted <= made
         if self._loaded.hook == "raw_tracepoint":  # skips of any call are counted
@@ -125,18 +160,21 @@ class Counts:
 
     def lost(self) -> int:
         """Return how many calls the kernel says that it let no program see."""
-        return self._lost() - self._lost_before
+        return self._lost(self.read()) - self._lost(self._before)
 
-    def _lost(self) -> int:
-        return sum(lost.count for lost in self.read().lost if lost.probe == self._probe)
+    def _new(self, now: Snapshot, comms: Collection[str]) -> Counter[Key]:
+        return self._keyed(now, comms) - self._keyed(self._before, comms)
 
+    def _keyed(self, snapshot: Snapshot, comms: Collection[str]) -> Counter[Key]:
+        counted: Counter[Key] = Counter()
+        for call in snapshot.calls[self._probe]:
+            if call.comm in comms:
+                key = call.comm, call.flags, call.mask, call.errno
+                counted[key] += call.count
+        return counted
 
-def keyed(calls: Iterable[Call]) -> Counter[Key]:
-    """Return *calls* in the oracles' form."""
-    counted: Counter[Key] = Counter()
-    for call in calls:
-        counted[call.comm, call.flags, call.mask, call.errno] += call.count
-    return counted
+    def _lost(self, snapshot: Snapshot) -> int:
+        return sum(lost.count for lost in snapshot.lost if lost.probe == self._probe)
 
 
 @contextmanager
@@ -144,6 +182,10 @@ def attached(
     rung: str, max_entries: int, *, container: bool = False
 ) -> Iterator[Loaded]:
     """Attach by *rung*, or skip with the kernel's words; detach at the end."""
+    hooks = next((each.hooks for each in LADDER if each.name == rung), ())
+    better = attaching.get(hooks, rung)
+    if better != rung:
+        pytest.skip(f"{rung} is for kernels that refuse {better}, which works here")
     try:
         loaded = loader.load(
             rung, max_entries, container=container, timeout=LOAD_SECONDS
@@ -151,7 +193,8 @@ def attached(
     except LoadError as error:
         if not error.why.startswith(REFUSED):
             raise
-        pytest.skip(str(error))
+        pytest.skip(error.why)
+    attaching[hooks] = rung
     yield loaded
     for fd in loaded.fds.values():
         os.close(fd)
@@ -165,21 +208,27 @@ def shared_probes(rung: str) -> Iterator[Loaded]:
 
 
 @pytest.fixture
-def counts(shared_probes: Loaded) -> Counts:
+def before(shared_probes: Loaded) -> Snapshot:
+    """Return what is counted before a test; read once, since that takes long."""
+    return Maps(shared_probes).read()
+
+
+@pytest.fixture
+def counts(shared_probes: Loaded, before: Snapshot) -> Counts:
     """Count from now on, in a map that no test fills."""
-    return Counts(shared_probes)
+    return Counts(shared_probes, "fanotify_mark", before)
 
 
 @pytest.fixture
-def fanotify_groups(shared_probes: Loaded) -> Counts:
+def fanotify_groups(shared_probes: Loaded, before: Snapshot) -> Counts:
     """Count fanotify_init(2) from now on."""
-    return Counts(shared_probes, "fanotify_init")
+    return Counts(shared_probes, "fanotify_init", before)
 
 
 @pytest.fixture
-def inotify_groups(shared_probes: Loaded) -> Counts:
+def inotify_groups(shared_probes: Loaded, before: Snapshot) -> Counts:
     """Count inotify_init(2) and inotify_init1(2) from now on."""
-    return Counts(shared_probes, "inotify_init")
+    return Counts(shared_probes, "inotify_init", before)
 
 
 @pytest.fixture
@@ -244,36 +293,27 @@ class Caller:
 @pytest.fixture(scope="session")
 def caller() -> Iterator[Caller]:
     """caller.c, compiled."""
-    with compiled_caller() as caller:
+    with placed(program(NATIVE)) as caller:
         yield caller
 
 
 @pytest.fixture(scope="session")
 def caller_32() -> Iterator[Caller]:
-    """caller.c as a 32-bit program, static, so that it needs no 32-bit libraries."""
-    with compiled_caller("-m32", "-static") as caller:
+    """caller.c as a 32-bit program, where there is a compiler and a kernel for it."""
+    try:
+        built = program(COMPAT)
+        subprocess.run([built], stderr=subprocess.DEVNULL, check=False)
+    except OSError as error:
+        pytest.skip(f"no 32-bit programs here: {error}")
+    with placed(built) as caller:
         yield caller
 
 
 @contextmanager
-def compiled_caller(*options: str) -> Iterator[Caller]:
-    """
-    Put caller.c's program where every user may run it: pytest's folders are 0700.
-
-    What was compiled before is used again; in an emulated guest gcc takes long.
-    """
-    source = Path(__file__).with_name("caller.c")
-    command = ["gcc", "-O2", "-Wall", "-Werror", "-pthread", *options]
-    digest = sha256(source.read_bytes() + repr(command).encode()).hexdigest()[:16]
-    built = CACHE / f"{os.uname().machine}-{digest}"
+def placed(built: Path) -> Iterator[Caller]:
+    """Put a program where every user may run it: pytest's folders are 0700."""
     with TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
-        program, marked = Path(folder, "caller"), Path(folder, "marked")
+        marked = Path(folder, "marked")
         marked.mkdir(mode=0o755)
-        if built.exists():
-            copy(built, program)
-        else:
-            subprocess.run([*command, "-o", program, source], check=True)
-            CACHE.mkdir(parents=True, exist_ok=True)
-            copy(program, built)
-        yield Caller(program, marked)
+        yield Caller(Path(copy(built, Path(folder, "caller"))), marked)

@@ -47,6 +47,7 @@ def inside(cgroup: Path) -> list[str]:
     return ["sh", "-c", enter, "sh"]
 
 
+@pytest.mark.any_hook
 def test_calls_by_cgroup(
     load: Load, caller: Caller, hierarchy: Path, container: Path
 ) -> None:

@@ -19,6 +19,7 @@ from .conftest import Caller, Counts, Load
 from .plans import ADD, FLUSH, NOBODY, OPEN, REMOVE, every_bit_and_pair
 
 
+@pytest.mark.many_keys
 @pytest.mark.parametrize("user", [0, NOBODY])
 def test_every_flag_and_mask_bit(counts: Counts, caller: Caller, user: int) -> None:
     """Every bit, pair and random number arrives as it was passed, with its errno."""
@@ -64,7 +65,7 @@ def test_reading_disturbs_no_probe(counts: Counts, caller: Caller) -> None:
 
     reader = Thread(target=read_on)
     reader.start()
-    made = caller.run([(ADD, 1 << bit, 1000) for bit in range(64)], "busy", threads=2)
+    made = caller.run([(ADD, 1 << bit, 500) for bit in range(64)], "busy", threads=2)
     done.set()
     reader.join()
 
@@ -83,13 +84,13 @@ def test_killed_in_the_middle(counts: Counts, caller: Caller, tmp_path: Path) ->
         process.stdin.write(b"1 20 1000\n101 20 7\n")
         process.stdin.close()
         deadline = time.monotonic() + 30
-        while _progress(progress)[1] < 50_000 and time.monotonic() < deadline:
-            pass
+        while _progress(progress)[1] < 10_000 and time.monotonic() < deadline:
+            time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
     begun, ended = _progress(progress)
     total = sum(counts.of("doomed").values())
 
-    assert ended >= 50_000
+    assert ended >= 10_000
     assert ended <= total <= begun
 
 

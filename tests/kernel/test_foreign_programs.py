@@ -24,7 +24,7 @@ from .strace import STRACE, parse_trace, trace
             1,
             marks=pytest.mark.any_hook,
         ),
-        (["stress-ng", "--fanotify", "2", "--fanotify-ops", "300"], 100),
+        (["stress-ng", "--fanotify", "1", "--fanotify-ops", "60"], 100),
     ],
     ids=["fatrace", "fatrace-mount", "fsnotifywait", "fsnotifywait-fs", "stress-ng"],
 )
@@ -38,6 +38,7 @@ def test_counts_equal_those_of_strace(
     counts.agree(seen, *(comm for comm, *_ in seen))
 
 
+@pytest.mark.many_keys
 def test_strace_agrees_with_the_caller(
     counts: Counts, caller: Caller, tmp_path: Path
 ) -> None:

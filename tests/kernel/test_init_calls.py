@@ -19,6 +19,7 @@ from .plans import NOBODY, every_init_flag
 NO_INOTIFY_INIT = os.uname().machine == "aarch64"
 
 
+@pytest.mark.many_keys
 @pytest.mark.parametrize("user", [0, NOBODY])
 def test_every_init_flag(fanotify_groups: Counts, caller: Caller, user: int) -> None:
     """Flags, event_f_flags and errno of fanotify_init arrive as they were."""
@@ -59,6 +60,7 @@ def test_inotify_init(inotify_groups: Counts, caller: Caller) -> None:
     assert made == inotify_groups.of("old")
 
 
+@pytest.mark.many_keys
 @pytest.mark.parametrize("syscall", ["fanotify_init", "inotify_init1", "inotify_init"])
 def test_32_bit_program(
     fanotify_groups: Counts, inotify_groups: Counts, caller_32: Caller, syscall: str

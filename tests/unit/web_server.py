@@ -103,6 +103,8 @@ def serve(site: Site, client: Callable[[int], T], door: Door | None = None) -> T
             if not serving.done():
                 signal.raise_signal(signal.SIGTERM)
             await serving
+            if door:
+                door.stop()
 
     return asyncio.run(run())
 

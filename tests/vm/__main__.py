@@ -6,87 +6,47 @@ Exits with 1 if a hook failed, or if the oldest or the newest kernel did not run
 """
 
 import argparse
-import asyncio
-import fcntl
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
-from . import matrix, report
+from . import command, matrix, report
 from .apt import machine_mirror
+from .command import CHECKOUT
 from .errors import HarnessError, UsageError
 from .kernels import Kernel
 from .matrix import HOOKS, ROWS, Result, Row
 from .schedule import Kernels, Schedule
 
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-
-
-def main() -> int:
-    """Run what the command line asks for and return the exit status."""
-    arguments = parse_arguments()
-    try:
-        return run(arguments)
-    except UsageError as error:
-        print(f"tests.vm: {error}", file=sys.stderr)
-        return 2
-    except HarnessError as error:
-        print(f"tests.vm: {error}", file=sys.stderr)
-        return 1
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        print("tests.vm: interrupted, all guests are ended", file=sys.stderr)
-        return 130
-
-
 def parse_arguments() -> argparse.Namespace:
     """Return the parsed command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.vm", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = command.parser("tests.vm", __doc__)
     add = parser.add_argument
     add("--kernel", action="append", metavar="SERIES", help="such as 6.1, or a suite")
+    add("--plain", action="store_true", help="no rows with kernel parameters")
     add("--hook", action="append", choices=HOOKS)
     add("--arch", choices=("amd64", "arm64", "all"), default="amd64")
     add("--jobs", type=int, default=2, metavar="N", help="guests at a time")
     add("--write-docs", action="store_true", help="write docs/kernels.md")
-    add("--cache", type=Path, default=CHECKOUT / ".cache/vm")
-    add("--mirror", metavar="URL", help="Debian mirror, instead of the machine's own")
     return parser.parse_args()
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Fetch, run, print the table, and return the exit status."""
-    if os.geteuid():
-        raise HarnessError("needs root: virtiofsd serves / to the guests")
     if not (CHECKOUT / ".venv/bin/python").exists():
         raise HarnessError(f"no .venv in {CHECKOUT}: run make test-vm")
     mirror = machine_mirror(arguments.mirror)
     hooks = [hook for hook in HOOKS if hook in (arguments.hook or HOOKS)]
-    cache = arguments.cache.resolve()
-    schedule = Schedule(CHECKOUT, cache, mirror, hooks, arguments.jobs)
-    with alone(schedule.cache):
-        fetched = Kernels(schedule.cache, mirror)
-        asked = select(fetched, arguments.arch, arguments.kernel or [])
-        by_row = run_rows(schedule, fetched, asked)
+    schedule = Schedule(CHECKOUT, arguments.cache, mirror, hooks, arguments.jobs)
+    fetched = Kernels(arguments.cache, mirror)
+    rows = [row for row in ROWS if not (arguments.plain and row.command_line)]
+    asked = select(rows, fetched, arguments.arch, arguments.kernel or [])
+    by_row = run_rows(schedule, fetched, asked)
     results = [by_row[row] for row in asked]
     show(results, schedule)
     if arguments.write_docs:
         write_docs(by_row)
     return matrix.exit_status(results)
-
-
-@contextmanager
-def alone(cache: Path) -> Iterator[None]:
-    """Keep a second run from using *cache* during the block."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise HarnessError(f"another run uses {cache}") from None
-        yield
 
 
 def run_rows(
@@ -103,14 +63,16 @@ def run_rows(
     return by_row
 
 
-def select(fetched: Kernels, architecture: str, words: Sequence[str]) -> list[Row]:
+def select(
+    rows: Sequence[Row], fetched: Kernels, architecture: str, words: Sequence[str]
+) -> list[Row]:
     """
-    Return the rows of *architecture* that *words* name; all where there are none.
+    Return those of *rows* of *architecture* that *words* name; all without words.
 
     A word is a series or a suite. Only a series that Debian changes has to be
     fetched to know its name.
     """
-    rows = [row for row in ROWS if architecture in (row.suite.architecture, "all")]
+    rows = [row for row in rows if architecture in (row.suite.architecture, "all")]
     if not words:
         return rows
     known = {word for row in rows for word in (row.suite.name, row.suite.series)}
@@ -146,4 +108,4 @@ def write_docs(by_row: dict[Row, Result]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.main(run, parse_arguments()))

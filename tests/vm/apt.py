@@ -134,6 +134,7 @@ def _settings(folder: Path, architecture: str) -> str:
         "Dir::Etc::preferencesparts": folder / "parts",
         "Dir::Etc::sourcelist": folder / "sources.list",
         "Dir::Etc::sourceparts": folder / "parts",
+        "Acquire::Retries": "3",
         # A release that Debian has archived is stale on purpose.
         "Acquire::Check-Valid-Until": "false",
     }

@@ -1,5 +1,5 @@
 """
-The root and the Python environment of an arm64 guest.
+The root, the callers and the Python environment of an arm64 guest.
 
 The root is Debian's, only unpacked: no program of it runs on this machine. What pip
 put into `.venv` here is copied for it without the compiled parts.
@@ -7,7 +7,10 @@ put into `.venv` here is copied for it without the compiled parts.
 
 import hashlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+
+from tests.kernel import compiled
 
 from .apt import Mirror, run_command, settings_of_machine
 from .shares import Share
@@ -23,11 +26,9 @@ PACKAGES = (
     "dash",
     "fatrace",
     "findutils",
-    "gcc",
     "grep",
     "inotify-tools",
     "libc-bin",
-    "libc6-dev",
     "mount",
     "procps",
     "python3",
@@ -41,6 +42,14 @@ PACKAGES = (
     "python3-tornado",
     "python3-yaml",
 )
+# Of this machine, but not installed: Debian's gcc-multilib conflicts with them.
+COMPILERS = (
+    "base-files",
+    "gcc-aarch64-linux-gnu",
+    "gcc-arm-linux-gnueabihf",
+    "libc6-dev-arm64-cross",
+    "libc6-dev-armhf-cross",
+)
 BYTECODE = "/run/bytecode"
 # Unpacking leaves undone what Debian does at installation.
 PRELUDE = f"""\
@@ -48,30 +57,43 @@ ldconfig
 ln -sf /proc/self/mounts /etc/mtab
 cp /usr/share/base-passwd/passwd.master /etc/passwd
 cp /usr/share/base-passwd/group.master /etc/group
-unset PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX={BYTECODE}
 """
 
 
 def root(cache: Path, mirror: Mirror) -> Path:
     """Return a folder with the root file system, made if it is not in *cache*."""
-    version = hashlib.sha256("\n".join((SUITE, *PACKAGES)).encode()).hexdigest()[:8]
-    folder = cache / "arm64" / f"root-{version}"
-    if folder.exists():
-        return folder
-    shutil.rmtree(folder.parent, ignore_errors=True)
-    folder.parent.mkdir(parents=True)
-    settings = folder.parent / "apt.conf"
+    return unpacked(cache / "arm64", PACKAGES, mirror, "--architectures=arm64")
+
+
+def compile_callers(cache: Path, mirror: Mirror) -> None:
+    """Compile caller.c for the guest, where gcc would take long."""
+    compilers = unpacked(cache / "compilers", COMPILERS, mirror)
+    for machine, system in (("aarch64", "linux-gnu"), ("arm", "linux-gnueabihf")):
+        gcc = ("chroot", str(compilers), f"{machine}-{system}-gcc")
+        compiled.program(machine, gcc, compilers)
+
+
+def unpacked(
+    folder: Path, packages: Sequence[str], mirror: Mirror, *options: str
+) -> Path:
+    """Return a folder with *packages* and all that they need, made if not there."""
+    version = hashlib.sha256("\n".join((SUITE, *packages)).encode()).hexdigest()[:8]
+    root = folder / f"root-{version}"
+    if root.exists():
+        return root
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    settings = folder / "apt.conf"
     settings.write_text(settings_of_machine())
-    unfinished = folder.with_suffix(".new")
+    unfinished = root.with_suffix(".new")
     command = [
-        *("mmdebstrap", "--mode=root", "--variant=extract", "--architectures=arm64"),
-        *(f"--include={','.join(PACKAGES)}", f"--aptopt={settings}"),
+        *("mmdebstrap", "--mode=root", "--variant=extract", *options),
+        *(f"--include={','.join(packages)}", f"--aptopt={settings}"),
         *(SUITE, str(unfinished), mirror.source(SUITE)),
     ]
     run_command(command)
-    unfinished.rename(folder)
-    return folder
+    return unfinished.rename(root)
 
 
 def shares(checkout: Path, root: Path) -> tuple[Share, ...]:

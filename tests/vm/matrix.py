@@ -12,8 +12,9 @@ from .verdicts import Kind, Verdict, failed, judge, not_run, parse_junit
 
 
 HOOKS = ("fentry", "kprobe", "tracepoint", "raw_tracepoint", "auto")
-HOOK_SECONDS = 300
+SECONDS = 900
 TIMED_OUT = (124, 137)  # timeout(1), where SIGTERM was enough and where not
+JUNIT, LOG = "tests.xml", "tests.log"
 NEWEST = Suite("trixie-backports", None)
 NEWEST_ARM64 = Suite("trixie-backports", None, "arm64")
 
@@ -89,68 +90,69 @@ def job(checkout: Path, hooks: Sequence[str], prelude: str = "") -> str:
     """
     Return the shell script that runs the kernel tests of *checkout* in a guest.
 
-    *prelude* is what the guest's root needs before.
+    One pytest for all *hooks*, since it takes seconds to start. *prelude* is what
+    the guest's root needs before.
     """
-    python = checkout / ".venv/bin/python"
-    lines = [
-        f"cd {shlex.quote(str(checkout))}",
-        "export PYTHONDONTWRITEBYTECODE=1",
-        prelude,
+    pytest = [
+        *("timeout", "--kill-after=10", str(SECONDS)),
+        *(str(checkout / ".venv/bin/python"), "-m", "pytest", "tests/kernel", "-v"),
+        *(f"--hook={hook}" for hook in hooks),
+        *("-p", "no:cacheprovider", f"--junitxml={RESULTS}/{JUNIT}"),
     ]
-    for hook in hooks:
-        # What is about the maps and not about the hook is run once.
-        tests = "any_hook" if hook == "auto" else "not any_hook"
-        pytest = [
-            *("timeout", "--kill-after=10", str(HOOK_SECONDS)),
-            *(str(python), "-m", "pytest", "tests/kernel", f"--hook={hook}"),
-            *("-m", tests),
-            *("-q", "-p", "no:cacheprovider", f"--junitxml={RESULTS}/{hook}.xml"),
-        ]
-        lines += [
-            f"echo {hook}",
-            f"{shlex.join(pytest)} >{RESULTS}/{hook}.log 2>&1",
-            f"echo $? >{RESULTS}/{hook}.status",
-        ]
-    return "\n".join(lines) + "\n"
+    return f"""\
+cd {shlex.quote(str(checkout))}
+{prelude}
+exec {shlex.join(pytest)} >{RESULTS}/{LOG} 2>&1
+"""
 
 
-def patience(hooks: Sequence[str]) -> float:
-    """Return the seconds after which a guest that runs *hooks* is given up."""
-    return 60.0 + HOOK_SECONDS * len(hooks)
+PATIENCE = SECONDS + 60.0
+"""Seconds after which a guest is given up."""
 
 
 def judge_row(
     row: Row, kernel: Kernel, hooks: Sequence[str], outcome: Outcome, results: Path
 ) -> Result:
     """Return what the guest of *row* proved, from the files in *results*."""
-    cells = {hook: judge_hook(row, hook, outcome, results) for hook in hooks}
+    cells = judge_hooks(row, hooks, outcome, results)
     return Result(row, kernel, cells, outcome.seconds)
 
 
-def judge_hook(row: Row, hook: str, outcome: Outcome, results: Path) -> Verdict:
-    """Return the verdict on *hook*: its tests, pytest's own status, what is known."""
-    status_file, junit = results / f"{hook}.status", results / f"{hook}.xml"
-    if not (status_file.exists() and status_file.read_text()):
-        return failed(early_end(outcome, results / CONSOLE))
-    status = int(status_file.read_text())
-    if status in TIMED_OUT:
-        return failed(f"not done in {HOOK_SECONDS} s")
-    if not junit.exists():
-        return failed(f"pytest wrote no result and ended with status {status}")
-    verdict = judge(parse_junit(junit.read_text()))
-    if verdict.kind is not Kind.FAILED and status:
-        return failed(f"no test failed, yet pytest ended with status {status}")
+def judge_hooks(
+    row: Row, hooks: Sequence[str], outcome: Outcome, results: Path
+) -> dict[str, Verdict]:
+    """Return the verdict on each of *hooks*: its tests, pytest's own status."""
+    junit = results / JUNIT
+    if outcome.status is None or outcome.status in TIMED_OUT or not junit.exists():
+        return dict.fromkeys(hooks, failed(early_end(outcome, results / CONSOLE)))
+    cases = parse_junit(junit.read_text())
+    cells = {
+        hook: expected(row, hook, judge([case for case in cases if case.hook == hook]))
+        for hook in hooks
+    }
+    if outcome.status and all(cell.kind is not Kind.FAILED for cell in cells.values()):
+        reason = f"no test failed, yet pytest ended with status {outcome.status}"
+        return dict.fromkeys(hooks, failed(reason))
+    return cells
+
+
+def expected(row: Row, hook: str, verdict: Verdict) -> Verdict:
+    """Return *verdict*, a failure if a hook is not offered that should be."""
     if verdict.kind is Kind.NOT_OFFERED and hook not in row.refused:
         return failed(f"not offered, which nobody expected: {verdict.detail}")
     return verdict
 
 
 def early_end(outcome: Outcome, console: Path) -> str:
-    """Return why a guest never came to a hook, as far as its *console* tells."""
+    """Return why there is no result, as far as status and *console* tell."""
+    if outcome.status in TIMED_OUT:
+        return f"not done in {SECONDS} s"
+    if outcome.status is not None:
+        return f"pytest wrote no result and ended with status {outcome.status}"
     text = console.read_text(errors="replace") if console.exists() else ""
     panic = re.search(r"Kernel panic.*", text)
-    reason = f": {panic[0].strip()}" if panic else ""
-    return f"the guest ended too early, after {outcome.seconds:.0f} s{reason}"
+    said = panic[0] if panic else text.rstrip().rpartition("\n")[2]
+    return f"the guest ended too early, after {outcome.seconds:.0f} s: {said.strip()}"
 
 
 def exit_status(results: Sequence[Result]) -> int:

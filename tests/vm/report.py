@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .guest import CONSOLE
-from .matrix import HOOKS, Result
+from .matrix import HOOKS, LOG, Result
 from .verdicts import NOT_ASKED_FOR, Kind
 
 
@@ -14,12 +14,13 @@ TAIL_LINES = 40
 PAGE_HEAD = """\
 # Kernels
 
-Written by `python -m tests.vm --arch all --write-docs`; do not edit.
+Written by `make test-vm`; do not edit.
 
-Each row is one QEMU guest with a cloud kernel of Debian, each cell one run of
-`tests/kernel` with that hook forced. *Exact* means that every call which the tests
-made was counted, none twice and none under another key, or is in the number that the
-kernel says it let no program see: that happens where a kernel preempts itself and tasks
+Each row is one QEMU guest with a cloud kernel of Debian, each cell `tests/kernel` with
+that hook forced: on every way of using it that `exporter/hooks.py` has, and what is
+about the maps on *auto*. *Exact* means that every call which the tests made was
+counted, none twice and none under another key, or is in the number that the kernel
+says it let no program see: that happens where a kernel preempts itself and tasks
 compete for a CPU. *Compat* tests make 32-bit calls on a 64-bit kernel; on the
 tracepoint hook they assert that none of those is counted.
 
@@ -46,16 +47,15 @@ def failures(result: Result, results: Path) -> str:
     """
     Return what a human needs to see of the failed row *result*.
 
-    That is, of each failed hook, the names of the tests and the end of pytest's
-    output, and the end of the guest's console; *results* has the whole of them.
+    That is the names of the failed tests, and the ends of pytest's output and of
+    the guest's console; *results* has the whole of them.
     """
     parts = [f"\n{result.label}: failed, all output is in {results}\n"]
     for hook, cell in result.cells.items():
         if cell.kind is Kind.FAILED:
             parts += [f"  {hook}: {cell}\n"]
             parts += [f"    {name}\n" for name in cell.failures]
-            parts += [_tail(results / f"{hook}.log")]
-    return "".join([*parts, _tail(results / CONSOLE)])
+    return "".join([*parts, _tail(results / LOG), _tail(results / CONSOLE)])
 
 
 def _tail(path: Path) -> str:
@@ -71,23 +71,34 @@ def page(results: Sequence[Result]) -> str:
     rows = [head, ("---",) * len(head)]
     for result in results:
         release = f"`{result.kernel.release}`" if result.kernel else "-"
-        cells = (str(result.cells.get(hook, NOT_ASKED_FOR)) for hook in HOOKS)
+        cells = (result.cells.get(hook, NOT_ASKED_FOR).short for hook in HOOKS)
         rows.append((result.label, release, *cells))
     lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
-    return PAGE_HEAD + "\n".join(lines) + "\n" + "".join(_skips(results))
+    return PAGE_HEAD + "\n".join(lines) + "\n" + "".join(_reasons(results))
 
 
-def _skips(results: Sequence[Result]) -> Iterator[str]:
-    """Yield the section on tests that were skipped where others ran, if there is."""
-    lines = [
-        f"- {result.label}, {hook}: {count} tests: {_cell(reason)}\n"
-        for result in results
-        for hook, cell in result.cells.items()
+def _reasons(results: Sequence[Result]) -> Iterator[str]:
+    """Yield the sections that say, each reason once, why cells or tests did not run."""
+    cells = [(r.label, h, cell) for r in results for h, cell in r.cells.items()]
+    for kind in (Kind.FAILED, Kind.NOT_OFFERED, Kind.NOT_RUN):
+        wanting = [c for c in cells if c[2].kind is kind and not c[2].has_run]
+        places = [(cell.detail, f"{label} {hook}") for label, hook, cell in wanting]
+        yield from _section(kind.value.capitalize(), places)
+    skipped = [
+        (reason, f"{label} {hook} ({count})")
+        for label, hook, cell in cells
         for reason, count in cell.skipped
     ]
-    if lines:
-        yield "\n## Skipped tests\n\n"
-        yield from lines
+    yield from _section("Skipped tests", skipped)
+
+
+def _section(title: str, places: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Yield a list of reasons, each with its places, from pairs of both."""
+    if places:
+        yield f"\n## {title}\n\n"
+    for reason in dict.fromkeys(reason for reason, _ in places):
+        where = ", ".join(place for its, place in places if its == reason)
+        yield f"- {where}: {_cell(reason)}\n"
 
 
 def _cell(text: str) -> str:

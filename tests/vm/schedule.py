@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.kernel import compiled
+
 from . import arm64, guest, initramfs, kernels, matrix
 from .apt import Mirror
 from .errors import HarnessError
 from .guest import Guest
 from .kernels import Kernel, Suite
 from .matrix import Result, Row
-from .verdicts import failed
 
 
 class Kernels:
@@ -65,10 +66,13 @@ class Schedule:
         """Return the guest of *row*: this machine's own files, or arm64's."""
         try:
             if row.suite.architecture == "arm64":
+                arm64.compile_callers(self.cache, self.mirror)
                 root = arm64.root(self.cache, self.mirror)
                 shares = arm64.shares(self.checkout, root)
                 busybox = root / "usr/bin/busybox"
             else:
+                for machine in ("x86_64", "i386"):
+                    compiled.program(machine)
                 root, shares, busybox = Path("/"), (), initramfs.host_busybox()
         except HarnessError as error:
             return error
@@ -106,8 +110,7 @@ class Schedule:
             try:
                 result = await self._run_guest(row, prepared)
             except HarnessError as error:
-                cells = {hook: failed(str(error)) for hook in self.hooks}
-                result = Result(row, kernel, cells)
+                return matrix.absent(row, self.hooks, str(error))
             print(f"{label}: done in {result.seconds:.0f} s", flush=True)
             return result
 
@@ -120,7 +123,7 @@ class Schedule:
             prepared,
             matrix.job(self.checkout, self.hooks, prelude),
             results,
-            patience=matrix.patience(self.hooks),
+            patience=matrix.PATIENCE,
         )
         return matrix.judge_row(row, prepared.kernel, self.hooks, outcome, results)
 

@@ -15,7 +15,8 @@ from tests.vm.verdicts import Case, Kind, Verdict, failed, judge, not_run, parse
 JUNIT = """\
 <?xml version="1.0" encoding="utf-8"?>
 <testsuites><testsuite>
-<testcase classname="t.test_exact" name="test_every_call" />
+<testcase classname="t.test_exact" name="test_every_call"><properties>
+  <property name="hook" value="auto" /></properties></testcase>
 <testcase classname="t.test_compat" name="test_every_call" />
 <testcase classname="t.test_exact" name="test_threads">
   <failure message="assert 1974 == 2000" /></testcase>
@@ -33,17 +34,19 @@ KERNEL = Kernel("6.1.0-9-cloud-amd64", Path("vmlinuz"), Path("modules"))
 
 
 def skipped(name: str) -> Case:
-    return Case(name, failed=False, skipped="refused")
+    return Case("auto", name, failed=False, skipped="refused")
 
 
 def passed(name: str) -> Case:
-    return Case(name, failed=False, skipped=None)
+    return Case("auto", name, failed=False, skipped=None)
 
 
 def test_junit_counts_a_test_that_broke_twice_once() -> None:
     """A failure and the error of its teardown are one failed test."""
-    verdict = judge(parse_junit(JUNIT))
-    assert str(verdict) == "FAILED 1 of 4"
+    cases = parse_junit(JUNIT)
+    verdict = judge(cases)
+    assert cases[0].hook == "auto"
+    assert str(verdict) == "FAILED (1 of 4 tests)"
     assert verdict.failures == ("t.test_exact::test_threads",)
     assert verdict.skipped == (("no group IDs before 5.15", 1),)
 
@@ -52,7 +55,7 @@ def test_junit_counts_a_test_that_broke_twice_once() -> None:
     ("cases", "cell"),
     [
         ([], "FAILED: pytest found no tests"),
-        ([skipped("a"), skipped("b")], "not offered by this kernel: refused"),
+        ([skipped("a"), skipped("b")], "not offered: refused"),
         ([passed("a")], "exact (1 test)"),
         ([passed("a"), skipped("b")], "exact (1 test, 1 skipped)"),
         ([passed("a"), passed("compat")], "exact (2 tests, 1 of them compat)"),
@@ -63,34 +66,38 @@ def test_cell(cases: list[Case], cell: str) -> None:
     assert str(judge(cases)) == cell
 
 
+ON_AUTO = '<properties><property name="hook" value="auto" /></properties>'
+
+
 @pytest.mark.parametrize(
     ("status", "junit", "cell"),
     [
         (None, None, "FAILED: the guest ended too early, after 9 s: Kernel panic - x"),
-        ("124\n", None, "FAILED: not done in 300 s"),
-        ("9\n", None, "FAILED: pytest wrote no result and ended with status 9"),
+        (124, None, "FAILED: not done in 900 s"),
+        (9, None, "FAILED: pytest wrote no result and ended with status 9"),
+        (0, "<s />", "FAILED: pytest found no tests"),
         (
-            "1\n",
-            '<s><testcase name="a" /></s>',
+            1,
+            f'<s><testcase name="a">{ON_AUTO}</testcase></s>',
             "FAILED: no test failed, yet pytest ended with status 1",
         ),
         (
-            "0\n",
-            '<s><testcase name="a"><skipped message="no" /></testcase></s>',
+            0,
+            f'<s><testcase name="a">{ON_AUTO}<skipped message="no" /></testcase></s>',
             "FAILED: not offered, which nobody expected: no",
         ),
     ],
 )
 def test_a_run_without_proof_is_failed(
-    tmp_path: Path, status: str | None, junit: str | None, cell: str
+    tmp_path: Path, status: int | None, junit: str | None, cell: str
 ) -> None:
     """A guest that dies, hangs or skips what its kernel offers has not passed."""
     (tmp_path / "console.log").write_text("[ 1.2] Kernel panic - x\r\n")
-    for name, text in (("auto.status", status), ("auto.xml", junit)):
-        if text is not None:
-            (tmp_path / name).write_text(text)
-    outcome = Outcome(status=None, seconds=9.1)
-    assert str(matrix.judge_hook(OLDEST, "auto", outcome, tmp_path)) == cell
+    if junit is not None:
+        (tmp_path / matrix.JUNIT).write_text(junit)
+    outcome = Outcome(status, seconds=9.1)
+    cells = matrix.judge_hooks(OLDEST, ["auto"], outcome, tmp_path)
+    assert {"auto": cell} == {hook: str(verdict) for hook, verdict in cells.items()}
 
 
 @pytest.mark.parametrize(
@@ -116,10 +123,19 @@ def test_exit_status(
 def test_page_has_every_hook_and_no_address() -> None:
     """A hook that did not run says so, and no mirror is named."""
     gone = not_run("Failed to fetch http://mirror.invalid/debian/x | 404")
-    page = report.page([Result(OLDEST, KERNEL, {"auto": gone})])
-    assert "not run: Failed to fetch the mirror's /debian/x \\| 404" in page
+    page = report.page([Result(OLDEST, None, {"auto": gone})])
+    assert f"| oldest | - |{' not run |' * len(matrix.HOOKS)}\n" in page
+    assert "- oldest auto: Failed to fetch the mirror's /debian/x \\| 404\n" in page
     assert "mirror.invalid" not in page
-    assert page.count("not run: not asked for") == len(matrix.HOOKS) - 1
+
+
+def test_page_has_each_reason_once() -> None:
+    """Cells with the same reason share one line below the table."""
+    refused = judge([skipped("a")])
+    cells = {"kprobe": refused, "auto": judge([passed("a"), skipped("b")])}
+    page = report.page([Result(OLDEST, KERNEL, cells), Result(NEWEST, KERNEL, cells)])
+    assert "\n## Not offered\n\n- 6.1 kprobe, 6.1 kprobe: refused\n" in page
+    assert "\n## Skipped tests\n\n- 6.1 auto (1), 6.1 auto (1): refused\n" in page
 
 
 def test_archive_is_what_cpio_reads(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ class Kind(Enum):
 
     EXACT = "exact"
     FAILED = "FAILED"
-    NOT_OFFERED = "not offered by this kernel"
+    NOT_OFFERED = "not offered"
     NOT_RUN = "not run"
 
 
@@ -20,6 +20,7 @@ class Verdict:
     """
     One cell of the table.
 
+    *detail* are numbers of tests or, where none brought a result, the reason.
     *skipped* has, for each reason, how many tests did not run in a cell that did.
     """
 
@@ -28,12 +29,19 @@ class Verdict:
     failures: tuple[str, ...] = ()
     skipped: tuple[tuple[str, int], ...] = ()
 
+    @property
+    def has_run(self) -> bool:
+        """Tell whether *detail* are numbers."""
+        return self.kind is Kind.EXACT or bool(self.failures)
+
+    @property
+    def short(self) -> str:
+        """Return the text of the cell where reasons have a place of their own."""
+        return f"{self.kind.value} ({self.detail})" if self.has_run else self.kind.value
+
     def __str__(self) -> str:
         """Return the text of the cell."""
-        if self.kind is Kind.EXACT:
-            return f"exact ({self.detail})"
-        separator = " " if self.failures else ": "
-        return f"{self.kind.value}{separator}{self.detail}"
+        return self.short if self.has_run else f"{self.kind.value}: {self.detail}"
 
 
 def not_run(reason: str) -> Verdict:
@@ -51,8 +59,9 @@ def failed(reason: str) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test: its name, whether it failed, and why it was skipped."""
+    """One test: its hook and name, whether it failed, and why it was skipped."""
 
+    hook: str
     name: str
     failed: bool
     skipped: str | None
@@ -60,7 +69,7 @@ class Case:
     @property
     def on_compat(self) -> bool:
         """Tell whether the test makes 32-bit calls, by its name."""
-        return "compat" in self.name
+        return "compat" in self.name or "32_bit" in self.name
 
 
 def parse_junit(text: str) -> list[Case]:
@@ -68,13 +77,19 @@ def parse_junit(text: str) -> list[Case]:
     cases = dict[str, Case]()
     for element in ET.fromstring(text).iter("testcase"):
         name = f"{element.get('classname', '')}::{element.get('name', '')}"
+        hook = element.find("properties/property[@name='hook']")
         broken = (
             element.find("failure") is not None or element.find("error") is not None
         )
         skipped = element.find("skipped")
         reason = None if skipped is None else skipped.get("message", "no reason given")
-        known = cases.get(name, Case(name, failed=False, skipped=None))
-        cases[name] = Case(name, known.failed or broken, known.skipped or reason)
+        known = cases.get(name, Case("", name, failed=False, skipped=None))
+        cases[name] = Case(
+            known.hook if hook is None else hook.get("value", ""),
+            name,
+            known.failed or broken,
+            known.skipped or reason,
+        )
     return list(cases.values())
 
 
@@ -90,7 +105,7 @@ def judge(cases: list[Case]) -> Verdict:
     if not cases:
         return failed("pytest found no tests")
     if failures:
-        detail = f"{len(failures)} of {len(cases)}"
+        detail = f"{len(failures)} of {len(cases)} tests"
         return Verdict(Kind.FAILED, detail, failures, tuple(reasons))
     if len(skipped) == len(cases):
         return Verdict(Kind.NOT_OFFERED, reasons[0][0])

@@ -1,0 +1,1 @@
+"""The Grafana dashboard, and the program that writes it: `make dashboard`."""

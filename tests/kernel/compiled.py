@@ -1,0 +1,45 @@
+"""caller.c as a static program, for this machine and for those in guests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from shutil import copy
+from tempfile import TemporaryDirectory
+
+
+SOURCE = Path(__file__).with_name("caller.c")
+CACHE = Path(__file__).parents[2] / ".cache/caller"
+OPTIONS = ("-O2", "-Wall", "-Werror", "-pthread", "-static")
+NATIVE = os.uname().machine
+COMPAT = "arm" if NATIVE == "aarch64" else "i386"
+"""The 32-bit machine whose programs this kernel may run."""
+COMPILERS = {"i386": ("gcc", "-m32"), "arm": ("arm-linux-gnueabihf-gcc",)}
+
+
+def program(
+    machine: str, compiler: Sequence[str] | None = None, root: Path = Path("/")
+) -> Path:
+    """
+    Return caller.c's program for *machine*, compiled unless that was done before.
+
+    *root* is where *compiler* finds its files, if it runs in a chroot.
+
+    Raises:
+        FileNotFoundError: there is no such compiler.
+    """
+    source = SOURCE.read_bytes()
+    digest = sha256(source + repr(OPTIONS).encode()).hexdigest()[:16]
+    built = CACHE / f"{machine}-{digest}"
+    if not built.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        command = [*(compiler or COMPILERS.get(machine, ("gcc",))), *OPTIONS]
+        with TemporaryDirectory(dir=root / "tmp") as folder:
+            output = Path(folder, "caller")
+            command += ["-x", "c", "-", "-o", f"/{output.relative_to(root)}"]
+            subprocess.run(command, input=source, check=True)
+            copy(output, built)
+    return built

@@ -1,0 +1,127 @@
+"""Prometheus and Alertmanager take the files of prometheus/, which fit together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.docs.pages import exposed_name
+from tests.rules import shipped
+from tests.rules.releases import Release
+from tests.unit.test_golden import registry
+
+
+RECORDING_TEST = Path(__file__).parent / "recording.test.yml"
+METRIC = re.compile(
+    r"\b(?:up\b|(?:fanotify|inotify|process)_\w+|(?:instance|cluster)\w*:\w+)[\w:]*"
+)
+THRESHOLD = re.compile(r"fanotify_threshold:\w+:\w+")
+
+
+def test_rules_pass_every_lint(release: Release, run: Callable[..., str]) -> None:
+    """`promtool check rules --lint=all --lint-fatal` has nothing to say."""
+    files = map(str, shipped.RULE_FILES)
+    said = run(release.promtool, "check", "rules", "--lint=all", "--lint-fatal", *files)
+    assert said.count("SUCCESS") == len(shipped.RULE_FILES)
+
+
+def test_recording_rules(release: Release, run: Callable[..., str]) -> None:
+    """Rates, sums over a fleet and shares of limits are the right numbers."""
+    run(release.promtool, "test", "rules", str(RECORDING_TEST))
+
+
+def test_scrape_example(release: Release, run: Callable[..., str]) -> None:
+    """The example is a whole configuration, and finds the three rule files."""
+    said = run(
+        *(release.promtool, "check", "config", "--lint=all", "--lint-fatal"),
+        str(shipped.SCRAPE_EXAMPLE),
+    )
+    assert "3 rule files found" in said
+
+
+def test_alertmanager_example(release: Release, run: Callable[..., str]) -> None:
+    """The example is a whole configuration."""
+    run(release.amtool, "check-config", str(shipped.ALERTMANAGER_EXAMPLE))
+
+
+@pytest.mark.parametrize(
+    ("severity", "receiver"), [("critical", "pager"), ("warning", "tickets")]
+)
+def test_who_is_told(
+    severity: str, receiver: str, release: Release, run: Callable[..., str]
+) -> None:
+    """A critical alert is for the pager, a warning is a ticket."""
+    alert = next(each for each in shipped.alerts() if each.severity == severity)
+    run(
+        *(release.amtool, "config", "routes", "test"),
+        f"--config.file={shipped.ALERTMANAGER_EXAMPLE}",
+        f"--verify.receivers={receiver}",
+        f"alertname={alert.name}",
+        f"severity={severity}",
+    )
+
+
+def test_inhibitions_name_alerts_that_exist() -> None:
+    """A rule that inhibits nothing would be a misspelt name."""
+    rules = yaml.safe_load(shipped.ALERTMANAGER_EXAMPLE.read_text())["inhibit_rules"]
+    matchers = [
+        matcher
+        for rule in rules
+        for side in ("source_matchers", "target_matchers")
+        for matcher in rule[side]
+    ]
+    named = set(re.findall(r'alertname="(\w+)"', " ".join(matchers)))
+
+    assert named - {alert.name for alert in shipped.alerts()} == set()
+
+
+def test_thresholds_have_one_place() -> None:
+    """Each is defined once, in the settings, and no rule asks for one that is not."""
+    settings = [rule.name for rule in shipped.records() if THRESHOLD.match(rule.name)]
+    asked = {
+        name
+        for alert in shipped.alerts()
+        for name in THRESHOLD.findall(alert.expression)
+    }
+
+    assert sorted(set(settings)) == sorted(settings)
+    assert asked == set(settings)
+    assert "fanotify_threshold" not in shipped.RECORDING.read_text()
+
+
+def test_records_are_named_by_level_metric_and_operation() -> None:
+    """Only the lists of programs are no measurement, and have a plain name."""
+    names = {record.name for record in shipped.records()}
+    lists = {
+        "fanotify_allowed_comm",
+        "fanotify_expected_error",
+        "fanotify_protector_comm",
+    }
+    form = re.compile(
+        r"(instance|cluster)(_comm)?(_mark_type)?(_errno|_uid|_map)?"
+        r":fanotify_\w+:(rate5m|increase15m|sum|count|max|ratio|present|present1h)"
+    )
+    wrong = {
+        name
+        for name in names - lists
+        if not (form.fullmatch(name) or THRESHOLD.fullmatch(name))
+    }
+
+    assert wrong == set()
+    assert lists <= names
+
+
+def test_every_metric_exists() -> None:
+    """A rule asks for what the exporter gives, a rule records or each target has."""
+    given = {exposed_name(family) for family in registry().collect()}
+    given |= {record.name for record in shipped.records()} | {"up"}
+    expressions = [record.expression for record in shipped.records()]
+    expressions += [alert.expression for alert in shipped.alerts()]
+    asked = set(METRIC.findall(" ".join(expressions))) - {"fanotify_threshold:"}
+
+    assert asked - given == set()
+    assert len(asked) > len(shipped.alerts())
