@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exporter import __version__, loader, logs, web
 from exporter.containers import Cgroups
@@ -23,9 +23,15 @@ from exporter.init_calls import InitCallsCollector
 from exporter.limits import LimitsCollector
 from exporter.maps import Maps, shared
 from exporter.mark_calls import MarkCallsCollector
+from exporter.pages import Site
 from exporter.procfs import read_mounted
 from exporter.registry import Collector, build_registry
 from exporter.series import Labelling
+from exporter.sharing import SHARE_SECONDS
+
+
+if TYPE_CHECKING:
+    from exporter.door import Door
 
 
 Options = Mapping[str, Any]
@@ -43,12 +49,13 @@ def serve(options: Options) -> None:
         sockets = web.listen(options.get("web.listen_address", [":10301"]))
         for each in sockets:
             stack.enter_context(each)
+        door = open_door(options.get("web.config.file"), stack)
         loaded = loader.load(
             options["bpf.hook"],
             options["bpf.max_entries"],
             container=options["label.container"],
         )
-        site = web.Site(
+        site = Site(
             registry=build_registry(build_collectors(loaded, options, stack)),
             telemetry_path=options["web.telemetry_path"],
             ready=lambda: all(probe.attached for probe in loaded.probes),
@@ -56,7 +63,18 @@ def serve(options: Options) -> None:
         # What exists now stays: no later garbage collection need look at it.
         gc.freeze()
         log_limits(loaded)
-        asyncio.run(web.serve(site, sockets, partial(log_start, loaded)))
+        asyncio.run(web.serve(site, sockets, partial(log_start, loaded), door))
+
+
+def open_door(path: Path | None, stack: ExitStack) -> Door | None:
+    """Return what keeps to the web configuration file, if there is one."""
+    if path is None:
+        return None
+    from exporter.door import Door  # noqa: PLC0415  it brings YAML and bcrypt
+
+    door = Door(path)
+    stack.callback(door.stop)
+    return door
 
 
 def build_collectors(
@@ -64,7 +82,7 @@ def build_collectors(
 ) -> dict[str, Collector]:
     """Return the collectors that are switched on; *stack* ends their threads."""
     maps = Maps(loaded)
-    read = shared(maps.read)
+    read = shared(maps.read, seconds=SHARE_SECONDS)
     cgroups = start_cgroups(stack) if options["label.container"] else None
     labelling = Labelling(frozenset(options["label.drop"]), cgroups)
     collectors: dict[str, Callable[[], Collector]] = {

@@ -5,6 +5,7 @@ What can go wrong in a way that an operator can mend.
   * UsageError: the command line is wrong, exit status 2
   * LoadError: the BPF programs did not get into the kernel
   * ListenError: an address cannot be listened on
+  * ConfigError: the web configuration file cannot be used
 
 Anything else is a bug and keeps its traceback.
 """
@@ -36,3 +37,7 @@ class LoadError(ExporterError):
 
 class ListenError(ExporterError):
     """A listen address is taken or not ours."""
+
+
+class ConfigError(ExporterError):
+    """The web configuration file, or a file that it names, is missing or wrong."""

@@ -20,6 +20,8 @@ from prometheus_client.openmetrics.exposition import (
 from prometheus_client.utils import floatToGoString
 
 
+EOF = b"# EOF\n"
+
 Encoder = Callable[[Iterable[Metric]], bytes]
 
 
@@ -72,7 +74,20 @@ def encode_openmetrics(families: Iterable[Metric]) -> bytes:
     for family in families:
         lines.append(_head(family.name, family))
         lines += _samples(family)
-    return "".join([*lines, "# EOF\n"]).encode()
+    return "".join(lines).encode() + EOF
+
+
+def only(text: bytes, names: Iterable[str]) -> bytes:
+    """Return those families of *text*, in either format, that *names* name."""
+    wanted = {name.encode() for name in names}
+
+    def keeps(part: bytes) -> bool:
+        name = part.split(b" ", 3)[2].removesuffix(b"_total")
+        return not wanted.isdisjoint({name, name + b"_total", name + b"_created"})
+
+    head, *families = re.split(rb"(?m)^(?=# HELP )", text.removesuffix(EOF))
+    end = EOF if text.endswith(EOF) else b""
+    return b"".join([head, *filter(keeps, families), end])
 
 
 def _head(name: str, family: Metric) -> str:

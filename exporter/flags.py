@@ -120,6 +120,13 @@ def build_parser() -> Parser:
         help="path of the metrics",
     )
     parser.add_argument(
+        "--web.config.file",
+        type=Path,
+        metavar="FILE",
+        help="TLS, users and headers, in exporter-toolkit's format",
+        default=argparse.SUPPRESS,
+    )
+    parser.add_argument(
         "--bpf.hook", choices=HOOKS, default="auto", help="where to count calls"
     )
     parser.add_argument(

@@ -8,6 +8,7 @@ its descriptors are in the order of the names under "fds".
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -94,6 +95,8 @@ def receive(channel: socket.socket) -> Loaded | LoadError | None:
         TimeoutError: nothing came within the channel's timeout.
     """
     message, fds, _, _ = socket.recv_fds(channel, MAX_MESSAGE, MAX_FDS)
+    for fd in fds:
+        os.set_inheritable(fd, False)  # noqa: FBT003  the standard library's
     if not message:
         return None
     description = json.loads(message)

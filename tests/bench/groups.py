@@ -44,6 +44,7 @@ from exporter import web
 from exporter.fdinfo import Group, parse_fdinfo
 from exporter.group_scan import GroupScanner
 from exporter.holders import LINK
+from exporter.pages import Site
 from exporter.procfs import opened_process, read_fdinfo
 from tests.bench.rounds import Runs, run_rounds, table
 
@@ -198,7 +199,7 @@ def answers(marks: int) -> dict[str, float]:
 
 def serve(listening: socket.socket) -> None:
     """Serve until SIGTERM."""
-    site = web.Site(CollectorRegistry(), "/metrics", ready=lambda: True)
+    site = Site(CollectorRegistry(), "/metrics", ready=lambda: True)
     asyncio.run(web.serve(site, [listening], started=lambda _: None))
 
 

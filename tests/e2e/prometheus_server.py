@@ -33,6 +33,12 @@ class Prometheus:
         result = json.loads(answer.body)["data"]["result"]
         return [(each["metric"], float(each["value"][1])) for each in result]
 
+    def last_error(self) -> str:
+        """Return why the last scrape failed, "" if it did not."""
+        answer = request(self.address, "/api/v1/targets?state=active")
+        (target,) = json.loads(answer.body)["data"]["activeTargets"]
+        return str(target["lastError"])
+
     def scraped_after(self, moment: float) -> None:
         """Wait for a scrape that began after *moment*, in Unix time."""
         last = poll(

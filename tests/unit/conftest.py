@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.web_examples import make_examples
+
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -21,6 +23,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="rewrite tests/unit/golden instead of comparing with it",
     )
+    parser.addoption(
+        "--fuzz", type=int, default=300, help="inputs made up by each test that fuzzes"
+    )
+
+
+@pytest.fixture
+def fuzz(request: pytest.FixtureRequest) -> int:
+    """Give the number of inputs that a test that fuzzes is to make up."""
+    return int(request.config.getoption("--fuzz"))
+
+
+@pytest.fixture(scope="session")
+def web_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with the web configuration examples and certificates."""
+    folder = tmp_path_factory.mktemp("web_config")
+    make_examples(folder)
+    return folder
 
 
 @pytest.fixture

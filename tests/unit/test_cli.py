@@ -32,6 +32,7 @@ from exporter.registry import build_registry
 FLAGS = (
     "--web.listen-address",
     "--web.telemetry-path",
+    "--web.config.file",
     "--bpf.hook",
     "--bpf.max-entries",
     "--collector.mark_calls",
@@ -180,9 +181,10 @@ def test_names_of_variables() -> None:
     assert [
         "FANOTIFY_EXPORTER_WEB_LISTEN_ADDRESS",
         "FANOTIFY_EXPORTER_WEB_TELEMETRY_PATH",
+        "FANOTIFY_EXPORTER_WEB_CONFIG_FILE",
         "FANOTIFY_EXPORTER_BPF_HOOK",
         "FANOTIFY_EXPORTER_BPF_MAX_ENTRIES",
-    ] == [variable(flag) for flag in FLAGS[:4]]
+    ] == [variable(flag) for flag in FLAGS[:5]]
     assert (
         variable("--collector.mark_calls") == "FANOTIFY_EXPORTER_COLLECTOR_MARK_CALLS"
     )
@@ -426,6 +428,49 @@ def test_port_taken(capsys: pytest.CaptureFixture[str]) -> None:
         f"fanotify-exporter: cannot listen on 127.0.0.1:{port}: Address already in "
         "use. Choose another address with --web.listen-address\n"
     ) == capsys.readouterr().err
+
+
+@own_root_logger
+@leaves_sockets
+def test_web_configuration_that_is_wrong(
+    tmp_path: Path,
+    loader_child: Callable[[str], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is told in one line with the place, before anything is loaded."""
+    loader_child("echo 'the file was taken for good' >&2; exit 1")
+    file = tmp_path / "web.yml"
+    file.write_text("basic_auth_users:\n  alice: secret\n")
+    status = main(["--web.listen-address=127.0.0.1:0", f"--web.config.file={file}"])
+    assert 1 == status
+    assert (
+        f"fanotify-exporter: {file}: line 2: basic_auth_users.alice is not a bcrypt "
+        "hash: make one with htpasswd -nBC 10 ''\n"
+    ) == capsys.readouterr().err
+
+
+@own_root_logger
+@leaves_sockets
+@pytest.mark.parametrize("path", ["", "none.yml", "two\nlines.yml", "/dev/null"])
+def test_web_configuration_that_is_not_there(
+    path: str, loader_child: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that is none, be it for an empty variable, never means no guard."""
+    loader_child("echo 'the file was taken for good' >&2; exit 1")
+    status = main(["--web.listen-address=127.0.0.1:0", f"--web.config.file={path}"])
+    said = capsys.readouterr().err
+    assert 1 == status
+    assert re.fullmatch(r"fanotify-exporter: [^\n]+: cannot read [^\n]+\n", said)
+
+
+def test_without_a_web_configuration_nothing_of_it_is_loaded() -> None:
+    """YAML and bcrypt take megabytes, so they are for those who use them."""
+    program = "import sys, exporter.cli; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "exporter.pages" in loaded
+    assert not {"yaml", "bcrypt", "exporter.door"} & set(loaded)
 
 
 @own_root_logger

@@ -17,7 +17,13 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.exposition import encode_openmetrics, encode_text, negotiate
+from exporter.exposition import (
+    Encoder,
+    encode_openmetrics,
+    encode_text,
+    negotiate,
+    only,
+)
 from exporter.maps import OTHER_COMM, Call, Snapshot
 from exporter.mark_calls import MarkCallsCollector
 from exporter.registry import build_registry
@@ -140,6 +146,18 @@ def test_no_families() -> None:
     """Nothing to say is an empty text, and OpenMetrics' end mark."""
     assert b"" == encode_text([])
     assert b"# EOF\n" == encode_openmetrics([])
+
+
+@pytest.mark.parametrize("encode", [encode_text, encode_openmetrics])
+def test_only_some(encode: Encoder) -> None:
+    """A family is found by its name and its samples' names, and by nothing else."""
+    families = [each for each in hostile_families().families if each.samples]
+    text = encode(families)
+    for family in families:
+        for sample in family.samples[:2]:
+            assert encode([family]) == only(text, [sample.name, "none", "", "\n"])
+    assert text == only(text, [each.samples[0].name for each in families])
+    assert encode([]) == only(text, ["none", "forged", "# HELP"])
 
 
 TEXT_0_0_4 = "text/plain; version=0.0.4; charset=utf-8"

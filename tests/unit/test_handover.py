@@ -107,6 +107,18 @@ def test_descriptors_outlive_the_sender(
     assert b"here" == os.read(read, 16)
 
 
+def test_descriptors_are_not_for_children(
+    pair: Pair, pipes: list[tuple[int, int]]
+) -> None:
+    """A program that the serving process starts inherits none of them."""
+    ours, theirs = pair
+    handover.send(theirs, described(LOADED, {"slots": pipes[0][1]}))
+    received = handover.receive(ours)
+    assert isinstance(received, Loaded)
+    assert not os.get_inheritable(received.fds["slots"])
+    os.close(received.fds["slots"])
+
+
 def test_many_descriptors(pair: Pair, pipes: list[tuple[int, int]]) -> None:
     """As many descriptors arrive as a message may carry."""
     ours, theirs = pair

@@ -27,6 +27,11 @@ LINE = (
     {"series", "containers"},
     {"mark_calls", "init_calls", "groups", "limits", "exporter_health"},
     {"registry", "exposition"},
+    # HTTP: what holds connections, what answers, and what binds the two.
+    {"worker", "web_config"},
+    {"sharing", "connections", "basic_auth", "tls"},
+    {"door"},
+    {"pages"},
     {"web"},
     {"flags", "app"},
     {"cli"},
@@ -135,11 +140,17 @@ def test_bcc_is_imported_when_loading_only() -> None:
 
 
 def test_sockets_are_where_they_belong() -> None:
-    """HTTP is in web; the socket pair is between loader and child."""
-    assert importers_of("socket", "socketserver", "http", "ssl", "tornado") <= {
-        *("web", "handover", "loader", "probes")
-    }
-    assert {"web"} == importers_of("tornado")
+    """HTTP is in web and what it binds; the socket pair is of loader and child."""
+    of_http = {"connections", "pages", "web"}
+    of_child = {"handover", "loader", "probes"}
+    assert importers_of("socket", "socketserver") <= of_http | of_child
+    assert of_http == importers_of("tornado")
+
+
+def test_libraries_are_where_they_belong() -> None:
+    """YAML is for the web configuration, bcrypt for its passwords."""
+    assert {"web_config"} == importers_of("yaml")
+    assert {"basic_auth"} == importers_of("bcrypt")
 
 
 def test_proc_is_where_it_belongs() -> None:

@@ -1,0 +1,48 @@
+"""
+Certificates for tests, made by openssl(1).
+
+ca.pem signed server.pem (localhost, 127.0.0.1), client.pem and late.pem, which is past
+its time. stranger.pem is signed by its own key. A key is NAME.key.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+
+LOCALHOST = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+
+
+def make_certificates(folder: Path) -> None:
+    """Write them all to *folder*."""
+    ca = ("-addext", "basicConstraints=critical,CA:true")
+    _openssl(folder, "req", "-x509", *NEW_KEY, *_named("ca"), *ca)
+    _openssl(folder, "req", "-x509", *NEW_KEY, *_named("stranger"))
+    make_signed(folder, "server", "-addext", LOCALHOST)
+    make_signed(folder, "client")
+    make_signed(folder, "late", days=-1)
+    shutil.copy(folder / "client.key", folder / "other.key")
+    encrypt = ("-aes256", "-passout", "pass:secret", "-out", "encrypted.key")
+    _openssl(folder, "pkey", "-in", "server.key", *encrypt)
+    lines = (folder / "server.pem").read_text().splitlines()
+    (folder / "garbled.pem").write_text("\n".join([lines[0], "x" * 64, lines[-1]]))
+
+
+def make_signed(folder: Path, name: str, *options: str, days: int = 2) -> None:
+    """Write NAME.pem, signed by ca.key, and NAME.key; it ends in so many *days*."""
+    _openssl(folder, "req", "-new", *NEW_KEY, *_named(name, "csr"), *options)
+    signing = ("-CA", "ca.pem", "-CAkey", "ca.key", "-copy_extensions", "copyall")
+    files = ("-in", f"{name}.csr", "-out", f"{name}.pem", "-days", str(days))
+    _openssl(folder, "x509", "-req", *files, *signing)
+
+
+def _named(name: str, suffix: str = "pem") -> tuple[str, ...]:
+    files = ("-keyout", f"{name}.key", "-out", f"{name}.{suffix}")
+    return ("-subj", f"/CN={name}", *files)
+
+
+def _openssl(folder: Path, *arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)

@@ -1,0 +1,123 @@
+"""TLS, client certificates and users, with a real Prometheus at the other end."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import bcrypt
+import pytest
+
+from tests.certificates import LOCALHOST, make_certificates, make_signed
+from tests.e2e.processes import poll
+from tests.e2e.prometheus_server import JOB, Prometheus, started
+from tests.e2e.requirements import need
+from tests.e2e.serving import LISTEN, Exporter, serving
+
+
+CONFIG = """
+tls_server_config:
+  cert_file: server.pem
+  key_file: server.key
+  client_ca_file: ca.pem
+  client_auth_type: RequireAndVerifyClientCert
+basic_auth_users:
+  prometheus: {}
+"""
+PASSWORD = "correct horse"
+
+
+def scrape_config(target: str) -> dict[str, object]:
+    """Return a configuration of Prometheus with what it takes to be let in."""
+    files = {"ca_file": "ca.pem", "cert_file": "client.pem", "key_file": "client.key"}
+    job = {
+        "job_name": JOB,
+        "scrape_interval": "1s",
+        "scrape_timeout": "1s",
+        "scheme": "https",
+        "tls_config": files,
+        "basic_auth": {"username": "prometheus", "password": PASSWORD},
+        "static_configs": [{"targets": [target]}],
+    }
+    return {"scrape_configs": [job]}
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """An exporter that keeps to a file, and the Prometheus that it lets in."""
+
+    file: Path
+    exporter: Exporter
+    prometheus: Prometheus
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """Share one for all tests: each leaves it as it was."""
+    folder = tmp_path_factory.mktemp("guarded")
+    make_certificates(folder)
+    file = folder / "web.yml"
+    hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(10)).decode()
+    file.write_text(CONFIG.format(hashed))
+    subprocess.run([need("promtool"), "check", "web-config", file], check=True)
+    with (
+        serving(
+            folder / "exporter.log", LISTEN, f"--web.config.file={file}"
+        ) as exporter,
+        started(scrape_config(exporter.addresses[0]), folder) as prometheus,
+    ):
+        yield Guarded(file, exporter, prometheus)
+
+
+@pytest.fixture(autouse=True)
+def _scraped(guarded: Guarded) -> None:
+    assert poll(lambda: guarded.prometheus.query("up == 1"))
+
+
+def test_prometheus_is_let_in(guarded: Guarded) -> None:
+    """With its certificate and its password it scrapes."""
+    assert guarded.prometheus.query("fanotify_exporter_probe_attached")
+
+
+def test_a_renewed_certificate_costs_no_scrape(guarded: Guarded) -> None:
+    """A new one is served to the next connection, and every scrape succeeds."""
+    folder, prometheus = guarded.file.parent, guarded.prometheus
+    began = time.time()
+    for _ in range(3):
+        make_signed(folder, "renewed", "-addext", LOCALHOST)
+        shutil.move(folder / "renewed.key", folder / "server.key")
+        shutil.move(folder / "renewed.pem", folder / "server.pem")
+        prometheus.scraped_after(time.time())
+    prometheus.scraped_after(time.time() + 1)
+    seconds = int(time.time() - began)
+    ((_, worst),) = prometheus.query(f"min_over_time(up[{seconds}s])")
+    assert worst == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "error"),
+    [
+        ("prometheus:", "grafana:", "401 Unauthorized"),
+        ("basic_auth_users:", "basic_auth:", "500 Bad Web Configuration File"),
+        ("ca.pem", "stranger.pem", "tls: "),
+    ],
+)
+def test_a_changed_file_holds(
+    guarded: Guarded, before: str, after: str, error: str
+) -> None:
+    """Another user, a broken file, another CA: the next scrape fails and says why."""
+    said = len(guarded.exporter.later_lines())
+    good = guarded.file.read_text()
+    guarded.file.write_text(good.replace(before, after))
+    assert error in poll(guarded.prometheus.last_error, lambda why: error in why)
+    guarded.file.write_text(good)
+    assert poll(lambda: guarded.prometheus.query("up == 1"))
+    lines = guarded.exporter.later_lines()[said:]
+    refusals = [line for line in lines if "level=error" in line]
+    assert len(refusals) == (after == "basic_auth:")
+    assert all("all requests are refused" in line for line in refusals)
+    assert "web configuration read" in lines[-1]
