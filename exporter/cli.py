@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from exporter import __version__, loader, logs, web
+from exporter import __version__, loader, logs, pins, web
 from exporter.check import as_json, as_text, check
 from exporter.containers import Cgroups
 from exporter.errors import ExporterError, UsageError
@@ -32,6 +32,7 @@ from exporter.mark_calls import MarkCallsCollector
 from exporter.procfs import read_mounted
 from exporter.registry import Collector, build_registry
 from exporter.series import DROPPABLE, Labelling
+from exporter.sources import identity
 
 
 HOOKS = ("auto", "fentry", "kprobe", "tracepoint", "raw_tracepoint")
@@ -142,6 +143,12 @@ def build_parser() -> Parser:
         metavar="N",
         help="distinct keys counted for root, and again for all other users",
     )
+    parser.add_argument(
+        "--bpf.pin",
+        type=Path,
+        metavar="DIR",
+        help="folder in a bpffs that keeps the programs counting across restarts",
+    )
     for name, what in COLLECTORS.items():
         parser.add_argument(
             f"--collector.{name}",
@@ -175,10 +182,15 @@ def build_parser() -> Parser:
         metavar="DIR",
         help="where sysfs is mounted; used by check",
     )
-    commands = parser.add_subparsers(dest="command", metavar="check")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     preflight = commands.add_parser(
         "check",
         help="try every hook and say what the exporter would do here",
+        allow_abbrev=False,
+    )
+    commands.add_parser(
+        "unpin",
+        help="remove the programs that --bpf.pin left in the kernel",
         allow_abbrev=False,
     )
     preflight.add_argument("--json", action="store_true", help="for a program to read")
@@ -223,6 +235,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         if arguments.command == "check":
             return preflight(arguments)
+        if arguments.command == "unpin":
+            return unpin(arguments)
         serve(arguments)
     except ExporterError as error:
         print(f"fanotify-exporter: {one_line(str(error))}", file=sys.stderr)
@@ -240,6 +254,17 @@ def preflight(arguments: argparse.Namespace) -> int:
     return 0 if report.chosen else 1
 
 
+def unpin(arguments: argparse.Namespace) -> int:
+    """Remove what --bpf.pin left in the kernel."""
+    directory = vars(arguments)["bpf.pin"]
+    if not directory:
+        raise UsageError("unpin needs --bpf.pin=DIR, as the exporter was started with")
+    with pins.locked(directory):
+        removed = pins.unpin(directory)
+    print(f"removed {removed} set(s) of pinned programs from {directory}")
+    return 0
+
+
 def one_line(text: str) -> str:
     r"""Escape control characters, so that *text* stays one line: a\nb."""
     return re.sub(r"[\x00-\x1f\x7f]", lambda found: repr(found[0])[1:-1], text)
@@ -249,16 +274,12 @@ def serve(arguments: argparse.Namespace) -> None:
     """Attach, then answer scrapes until a signal says stop."""
     options = vars(arguments)
     logs.setup(options["log.level"], options["log.format"])
-    with ExitStack() as listening:
+    with ExitStack() as stack:
         sockets = web.listen(options.get("web.listen_address", [":10301"]))
         for each in sockets:
-            listening.enter_context(each)
+            stack.enter_context(each)
         cgroups = start_cgroups() if options["label.container"] else None
-        loaded = loader.load(
-            options["bpf.hook"],
-            options["bpf.max_entries"],
-            container=cgroups is not None,
-        )
+        loaded = load(options, stack)
         site = web.Site(
             registry=build_registry(build_collectors(loaded, options, cgroups)),
             telemetry_path=options["web.telemetry_path"],
@@ -268,6 +289,22 @@ def serve(arguments: argparse.Namespace) -> None:
         gc.freeze()
         log_limits(loaded)
         asyncio.run(web.serve(site, sockets, partial(log_start, loaded)))
+
+
+def load(options: Mapping[str, Any], stack: ExitStack) -> Loaded:
+    """Attach, or take over what an earlier exporter pinned and this one would load."""
+    settings = (
+        options["bpf.hook"],
+        options["bpf.max_entries"],
+        options["label.container"],
+    )
+    hook, max_entries, container = settings
+    attach = partial(loader.load, hook, max_entries, container=container)
+    directory = options["bpf.pin"]
+    if not directory:
+        return attach()
+    stack.enter_context(pins.locked(directory))
+    return pins.adopt_or_load(directory, identity(*settings), attach)
 
 
 def start_cgroups() -> Cgroups:

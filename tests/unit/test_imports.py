@@ -15,11 +15,11 @@ PACKAGE = Path(exporter.__file__).parent
 
 LINE = (
     # What all may use: words, numbers, what others wrote; they import none of ours.
-    {"errors", "uapi", "procfs", "revision", "hooks", "logs"},
+    {"errors", "uapi", "procfs", "revision", "hooks", "logs", "bpf_syscall", "sources"},
     {"handover", "tracefs"},
     {"perf_links"},
     # The kernel's side: probes run in a child, the loader starts it, maps are read.
-    {"probes", "loader", "maps"},
+    {"probes", "loader", "maps", "pins"},
     {"check"},
     # Collectors turn samples into families; they get callables, not the loader.
     {"series", "containers"},
