@@ -17,11 +17,15 @@ run: .venv/run ## serve on :10301, as root; ARGS="--flag ..." are passed on
 	$(SUDO) .venv/bin/fanotify-exporter $(ARGS)
 
 .PHONY: test
-test: lint test-unit test-kernel test-e2e ## everything below that tests; root for the kernel tests
+test: lint test-unit test-proc test-kernel test-e2e ## everything below that tests; root for all but the unit tests
 
 .PHONY: test-unit
 test-unit: .venv/test ## no root, no kernel
 	$(PYTHON) -m pytest tests/unit tests/vm tests/bcc --cov --cov-report=term:skip-covered
+
+.PHONY: test-proc
+test-proc: .venv/test ## real groups on this machine's /proc, as root
+	$(SUDO) $(PYTHON) -m pytest tests/proc
 
 .PHONY: test-kernel
 test-kernel: .venv/test ## real BPF in this machine's kernel, as root

@@ -156,6 +156,9 @@ EVENT_F_FLAGS: Final = MappingProxyType(
 BLOCKING_MASK: Final = 0x0017_0000
 """Mask bits whose events make the process that caused them wait for an answer."""
 
+FAN_UNLIMITED_MARKS: Final = 0x20
+"""The fanotify_init(2) flag whose group's marks no limit counts."""
+
 _KERNEL_ERRNOS: Final = MappingProxyType(
     {
         35: "EDEADLK",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bench import hooks
+from tests.bench import groups, hooks
 from tests.bench.rounds import ROUNDS, medians, table
 
 
@@ -32,4 +32,5 @@ def scrape() -> None:
 
 if __name__ == "__main__":
     scrape()
+    groups.report()
     hooks.report()

@@ -19,6 +19,9 @@ class Source:
 
 CALL = Source("[hook](../README.md#hooks) on the call, map `slots`")
 ITSELF = Source("the exporter itself")
+FDINFO = Source("`/proc/*/fdinfo`")
+LIMITS = "5.13, 5.10.220"
+LIMIT = "`/proc/sys/fs/fanotify/{}`"
 
 FAMILIES = {
     "fanotify_mark_calls_total": CALL,
@@ -28,6 +31,18 @@ FAMILIES = {
     "fanotify_init_errors_total": CALL,
     "inotify_init_calls_total": CALL,
     "inotify_init_errors_total": CALL,
+    "fanotify_groups": FDINFO,
+    "fanotify_marks": FDINFO,
+    "fanotify_user_groups": FDINFO,
+    "fanotify_user_marks": FDINFO,
+    "fanotify_exporter_groups_unreadable_processes": Source("`/proc/*/fd`"),
+    "fanotify_exporter_groups_last_scan_timestamp_seconds": ITSELF,
+    "fanotify_limit_user_groups": Source(LIMIT.format("max_user_groups"), LIMITS),
+    "fanotify_limit_user_marks": Source(LIMIT.format("max_user_marks"), LIMITS),
+    "fanotify_limit_queued_events": Source(LIMIT.format("max_queued_events"), LIMITS),
+    "fanotify_watchdog_timeout_seconds": Source(
+        LIMIT.format("watchdog_timeout"), "6.18"
+    ),
     "fanotify_exporter_build_info": ITSELF,
     "fanotify_exporter_probe_attached": ITSELF,
     "fanotify_exporter_map_entries": Source("map `slots`"),
@@ -54,7 +69,8 @@ LABELS = {
     "stay different",
     "action": "`add`, `remove`, `flush`, or `invalid` if the flags do not ask for "
     "just one",
-    "mark_type": "`inode`, `mount`, `filesystem` or `mntns`",
+    "mark_type": "`inode`, `mount`, `filesystem` or `mntns`; of marks that exist also "
+    "`unknown`, for a line of fdinfo that a newer kernel may write",
     "flags": "the call's flags: names in ascending bit order, joined by `|`; bits "
     "without a name are one hex term at the end (`FAN_MARK_ADD|0x2000`), none is `0`",
     "mask": "the events that the call is about, spelled like flags "
@@ -64,6 +80,10 @@ LABELS = {
     "for two",
     "event_f_flags": "how event file descriptors are opened: the access mode, then "
     "the other open(2) flags by name, those without a name as hex",
+    "blocking": "`true` if the mark has a permission event: who causes it waits for "
+    "an answer",
+    "uid": "effective user of the process that has the group; of several the one that "
+    "started first",
     "errno": "`EINVAL`, `ENOSPC` and so on, or the digits of one without a name",
     "probe": "what is counted: the name of a system call",
     "hook": "where in the kernel: `fentry:do_fanotify_mark`",

@@ -6,6 +6,7 @@ import ctypes
 import os
 import re
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -18,15 +19,14 @@ Object = tuple[str, int]
 
 def held_by(pid: int) -> set[Object]:
     """Return the programs and maps that *pid* has descriptors of."""
-    fdinfo = Path(f"/proc/{pid}/fdinfo")
-    texts = [each.read_text() for each in fdinfo.iterdir()]
-    return {
-        (kind, int(number))
-        for text in texts
-        for kind, number in re.findall(
-            r"^(prog_id|map_id):\s*(\d+)$", text, re.MULTILINE
-        )
-    }
+    held: set[Object] = set()
+    for fdinfo in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with suppress(FileNotFoundError):  # it opens and closes others meanwhile
+            found = re.findall(
+                r"^(prog_id|map_id):\s*(\d+)$", fdinfo.read_text(), re.MULTILINE
+            )
+            held |= {(kind, int(number)) for kind, number in found}
+    return held
 
 
 def still_there(objects: set[Object]) -> set[Object]:

@@ -12,24 +12,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import redirect_stderr
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, redirect_stderr
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
 from exporter import __version__
-from exporter.cli import (
-    HOOKS,
-    MAX_MAX_ENTRIES,
-    build_collectors,
-    build_parser,
-    main,
-    variable,
-)
+from exporter.app import build_collectors
+from exporter.cli import main
 from exporter.errors import UsageError
 from exporter.exposition import encode_text
+from exporter.flags import HOOKS, MAX_MAX_ENTRIES, build_parser, variable
 from exporter.handover import Layout, Loaded
 from exporter.registry import build_registry
 
@@ -39,6 +34,7 @@ FLAGS = (
     "--web.telemetry-path",
     "--bpf.hook",
     "--bpf.max-entries",
+    "--bpf.pin",
     "--collector.mark_calls",
     "--no-collector.mark_calls",
     "--collector.init_calls",
@@ -46,7 +42,13 @@ FLAGS = (
     "--label.container",
     "--no-label.container",
     "--label.drop",
+    "--collector.groups",
+    "--no-collector.groups",
+    "--collector.groups.interval",
+    "--collector.limits",
+    "--no-collector.limits",
     "--path.sysfs",
+    "--path.procfs",
     "--log.level",
     "--log.format",
     "--help",
@@ -56,13 +58,18 @@ FLAGS = (
 DEFAULTS = {
     "command": None,
     "path.sysfs": Path("/sys"),
+    "path.procfs": Path("/proc"),
     "web.telemetry_path": "/metrics",
     "bpf.hook": "auto",
     "bpf.max_entries": 8192,
+    "bpf.pin": None,
     "collector.mark_calls": True,
     "collector.init_calls": True,
     "label.container": False,
     "label.drop": (),
+    "collector.groups": True,
+    "collector.groups.interval": 30,
+    "collector.limits": True,
     "log.level": "info",
     "log.format": "logfmt",
 }
@@ -77,6 +84,18 @@ GOOD = (
     ("--web.telemetry-path", "/deep/path", "web.telemetry_path", "/deep/path"),
     *(("--bpf.hook", each, "bpf.hook", each) for each in HOOKS),
     ("--path.sysfs", "/host/sys", "path.sysfs", Path("/host/sys")),
+    ("--path.procfs", "/host/proc", "path.procfs", Path("/host/proc")),
+    *(
+        ("--collector.groups.interval", text, "collector.groups.interval", seconds)
+        for text, seconds in (
+            ("1", 1),
+            ("45", 45),
+            ("90s", 90),
+            ("5m", 300),
+            ("24h", 86_400),
+            ("86400", 86_400),
+        )
+    ),
     ("--bpf.max-entries", "1", "bpf.max_entries", 1),
     ("--bpf.max-entries", str(MAX_MAX_ENTRIES), "bpf.max_entries", MAX_MAX_ENTRIES),
     *(
@@ -103,6 +122,10 @@ BAD = (
     ("--bpf.max-entries", "1_000"),
     ("--bpf.max-entries", " 5"),
     ("--bpf.max-entries", "+5"),
+    *(
+        ("--collector.groups.interval", text)
+        for text in ("", "0", "0s", "25h", "-1s", "1.5s", "1 s", "s", "1d", "\u00b2s")
+    ),
     ("--log.level", "INFO"),
     ("--log.level", "loud"),
     ("--log.format", "xml"),
@@ -510,7 +533,15 @@ def test_collector_switched_off(tmp_path: Path) -> None:
     )
 
 
-def test_collectors_share_a_reading(memory: Callable[[bytes], int]) -> None:
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def test_collectors_share_a_reading(
+    memory: Callable[[bytes], int], stack: ExitStack
+) -> None:
     """What two collectors say in one scrape comes from one look at the maps."""
     layout = Layout(
         ("mask", "flags", "error", "syscall", "comm", "created_ns", "count"),
@@ -534,11 +565,11 @@ def test_collectors_share_a_reading(memory: Callable[[bytes], int]) -> None:
         llvm="0",
         fds={
             "slots": slots,
-            "lost": memory(bytes(32)),
+            "lost": memory(bytes(24)),
             "creators": memory(bytes(16)),
         },
     )
-    registry = build_registry(build_collectors(loaded, DEFAULTS))
+    registry = build_registry(build_collectors(loaded, DEFAULTS, stack))
     list(registry.collect())
     os.pwrite(slots, struct.pack(layout.format, 0x20, 0x1, 0, 0, b"late", 5, 1), 0)
     text = encode_text(registry.collect()).decode()

@@ -16,14 +16,19 @@ from prometheus_client import CollectorRegistry
 
 from exporter.exporter_health import ExporterHealthCollector
 from exporter.exposition import Encoder, encode_openmetrics, encode_text
+from exporter.groups import GroupsCollector
 from exporter.handover import Loaded, Probe
 from exporter.init_calls import InitCallsCollector
+from exporter.limits import LimitsCollector
 from exporter.maps import OTHER_COMM, Call, Lost, Snapshot, Usage
 from exporter.mark_calls import MarkCallsCollector
 from exporter.registry import build_registry
 from exporter.uapi import comm_text
 
+from .test_groups import SCAN
 
+
+PROC = Path(__file__).parent / "fixtures/proc"
 GOLDEN = Path(__file__).parent / "golden"
 TEXT = GOLDEN / "metrics.txt"
 OPENMETRICS = GOLDEN / "metrics.openmetrics.txt"
@@ -113,6 +118,8 @@ def registry() -> CollectorRegistry:
         {
             "mark_calls": MarkCallsCollector(lambda: SNAPSHOT),
             "init_calls": InitCallsCollector(lambda: SNAPSHOT),
+            "groups": GroupsCollector(lambda: SCAN),
+            "limits": LimitsCollector(PROC),
             "exporter_health": ExporterHealthCollector(LOADED, lambda: SNAPSHOT),
         }
     )

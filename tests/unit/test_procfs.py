@@ -2,24 +2,43 @@
 Texts of /proc in, numbers out.
 
 The fixtures are what Linux 6.18 wrote about a loaded program, with 23 misses put
-in; the second one lacks the lines that came with 5.12 and later.
+in; the second one lacks the lines that came with 5.12 and later. What is read of
+a process is read of this one.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from exporter.procfs import (
     CAPABILITIES,
+    CHUNK_BYTES,
+    opened_process,
     parse_capabilities,
+    parse_effective_uid,
     parse_mounted,
+    parse_pid_numbers,
     parse_program_misses,
+    parse_start_time,
     read_capabilities,
+    read_effective_uid,
+    read_fanotify_limit,
+    read_fdinfo,
+    read_links,
     read_mounted,
+    read_pids,
+    read_process_comm,
     read_program_misses,
+    read_start_time,
+    shows_our_pids,
 )
 
 
@@ -103,3 +122,134 @@ def test_mount_points_of_a_filesystem() -> None:
 def test_parses_mounts() -> None:
     """Lines that are cut short are no mount points."""
     assert [] == parse_mounted("tracefs", "\n\ntracefs\ntracefs /a\n")
+
+
+@pytest.fixture
+def ourselves() -> Iterator[int]:
+    """Our own process, opened."""
+    with opened_process(os.getpid()) as process:
+        yield process
+
+
+def test_pids() -> None:
+    """What is listed are processes: this one among them, and no other file."""
+    pids = read_pids()
+    assert {os.getpid(), os.getppid()} <= set(pids)
+    assert len(pids) == len(set(pids))
+
+
+def test_pids_of_a_folder(tmp_path: Path) -> None:
+    """Only names that are numbers are processes."""
+    for name in ("1", "23", "self", "sys", "1a", "-1"):
+        (tmp_path / name).mkdir()
+    assert [1, 23] == sorted(read_pids(tmp_path))
+
+
+def test_links_of_descriptors(ourselves: int, tmp_path: Path) -> None:
+    """Each descriptor with what it is open on, all or those asked for."""
+    path = tmp_path / "file"
+    path.touch()
+    with ExitStack() as stack:
+        fds = [stack.enter_context(path.open()).fileno() for _ in range(3)]
+        links = dict(read_links(ourselves))
+        assert fds == sorted(fd for fd, link in links.items() if link == str(path))
+        assert links.keys() >= {0, 1, 2}
+        some = dict(read_links(ourselves, [0, *fds[1:], 999_999]))
+        assert {0: links[0]} | dict.fromkeys(fds[1:], str(path)) == some
+    assert str(path) not in dict(read_links(ourselves, fds)).values()
+
+
+def test_process_that_ended() -> None:
+    """What was one process's folder never becomes another's: it is gone."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with opened_process(child.pid) as process:
+        assert read_start_time(process) > 0
+        child.communicate()
+        for read in (read_start_time, read_process_comm, read_effective_uid):
+            with pytest.raises((ProcessLookupError, FileNotFoundError)):
+                read(process)
+        with pytest.raises((ProcessLookupError, FileNotFoundError)):
+            list(read_links(process))
+        with pytest.raises((ProcessLookupError, FileNotFoundError)):
+            list(read_fdinfo(process, 0))
+    with pytest.raises(FileNotFoundError), opened_process(child.pid):
+        pass
+
+
+def test_fdinfo(ourselves: int) -> None:
+    """A descriptor's fdinfo comes whole."""
+    with Path("/dev/null").open() as file:
+        whole = Path(f"/proc/self/fdinfo/{file.fileno()}").read_bytes()
+        assert whole == b"".join(read_fdinfo(ourselves, file.fileno()))
+    assert whole.startswith(b"pos:")
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_fdinfo_comes_in_whole_lines(tmp_path: Path, end: bytes) -> None:
+    """No line is cut in two, but a last one without its end; chunks stay small."""
+    text = b"\n".join(b"%d " % number + b"x" * (number % 97) for number in range(9999))
+    path = tmp_path / "7/fdinfo/4"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(text + end)
+    with opened_process(7, tmp_path) as process:
+        chunks = list(read_fdinfo(process, 4))
+    assert text + end == b"".join(chunks)
+    assert all(chunk.endswith(b"\n") for chunk in chunks[: None if end else -1])
+    assert max(map(len, chunks)) < CHUNK_BYTES + 200
+
+
+def test_own_process(ourselves: int) -> None:
+    """What is read of this process is what its own system calls say."""
+    comm = Path("/proc/self/comm").read_bytes()
+    assert comm == read_process_comm(ourselves) + b"\n"
+    assert os.geteuid() == read_effective_uid(ourselves)
+    ticks = os.sysconf("SC_CLK_TCK")
+    uptime = float(Path("/proc/uptime").read_text().split()[0])
+    assert 0 < read_start_time(ourselves) / ticks <= uptime
+
+
+@pytest.mark.parametrize("comm", [b"sh", b"", b"a b", b") S 1 2 (", b"\xff\n"])
+def test_parses_start_time(comm: bytes) -> None:
+    """It is the 22nd field, whatever the name, which is the second, holds."""
+    fields = b" ".join(b"%d" % number for number in range(4, 53))
+    assert 22 == parse_start_time(b"77 (%s) S %s\n" % (comm, fields))
+
+
+def test_parses_effective_uid() -> None:
+    """Of real, effective, saved and filesystem uid it is the second."""
+    status = b"Name:\tUid:\nUmask:\t0022\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n"
+    assert 2 == parse_effective_uid(status)
+
+
+def test_own_namespace() -> None:
+    """This machine's procfs numbers processes as its system calls do."""
+    assert shows_our_pids()
+
+
+def test_no_process_of_ours(tmp_path: Path) -> None:
+    """A procfs that does not know this process is another namespace's."""
+    assert not shows_our_pids(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("Tgid:\t5\nPid:\t5\nNSpid:\t5\n", [5]),
+        ("Pid:\t812\nPPid:\t1\nNStgid:\t812\t5\nNSpid:\t812\t5\n", [812, 5]),
+        ("Pid:\t5\n", [5]),
+    ],
+)
+def test_parses_pid_numbers(status: str, expected: list[int]) -> None:
+    """One number for each namespace that the process is in, the procfs's first."""
+    assert expected == parse_pid_numbers(status)
+
+
+def test_limit(tmp_path: Path) -> None:
+    """A limit is a number; a kernel without the file has none."""
+    folder = tmp_path / "sys/fs/fanotify"
+    folder.mkdir(parents=True)
+    (folder / "max_user_marks").write_text("8192\n")
+    assert 8192 == read_fanotify_limit("max_user_marks", tmp_path)
+    assert read_fanotify_limit("watchdog_timeout", tmp_path) is None

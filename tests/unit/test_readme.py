@@ -6,7 +6,7 @@ import re
 from argparse import BooleanOptionalAction
 from pathlib import Path
 
-from exporter.cli import build_parser
+from exporter.flags import build_parser
 from exporter.hooks import LADDER
 from tests.docs.pages import exposed_name
 from tests.unit.test_golden import registry

@@ -1,0 +1,284 @@
+"""Groups that the test made, against those that a full scan finds."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from exporter.fdinfo import Marks
+from exporter.group_scan import GroupScanner, HeldGroup
+from tests.e2e.processes import poll, running
+from tests.e2e.requirements import need
+from tests.proc.listeners import Listener, as_user, listening
+
+
+NOBODY = 65_534
+
+
+def scan() -> tuple[HeldGroup, ...]:
+    scanner = GroupScanner()
+    if scanner.why_inexact:
+        pytest.skip(f"groups cannot be told apart here: {scanner.why_inexact}")
+    return scanner.step().groups
+
+
+def of(*comms: str) -> list[HeldGroup]:
+    """Look at everything; return the groups of *comms*."""
+    return [held for held in scan() if held.comm in comms]
+
+
+def marks(listener: Listener) -> tuple[Marks, ...]:
+    """Return the marks of the one group that there is."""
+    (held,) = of(listener.comm)
+    return held.group.marks
+
+
+KINDS = [
+    ("init()", "ADD, OPEN", "inode", False),
+    ("init()", "EVICTABLE, OPEN", "inode", False),
+    ("init()", "IGNORED, OPEN", "inode", False),
+    ("init()", "IGNORE, OPEN", "inode", False),
+    ("init(FID)", "ADD, OPEN", "inode", False),
+    ("init()", "MOUNT, OPEN", "mount", False),
+    ("init()", "FILESYSTEM, OPEN", "filesystem", False),
+    ("init(CONTENT)", "ADD, OPEN_PERM", "inode", True),
+    ("init(CONTENT)", "ADD, OPEN_EXEC_PERM | OPEN", "inode", True),
+    ("init(CONTENT)", "IGNORED, OPEN_PERM", "inode", False),
+    ("init(PRE_CONTENT)", "ADD, ACCESS_PERM", "inode", True),
+    ("init(PRE_CONTENT)", "ADD, PRE_ACCESS", "inode", True),
+    ("init(MNT)", "MNTNS, MNT_ATTACH", "mntns", False),
+]
+
+
+@pytest.mark.parametrize(("group", "mark", "mark_type", "blocking"), KINDS)
+def test_each_kind_of_mark(
+    group: str,
+    mark: str,
+    mark_type: str,
+    blocking: bool,  # noqa: FBT001
+    tmp_path: Path,
+) -> None:
+    """A mark of each kind that this kernel offers is counted as that kind."""
+    (tmp_path / "marked").touch()
+    path = "/proc/self/ns/mnt" if mark_type == "mntns" else str(tmp_path / "marked")
+    with listening(
+        f"""
+        try:
+            mark({group}, {mark}, {path!r})
+        except OSError as error:
+            say(str(error))
+        """
+    ) as listener:
+        if listener.said:
+            pytest.skip(f"this kernel refuses it: {listener.said[0]}")
+        assert (Marks(mark_type, blocking, 1),) == marks(listener)
+
+
+def test_many_marks(tmp_path: Path) -> None:
+    """Hundreds of marks of three kinds are counted to the mark."""
+    for number in range(523):
+        (tmp_path / str(number)).touch()
+    with listening(
+        """
+        group = init(CONTENT)
+        for number in range(523):
+            mark(group, ADD, OPEN_PERM if number < 101 else OPEN, str(number))
+        mark(group, FILESYSTEM, OPEN, ".")
+        """,
+        folder=str(tmp_path),
+    ) as listener:
+        assert (
+            Marks("filesystem", blocking=False, count=1),
+            Marks("inode", blocking=False, count=422),
+            Marks("inode", blocking=True, count=101),
+        ) == marks(listener)
+
+
+def test_removed_marks(tmp_path: Path) -> None:
+    """A mark that was removed, and one whose inode is gone, are no more."""
+    for name in ("kept", "removed", "deleted"):
+        (tmp_path / name).touch()
+    with listening(
+        """
+        group = init()
+        for path in ("kept", "removed", "deleted"):
+            mark(group, ADD, OPEN, path)
+        say()
+        mark(group, 2, OPEN, "removed")
+        os.unlink("deleted")
+        """,
+        folder=str(tmp_path),
+    ) as listener:
+        assert 3 == marks(listener)[0].count
+        listener.go_on()
+        assert 1 == poll(lambda: marks(listener)[0].count, lambda count: count == 1)
+
+
+ONE_GROUP = "group = init(); mark(group, ADD, OPEN, '/')"
+
+SHARED = {
+    "dup": "os.dup(group); os.dup2(group, 500)",
+    "fork": "fork(); fork()",
+    "both": "os.dup(group); fork(); os.dup(group)",
+    "SCM_RIGHTS": """
+        ours, theirs = socket.socketpair()
+
+        def receive():
+            os.close(group)
+            os.dup(0)  # so that it gets another number than it has here
+            socket.recv_fds(theirs, 1, 1)
+
+        socket.send_fds(ours, [b"."], [group])
+        fork(receive)
+        """,
+    "exec": """
+        def become():
+            os.set_inheritable(group, True)
+            os.set_inheritable(1, True)
+            if not os.fork():
+                libc.prctl(1, 9)
+                os.execl("/bin/sleep", "sleep", "60")
+
+        fork(become)
+        """,
+}
+
+
+@pytest.mark.parametrize("share", SHARED.values(), ids=SHARED)
+def test_shared_group_counts_once(share: str) -> None:
+    """Whoever has a group too, under whatever number: it is one group with one mark."""
+    with listening(ONE_GROUP, share) as listener:
+        assert (Marks("inode", blocking=False, count=1),) == marks(listener)
+
+
+def test_equal_groups_count_each() -> None:
+    """Groups that look alike are several, within a process and between two."""
+    with (
+        listening(ONE_GROUP, "first = group", ONE_GROUP) as one,
+        listening(ONE_GROUP) as other,
+    ):
+        assert Counter({one.comm: 2, other.comm: 1}) == Counter(
+            held.comm for held in of(one.comm, other.comm)
+        )
+
+
+def test_each_child_with_its_own() -> None:
+    """Children with groups of their own, under one number, are counted each."""
+    with listening("for number in range(7): fork(init)") as listener:
+        assert 7 == len(of(listener.comm))
+
+
+def test_belongs_to_who_started_first() -> None:
+    """A group is its first process's, and its child's once that is gone."""
+    with listening(
+        """
+        def inherit():
+            name("t-heir")
+            libc.prctl(1, 0)
+            end = lambda: (sys.stdin.read(), os._exit(0))
+            threading.Thread(target=end).start()
+
+        init()
+        fork(inherit)
+        """
+    ) as listener:
+        assert [listener.comm] == [held.comm for held in of(listener.comm, "t-heir")]
+        listener.process.kill()
+        listener.process.wait()
+        assert ["t-heir"] == [held.comm for held in of(listener.comm, "t-heir")]
+
+
+def test_thread_of_another_name() -> None:
+    """A group that a thread made is its process's, by the name of the first thread."""
+    with listening(
+        """
+        def work():
+            name("t-thread")
+            init()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        """
+    ) as listener:
+        assert 1 == len(of(listener.comm))
+        assert [] == of("t-thread")
+
+
+def test_group_of_another_user(tmp_path: Path) -> None:
+    """A group belongs to its process's effective user; without root it is as well."""
+    tmp_path.chmod(0o755)
+    with listening(
+        "group = init(FID); mark(group, ADD, OPEN, '/')", prefix=as_user(NOBODY)
+    ) as listener:
+        (held,) = of(listener.comm)
+    assert NOBODY == held.uid
+    assert 1 == held.group.limited_marks
+
+
+def test_effective_user() -> None:
+    """Of a process that is root and acts as another, it is the other."""
+    with listening("init(); os.seteuid(1234)") as listener:
+        (held,) = of(listener.comm)
+    assert 1234 == held.uid
+
+
+def test_unlimited_marks() -> None:
+    """A group without limit of marks is known for one; the others are limited."""
+    with (
+        listening("group = init(UNLIMITED_MARKS); mark(group, ADD, OPEN, '/')") as one,
+        listening(ONE_GROUP) as other,
+    ):
+        assert {one.comm: 0, other.comm: 1} == {
+            held.comm: held.group.limited_marks for held in of(one.comm, other.comm)
+        }
+
+
+@pytest.mark.parametrize(
+    ("comm", "shown"),
+    [
+        (b"t\n", r"t\x0a"),
+        (b"t) S 1 1 1 (t", "t) S 1 1 1 (t"),
+        (b"t\xff\\", r"t\xff\\"),
+        (b"t\nUid:\t7\t7\t", r"t\x0aUid:\x097\x097\x09"),
+    ],
+)
+def test_hostile_comm(comm: bytes, shown: str) -> None:
+    """A process's name cannot break what is read of it."""
+    with listening(f"name({comm!r}); init(); os.seteuid(1234)"):
+        assert [1234] == [held.uid for held in of(shown)]
+
+
+def renamed(program: str, folder: Path) -> Path:
+    """Give an installed program a name of its own, which becomes its comm."""
+    link = folder / f"t-{secrets.token_hex(6)}"
+    link.symlink_to(need(program))
+    return link
+
+
+def test_fsnotifywait(tmp_path: Path) -> None:
+    """The program has one group, with a mark for each folder that it was given."""
+    program = renamed("fsnotifywait", tmp_path)
+    folders = [tmp_path / str(number) for number in range(23)]
+    for folder in folders:
+        folder.mkdir()
+    command: list[str | Path] = [program, "--fanotify", "--monitor", *folders]
+    with running(command, tmp_path / "log") as process:
+        process.line("Watches established.")
+        (held,) = of(program.name)
+    assert 0 == held.uid
+    assert (Marks("inode", blocking=False, count=23),) == held.group.marks
+
+
+def test_fatrace(tmp_path: Path) -> None:
+    """The program has one group, with a mark on the filesystem where it runs."""
+    program = renamed("fatrace", tmp_path)
+    command = (program, "--current-mount", "--command=nobody")
+    with running(command, tmp_path / "log", cwd=tmp_path):
+        (held,) = poll(
+            lambda: of(program.name), lambda found: found and found[0].group.marks
+        )
+    assert (Marks("filesystem", blocking=False, count=1),) == held.group.marks
