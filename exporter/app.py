@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from pwd import struct_passwd
 from typing import Any
 
 from exporter import __version__, loader, logs, pins, web
@@ -23,6 +24,7 @@ from exporter.init_calls import InitCallsCollector
 from exporter.limits import LimitsCollector
 from exporter.maps import Maps, shared
 from exporter.mark_calls import MarkCallsCollector
+from exporter.privileges import SCAN_CAPABILITIES, drop, find_user
 from exporter.procfs import read_mounted
 from exporter.registry import Collector, build_registry
 from exporter.series import Labelling
@@ -44,7 +46,9 @@ def serve(options: Options) -> None:
         sockets = web.listen(options.get("web.listen_address", [":10301"]))
         for each in sockets:
             stack.enter_context(each)
+        user = find_user(options["run.user"]) if options["run.user"] else None
         loaded = load(options, stack)
+        give_up_privileges(options, user)
         site = web.Site(
             registry=build_registry(build_collectors(loaded, options, stack)),
             telemetry_path=options["web.telemetry_path"],
@@ -54,6 +58,19 @@ def serve(options: Options) -> None:
         gc.freeze()
         log_limits(loaded)
         asyncio.run(web.serve(site, sockets, partial(log_start, loaded)))
+
+
+def give_up_privileges(options: Options, user: struct_passwd | None) -> None:
+    """Keep only what the collectors need from now on."""
+    needed = SCAN_CAPABILITIES if options["collector.groups"] else frozenset[str]()
+    kept = drop(needed, user)
+    log.info(
+        "gave up privileges",
+        extra={
+            "capabilities": ",".join(sorted(kept)) or "none",
+            "user": user.pw_name if user else str(os.geteuid()),
+        },
+    )
 
 
 def load(options: Options, stack: ExitStack) -> Loaded:

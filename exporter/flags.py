@@ -183,6 +183,11 @@ def build_parser() -> Parser:
         metavar="DIR",
         help="where the host's procfs is mounted; used by groups and limits",
     )
+    parser.add_argument(
+        "--run.user",
+        metavar="NAME",
+        help="user to serve as, once the programs are attached",
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     preflight = commands.add_parser(
         "check",
