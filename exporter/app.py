@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from pwd import struct_passwd
 from typing import TYPE_CHECKING, Any
 
-from exporter import __version__, loader, logs, web
+from exporter import __version__, loader, logs, pins, web
 from exporter.containers import Cgroups
 from exporter.exporter_health import ExporterHealthCollector
 from exporter.group_scan import BackgroundScan, GroupScanner
@@ -24,10 +25,12 @@ from exporter.limits import LimitsCollector
 from exporter.maps import Maps, shared
 from exporter.mark_calls import MarkCallsCollector
 from exporter.pages import Site
+from exporter.privileges import SCAN_CAPABILITIES, drop, find_user
 from exporter.procfs import read_mounted
 from exporter.registry import Collector, build_registry
 from exporter.series import Labelling
 from exporter.sharing import SHARE_SECONDS
+from exporter.sources import identity
 
 
 if TYPE_CHECKING:
@@ -49,12 +52,10 @@ def serve(options: Options) -> None:
         sockets = web.listen(options.get("web.listen_address", [":10301"]))
         for each in sockets:
             stack.enter_context(each)
+        user = find_user(options["run.user"]) if options["run.user"] else None
+        loaded = load(options, stack)
+        give_up_privileges(options, user)  # a thread that runs by now would keep them
         door = open_door(options.get("web.config.file"), stack)
-        loaded = loader.load(
-            options["bpf.hook"],
-            options["bpf.max_entries"],
-            container=options["label.container"],
-        )
         site = Site(
             registry=build_registry(build_collectors(loaded, options, stack)),
             telemetry_path=options["web.telemetry_path"],
@@ -75,6 +76,32 @@ def open_door(path: Path | None, stack: ExitStack) -> Door | None:
     door = Door(path)
     stack.callback(door.stop)
     return door
+
+
+def give_up_privileges(options: Options, user: struct_passwd | None) -> None:
+    """Keep only what the collectors need from now on."""
+    needed = SCAN_CAPABILITIES if options["collector.groups"] else frozenset[str]()
+    kept = drop(needed, user)
+    log.info(
+        "gave up privileges",
+        extra={
+            "capabilities": ",".join(sorted(kept)) or "none",
+            "user": user.pw_name if user else str(os.geteuid()),
+        },
+    )
+
+
+def load(options: Options, stack: ExitStack) -> Loaded:
+    """Attach, or take over what an earlier exporter pinned and this one would load."""
+    hook, max_entries = options["bpf.hook"], options["bpf.max_entries"]
+    container = options["label.container"]
+    attach = partial(loader.load, hook, max_entries, container=container)
+    directory = options["bpf.pin"]
+    if not directory:
+        return attach()
+    stack.enter_context(pins.locked(directory))
+    wanted = identity(hook, max_entries, container)
+    return pins.adopt_or_load(directory, wanted, attach)
 
 
 def build_collectors(

@@ -8,9 +8,9 @@ import re
 import sys
 from collections.abc import Sequence
 
-from exporter import app
+from exporter import app, pins
 from exporter.check import as_json, as_text, check
-from exporter.errors import ExporterError
+from exporter.errors import ExporterError, UsageError
 from exporter.flags import build_parser
 
 
@@ -22,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         if arguments.command == "check":
             return preflight(arguments)
+        if arguments.command == "unpin":
+            return unpin(arguments)
         app.serve(vars(arguments))
     except ExporterError as error:
         print(f"fanotify-exporter: {one_line(str(error))}", file=sys.stderr)
@@ -37,6 +39,17 @@ def preflight(arguments: argparse.Namespace) -> int:
     report = check(options["bpf.hook"], options["path.sysfs"])
     print(as_json(report) if arguments.json else as_text(report))
     return 0 if report.chosen else 1
+
+
+def unpin(arguments: argparse.Namespace) -> int:
+    """Remove what --bpf.pin left in the kernel."""
+    directory = vars(arguments)["bpf.pin"]
+    if not directory:
+        raise UsageError("unpin needs --bpf.pin=DIR, as the exporter was started with")
+    with pins.locked(directory):
+        removed = pins.unpin(directory)
+    print(f"removed {removed} set(s) of pinned programs from {directory}")
+    return 0
 
 
 def one_line(text: str) -> str:

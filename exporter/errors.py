@@ -4,6 +4,7 @@ What can go wrong in a way that an operator can mend.
 * ExporterError: one line on stderr, exit status 1
   * UsageError: the command line is wrong, exit status 2
   * LoadError: the BPF programs did not get into the kernel
+  * PinError: the pins of BPF programs cannot be used
   * ListenError: an address cannot be listened on
   * ConfigError: the web configuration file cannot be used
 
@@ -33,6 +34,10 @@ class LoadError(ExporterError):
         super().__init__(f"{why}. {advice}" if advice else why)
         self.why = why
         self.advice = advice
+
+
+class PinError(ExporterError):
+    """A pin directory cannot be used, or is in use."""
 
 
 class ListenError(ExporterError):

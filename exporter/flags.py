@@ -136,6 +136,12 @@ def build_parser() -> Parser:
         metavar="N",
         help="distinct keys counted for root, and again for all other users",
     )
+    parser.add_argument(
+        "--bpf.pin",
+        type=Path,
+        metavar="DIR",
+        help="folder in a bpffs that keeps the programs counting across restarts",
+    )
     for name, what in COLLECTORS.items():
         parser.add_argument(
             f"--collector.{name}",
@@ -184,10 +190,20 @@ def build_parser() -> Parser:
         metavar="DIR",
         help="where the host's procfs is mounted; used by groups and limits",
     )
-    commands = parser.add_subparsers(dest="command", metavar="check")
+    parser.add_argument(
+        "--run.user",
+        metavar="NAME",
+        help="user to serve as, once the programs are attached",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     preflight = commands.add_parser(
         "check",
         help="try every hook and say what the exporter would do here",
+        allow_abbrev=False,
+    )
+    commands.add_parser(
+        "unpin",
+        help="remove the programs that --bpf.pin left in the kernel",
         allow_abbrev=False,
     )
     preflight.add_argument("--json", action="store_true", help="for a program to read")

@@ -19,6 +19,7 @@ from exporter.errors import LoadError
 MAX_MESSAGE = 65536
 MAX_WHY = 8192
 MAX_FDS = 64
+REFUSAL = b'{"why"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,12 @@ class Loaded:
 
 def send(channel: socket.socket, loaded: Loaded) -> None:
     """Send *loaded* with its descriptors in one message."""
-    description = asdict(loaded) | {"fds": list(loaded.fds)}
-    socket.send_fds(
-        channel, [json.dumps(description).encode()], list(loaded.fds.values())
-    )
+    socket.send_fds(channel, [describe(loaded)], list(loaded.fds.values()))
+
+
+def describe(loaded: Loaded) -> bytes:
+    """Return *loaded* as JSON, of its descriptors only the names, in their order."""
+    return json.dumps(asdict(loaded) | {"fds": list(loaded.fds)}).encode()
 
 
 def send_error(channel: socket.socket, error: LoadError) -> None:
@@ -99,22 +102,18 @@ def receive(channel: socket.socket) -> Loaded | LoadError | None:
         os.set_inheritable(fd, False)  # noqa: FBT003  the standard library's
     if not message:
         return None
-    description = json.loads(message)
-    if "why" in description:
-        return LoadError(**description)
-    return _parse(description, fds)
+    if message.startswith(REFUSAL):
+        return LoadError(**json.loads(message))
+    return parse(message, fds)
 
 
-def _parse(description: dict[str, object], fds: Sequence[int]) -> Loaded:
-    plain = dict(description)
+def parse(description: bytes, fds: Sequence[int]) -> Loaded:
+    """Return what *description*, of describe(), says; *fds* are in its order."""
+    plain = json.loads(description)
     names = plain.pop("fds")
     probes = plain.pop("probes")
     layouts = plain.pop("layouts")
     reasons = plain.pop("lost_reasons")
-    assert isinstance(names, list)
-    assert isinstance(reasons, list)
-    assert isinstance(probes, list)
-    assert isinstance(layouts, dict)
     return Loaded(
         fds=dict(zip(names, fds, strict=True)),
         probes=tuple(_probe(**probe) for probe in probes),
@@ -123,7 +122,7 @@ def _parse(description: dict[str, object], fds: Sequence[int]) -> Loaded:
             name: Layout(tuple(each["names"]), each["format"], each["entries"])
             for name, each in layouts.items()
         },
-        **plain,  # type: ignore[arg-type]
+        **plain,
     )
 
 

@@ -14,11 +14,9 @@ import os
 import struct
 from pathlib import Path
 
+from exporter.bpf_syscall import PERF_EVENT_OPEN, bpf, call
 from exporter.tracefs import TRACEFS
 
-
-PERF_EVENT_OPEN = 241 if os.uname().machine == "aarch64" else 298
-BPF = 280 if os.uname().machine == "aarch64" else 321
 
 PERF_TYPE_TRACEPOINT = 2
 CLOEXEC = 8
@@ -33,8 +31,6 @@ MISSED_OFFSET = 48
 """Of perf_event.kprobe.missed in struct bpf_link_info, include/uapi/linux/bpf.h."""
 
 KPROBE = Path("/sys/bus/event_source/devices/kprobe")
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def link_kretprobe(program: int, function: str) -> int:
@@ -75,7 +71,7 @@ def read_missed(link: int) -> int:
     info = ctypes.create_string_buffer(128)
     attr = struct.pack("=IIQ", link, len(info), ctypes.addressof(info))
     try:
-        _bpf(BPF_OBJ_GET_INFO_BY_FD, attr)
+        bpf(BPF_OBJ_GET_INFO_BY_FD, attr)
     except OSError:  # a perf event: kernels before 5.15
         return 0
     (missed,) = struct.unpack_from("=Q", info.raw, MISSED_OFFSET)
@@ -89,14 +85,14 @@ def _perf_event(kind: int, config: int, config1: int) -> int:
     It is of CPU 0 only, but a program on a probe runs on all.
     """
     attr = struct.pack("=IIQ40xQ8x", kind, PERF_ATTR_SIZE_VER1, config, config1)
-    return _call("perf_event_open", PERF_EVENT_OPEN, attr, -1, 0, -1, CLOEXEC)
+    return call("perf_event_open", PERF_EVENT_OPEN, attr, -1, 0, -1, CLOEXEC)
 
 
 def _link(program: int, event: int) -> int:
     """Attach *program* to *event*; the event lives on in what is returned."""
     attr = struct.pack("=IIII", program, event, BPF_PERF_EVENT, 0)
     try:
-        link = _bpf(BPF_LINK_CREATE, attr)
+        link = bpf(BPF_LINK_CREATE, attr)
     except OSError:
         fcntl.ioctl(event, PERF_EVENT_IOC_SET_BPF, program)
         link = event
@@ -104,19 +100,3 @@ def _link(program: int, event: int) -> int:
     if link != event:
         os.close(event)
     return link
-
-
-def _bpf(command: int, attr: bytes) -> int:
-    return _call("bpf", BPF, command, attr, len(attr))
-
-
-def _call(name: str, number: int, *arguments: object) -> int:
-    """Make a system call that the C library has no function for."""
-    words = [
-        ctypes.c_long(each) if isinstance(each, int) else each for each in arguments
-    ]
-    result = int(_libc.syscall(ctypes.c_long(number), *words))
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), name)
-    return result

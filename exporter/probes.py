@@ -27,6 +27,7 @@ from exporter.handover import Layout, Loaded, Probe
 from exporter.hooks import COMPAT_MARK, LADDER, Hook, Rung
 from exporter.perf_links import link_kretprobe, link_tracepoint
 from exporter.procfs import read_capabilities
+from exporter.sources import bpf_folder
 from exporter.tracefs import need_tracefs
 
 
@@ -215,12 +216,7 @@ def _compat_word_offset() -> int:
 
 def _source() -> str:
     """Read the BPF program, and point bcc at the stand-in headers beside it."""
-    package = Path(__file__).parent
-    folder = next(
-        folder
-        for folder in (package / "bpf", package.parent / "bpf")
-        if (folder / "fanotify.bpf.c").is_file()
-    )
+    folder = bpf_folder()
     os.environ["BCC_KERNEL_SOURCE"] = str(folder)
     return (folder / "fanotify.bpf.c").read_text()
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.e2e import caller, privileges
 from tests.e2e.caller import Calls
-from tests.e2e.serving import Exporter, serving
+from tests.e2e.processes import poll
+from tests.e2e.serving import LISTEN, SCRIPT, Exporter, serving
+from tests.proc.listeners import listening
 
 
 def assert_counts(exporter: Exporter, folder: Path) -> None:
@@ -45,3 +48,77 @@ def test_two_capabilities_are_enough(tmp_path: Path) -> None:
     )
     with serving(tmp_path / "exporter.log", prefix=prefix) as exporter:
         assert_counts(exporter, tmp_path)
+
+
+SCAN_ONLY = 1 << 2 | 1 << 19
+"""CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, capability.h."""
+
+
+def statuses(exporter: Exporter) -> list[dict[str, str]]:
+    """Return what the kernel says of each of the exporter's threads."""
+    texts = [
+        path.read_text() for path in Path(f"/proc/{exporter.pid}/task").glob("*/status")
+    ]
+    return [
+        dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+        for text in texts
+    ]
+
+
+def privileges_of(exporter: Exporter) -> set[tuple[int, ...]]:
+    """Return the sets of capabilities of all threads, and no_new_privs."""
+    names = ("CapEff", "CapPrm", "CapInh", "CapAmb", "CapBnd")
+    return {
+        (*(int(status[name], 16) for name in names), int(status["NoNewPrivs"]))
+        for status in statuses(exporter)
+    }
+
+
+def test_serving_keeps_what_groups_take(exporter: Exporter, tmp_path: Path) -> None:
+    """While it serves it can look into processes, and no thread can do more."""
+    assert_counts(exporter, tmp_path)
+    assert {(SCAN_ONLY, SCAN_ONLY, 0, 0, 0, 1)} == privileges_of(exporter)
+    assert len(statuses(exporter)) > 1
+    line = exporter.process.line("gave up privileges")
+    assert "CAP_DAC_READ_SEARCH,CAP_SYS_PTRACE" in line
+
+
+def test_serving_without_groups_keeps_nothing(tmp_path: Path) -> None:
+    """Without the groups collector it serves with no capability at all."""
+    arguments = (LISTEN, "--no-collector.groups")
+    with serving(tmp_path / "exporter.log", *arguments) as exporter:
+        assert_counts(exporter, tmp_path)
+        assert {(0, 0, 0, 0, 0, 1)} == privileges_of(exporter)
+
+
+def test_serving_as_another_user(tmp_path: Path) -> None:
+    """As nobody it counts, sees root's groups, and is nobody in every way."""
+    with (
+        serving(tmp_path / "exporter.log", LISTEN, "--run.user=nobody") as exporter,
+        listening("group = init(); mark(group, ADD, OPEN, '/')") as listener,
+    ):
+        assert_counts(exporter, tmp_path)
+        assert {(SCAN_ONLY, SCAN_ONLY, 0, 0, 0, 1)} == privileges_of(exporter)
+        assert {("65534\t" * 4)[:-1]} == {each["Uid"] for each in statuses(exporter)}
+        assert {("65534\t" * 4)[:-1]} == {each["Gid"] for each in statuses(exporter)}
+        groups = poll(
+            lambda: [
+                sample.value
+                for sample in exporter.samples("fanotify_groups")
+                if sample.labels["comm"] == listener.comm
+            ],
+            lambda got: got == [1],
+        )
+        assert [1] == groups
+        assert exporter.samples("process_resident_memory_bytes")
+        successes = exporter.samples("fanotify_exporter_collector_success")
+        assert {1} == {sample.value for sample in successes}
+
+
+def test_a_user_that_there_is_not() -> None:
+    """An unknown user is bad usage, found before anything is loaded."""
+    command = [str(SCRIPT), LISTEN, "--run.user=no-such-user"]
+    done = subprocess.run(command, capture_output=True, check=False)
+
+    assert 2 == done.returncode
+    assert b"there is no user 'no-such-user' here" in done.stderr

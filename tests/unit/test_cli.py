@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter import __version__
+from exporter import __version__, app
 from exporter.app import build_collectors
 from exporter.cli import main
 from exporter.errors import UsageError
@@ -35,6 +35,8 @@ FLAGS = (
     "--web.config.file",
     "--bpf.hook",
     "--bpf.max-entries",
+    "--bpf.pin",
+    "--run.user",
     "--collector.mark_calls",
     "--no-collector.mark_calls",
     "--collector.init_calls",
@@ -62,6 +64,8 @@ DEFAULTS = {
     "web.telemetry_path": "/metrics",
     "bpf.hook": "auto",
     "bpf.max_entries": 8192,
+    "bpf.pin": None,
+    "run.user": None,
     "collector.mark_calls": True,
     "collector.init_calls": True,
     "label.container": False,
@@ -487,6 +491,12 @@ def test_loader_that_fails(
     assert re.fullmatch(r"fanotify-exporter: [^\n]+no kernel for you[^\n]+\n", said.err)
 
 
+@pytest.fixture(autouse=True)
+def _own_privileges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the whole program, which runs in this process, take nothing from it."""
+    monkeypatch.setattr(app, "drop", lambda wanted, _: frozenset(wanted))
+
+
 class Served:
     """One run of the whole program, scraped once and then told to stop."""
 
@@ -549,7 +559,8 @@ def test_whole_program(tmp_path: Path) -> None:
     assert (200, "Ready.\n") == served.answers["/-/ready"]
     assert 200 == served.answers["/"][0]
 
-    not_used, *warnings, listening = served.log.splitlines()
+    gave_up, not_used, *warnings, listening = served.log.splitlines()
+    assert 'msg="gave up privileges" capabilities=CAP_DAC_READ_SEARCH' in gave_up
     assert 'hook=fentry reason="not in this kernel"' in not_used
     assert "msg=listening" in listening
     for key in ("version", "address", "hook", "kernel", "bcc"):

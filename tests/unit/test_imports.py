@@ -15,13 +15,13 @@ PACKAGE = Path(exporter.__file__).parent
 
 LINE = (
     # What all may use: words, numbers, what others wrote; they import none of ours.
-    {"errors", "uapi", "procfs", "revision", "hooks", "logs"},
-    {"kcmp", "pace", "fdinfo", "handover", "tracefs"},
+    {"errors", "uapi", "procfs", "revision", "hooks", "logs", "bpf_syscall", "sources"},
+    {"kcmp", "pace", "privileges", "fdinfo", "handover", "tracefs"},
     {"perf_links"},
     # The kernel's side: probes run in a child, the loader starts it, maps are read.
     # The other source is /proc, looked at by a thread.
     {"holders"},
-    {"probes", "loader", "maps", "group_scan"},
+    {"probes", "loader", "maps", "pins", "group_scan"},
     {"check"},
     # Collectors turn samples into families; they get callables, not the loader.
     {"series", "containers"},

@@ -1,0 +1,61 @@
+"""System calls that the C library has no function for: bpf(2), perf_event_open(2)."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+from pathlib import Path
+
+
+IS_ARM64 = os.uname().machine == "aarch64"
+PERF_EVENT_OPEN = 241 if IS_ARM64 else 298
+BPF = 280 if IS_ARM64 else 321
+
+BPF_MAP_CREATE = 0
+BPF_OBJ_PIN = 6
+BPF_OBJ_GET = 7
+BPF_MAP_TYPE_ARRAY = 2
+BPF_F_MMAPABLE = 0x400
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def call(name: str, number: int, *arguments: object) -> int:
+    """
+    Make system call *number*, which an error calls *name*.
+
+    Raises:
+        OSError: it failed.
+    """
+    words = [
+        ctypes.c_long(each) if isinstance(each, int) else each for each in arguments
+    ]
+    result = int(_libc.syscall(ctypes.c_long(number), *words))
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error), name)
+    return result
+
+
+def bpf(command: int, attr: bytes) -> int:
+    """Give the BPF subsystem a command and the bytes of its union bpf_attr."""
+    return call("bpf", BPF, command, attr, len(attr))
+
+
+def create_shared_array(size: int) -> int:
+    """Create an array map of one entry of *size* bytes; return its descriptor."""
+    attr = struct.pack("=IIIII", BPF_MAP_TYPE_ARRAY, 4, size, 1, BPF_F_MMAPABLE)
+    return bpf(BPF_MAP_CREATE, attr)
+
+
+def pin(path: Path, fd: int) -> None:
+    """Keep what *fd* is, a map, program or link, at *path* on a bpffs."""
+    name = ctypes.create_string_buffer(os.fsencode(path))
+    bpf(BPF_OBJ_PIN, struct.pack("=QII", ctypes.addressof(name), fd, 0))
+
+
+def get_pinned(path: Path) -> int:
+    """Return a descriptor of what is pinned at *path*."""
+    name = ctypes.create_string_buffer(os.fsencode(path))
+    return bpf(BPF_OBJ_GET, struct.pack("=QII", ctypes.addressof(name), 0, 0))

@@ -1,0 +1,157 @@
+"""Pinned programs count while nobody serves, and the next exporter goes on."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import stat
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from exporter.procfs import read_mounted
+from tests.e2e import caller
+from tests.e2e.caller import Calls
+from tests.e2e.serving import LISTEN, SCRIPT, Exporter, serving
+
+
+RESTARTS = 20
+COMM = f"e2e-pin-{os.getpid()}"
+
+
+@pytest.fixture
+def pins(tmp_path: Path) -> Iterator[Path]:
+    """Find a bpffs, or mount one; name a folder in it that is not there yet."""
+    mounted = read_mounted("bpf")
+    root = Path(mounted[0]) if mounted else tmp_path / "bpffs"
+    if not mounted:
+        root.mkdir()
+        subprocess.run(["mount", "-t", "bpf", "bpf", root], check=True)
+    folder = root / f"e2e-{os.getpid()}"
+    yield folder
+    subprocess.run([SCRIPT, f"--bpf.pin={folder}", "unpin"], check=True)
+    folder.rmdir()
+    if not mounted:
+        subprocess.run(["umount", root], check=True)
+
+
+def failing(comm: str, times: int) -> Calls:
+    return Calls(comm.encode(), 0x180, 0, times, errno.EBADF)
+
+
+def total(exporter: Exporter, comm: str, expected: int) -> float:
+    return sum(exporter.calls(comm, expected).values())
+
+
+def log_of(exporter: Exporter) -> str:
+    return "\n".join(exporter.process.lines())
+
+
+def test_kill_and_restart_lose_nothing(pins: Path, tmp_path: Path) -> None:
+    """Of calls without pause from two processes none is lost over 20 times kill -9."""
+    made: Counter[str] = Counter()
+    done = Event()
+
+    def call_on(comm: str) -> None:
+        while not done.is_set():
+            caller.make(tmp_path, failing(comm, 500))
+            made[comm] += 500
+
+    arguments = (LISTEN, f"--bpf.pin={pins}")
+    callers = [Thread(target=call_on, args=(f"{COMM}-{n}",)) for n in "ab"]
+    for restart in range(RESTARTS + 1):
+        with serving(tmp_path / f"{restart}.log", *arguments) as exporter:
+            if not restart:
+                for each in callers:
+                    each.start()
+            assert bool(restart) == ("adopted" in log_of(exporter))
+            exporter.get()
+            exporter.stop(signal.SIGKILL)
+    done.set()
+    for each in callers:
+        each.join()
+
+    with serving(tmp_path / "last.log", *arguments) as exporter:
+        assert min(made.values()) > 1000
+        assert made == {comm: total(exporter, comm, n) for comm, n in made.items()}
+
+
+def test_second_exporter_is_refused(pins: Path, tmp_path: Path) -> None:
+    """Two exporters cannot share pins: the second says so and ends with status 1."""
+    arguments = (LISTEN, f"--bpf.pin={pins}")
+    with serving(tmp_path / "first.log", *arguments):
+        second = subprocess.run([SCRIPT, *arguments], capture_output=True, check=False)
+
+    assert 1 == second.returncode
+    assert f"another exporter uses the pins in {pins}".encode() in second.stderr
+
+
+def test_other_programs_replace_the_pinned(pins: Path, tmp_path: Path) -> None:
+    """With other settings new programs count, and the old ones are gone."""
+    for size in (64, 128):
+        arguments = (LISTEN, f"--bpf.pin={pins}", f"--bpf.max-entries={size}")
+        with serving(tmp_path / f"{size}.log", *arguments) as exporter:
+            caller.make(tmp_path, failing(COMM, 23))
+            assert 23 == total(exporter, COMM, 23)
+            log = log_of(exporter)
+            assert (size == 128) == ("replaced pinned programs" in log)
+            assert "adopted" not in log
+        assert 1 == len(list(pins.iterdir()))
+
+
+def test_pins_are_their_owners_alone(pins: Path, tmp_path: Path) -> None:
+    """Nobody else can list, read or remove what is pinned."""
+    with serving(tmp_path / "exporter.log", LISTEN, f"--bpf.pin={pins}"):
+        pass
+    for path in (pins, *pins.rglob("*")):
+        assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
+
+
+def test_start_by_adopting_needs_no_compiler(pins: Path, tmp_path: Path) -> None:
+    """The second start runs no child, so it needs neither bcc nor LLVM."""
+    arguments = (LISTEN, f"--bpf.pin={pins}")
+    with serving(tmp_path / "first.log", *arguments):
+        pass
+    traced = ["strace", "-D", "-f", "-e", "trace=execve", "-o", f"{tmp_path}/trace"]
+    with serving(tmp_path / "second.log", *arguments, prefix=traced) as exporter:
+        assert 200 == exporter.get("/-/ready").status
+    trace = (tmp_path / "trace").read_text()
+    assert "execve(" in trace
+    assert "exporter.probes" not in trace
+
+
+def test_unpin(pins: Path, tmp_path: Path) -> None:
+    """Unpinning stops the counting: the next exporter begins at nothing."""
+    arguments = (LISTEN, f"--bpf.pin={pins}")
+    with serving(tmp_path / "first.log", *arguments):
+        caller.make(tmp_path, failing(COMM, 29))
+    command = [str(SCRIPT), f"--bpf.pin={pins}", "unpin"]
+    said = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    assert f"removed 1 set(s) of pinned programs from {pins}\n" == said
+    assert [] == list(pins.iterdir())
+
+    with serving(tmp_path / "second.log", *arguments) as exporter:
+        caller.make(tmp_path, failing(COMM, 31))
+        assert 31 == total(exporter, COMM, 31)
+
+
+def test_a_folder_that_is_in_no_bpffs(tmp_path: Path) -> None:
+    """Pins in an ordinary folder are refused, with what to do."""
+    command = [str(SCRIPT), LISTEN, f"--bpf.pin={tmp_path}"]
+    done = subprocess.run(command, capture_output=True, check=False)
+
+    assert 1 == done.returncode
+    assert b"is in no bpffs. Mount one (mount -t bpf bpf /sys/fs/bpf)" in done.stderr
+
+
+def test_unpin_without_a_directory() -> None:
+    """Without it, unpin says which flag it needs, with the status of bad usage."""
+    done = subprocess.run([SCRIPT, "unpin"], capture_output=True, check=False)
+
+    assert 2 == done.returncode
+    assert b"unpin needs --bpf.pin=DIR" in done.stderr
