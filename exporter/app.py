@@ -52,10 +52,10 @@ def serve(options: Options) -> None:
         sockets = web.listen(options.get("web.listen_address", [":10301"]))
         for each in sockets:
             stack.enter_context(each)
+        door = open_door(options.get("web.config.file"), stack)
         user = find_user(options["run.user"]) if options["run.user"] else None
         loaded = load(options, stack)
-        give_up_privileges(options, user)  # a thread that runs by now would keep them
-        door = open_door(options.get("web.config.file"), stack)
+        give_up_privileges(options, user)
         site = Site(
             registry=build_registry(build_collectors(loaded, options, stack)),
             telemetry_path=options["web.telemetry_path"],

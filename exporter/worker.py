@@ -20,16 +20,19 @@ class Worker:
     A thread for what would hold up an event loop.
 
     It is a daemon, unlike those of a ThreadPoolExecutor: a call that hangs does not
-    keep the process from ending.
+    keep the process from ending. It starts with the first call, and so with the
+    privileges that the process has then.
     """
 
     def __init__(self, name: str) -> None:
-        """Start the thread *name*."""
+        """Call the thread *name*."""
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
-        Thread(target=self._work, name=name, daemon=True).start()
+        self._thread = Thread(target=self._work, name=name, daemon=True)
 
     def run(self, call: Callable[[], T]) -> asyncio.Future[T]:
         """Return what will be *call*'s result, or its exception."""
+        if not self._thread.is_alive():
+            self._thread.start()
         future: Future[T] = Future()
         self._calls.put((future, call))
         return asyncio.wrap_future(future)

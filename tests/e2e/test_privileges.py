@@ -50,6 +50,7 @@ def test_two_capabilities_are_enough(tmp_path: Path) -> None:
         assert_counts(exporter, tmp_path)
 
 
+PASSWORD_HASH = "$2b$04$7S4uzvyazkYBo0t2h0PQK.VD88FXAEiSzrKtArxgQWI/ip03L6u8i"
 SCAN_ONLY = 1 << 2 | 1 << 19
 """CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, capability.h."""
 
@@ -122,3 +123,13 @@ def test_a_user_that_there_is_not() -> None:
 
     assert 2 == done.returncode
     assert b"there is no user 'no-such-user' here" in done.stderr
+
+
+def test_no_thread_of_a_guarded_server_keeps_more(tmp_path: Path) -> None:
+    """Threads that check passwords have no more than the others."""
+    config = tmp_path / "web.yml"
+    config.write_text(f"basic_auth_users: {{scraper: {PASSWORD_HASH}}}\n")
+    arguments = (LISTEN, f"--web.config.file={config}")
+    with serving(tmp_path / "exporter.log", *arguments) as exporter:
+        assert 401 == exporter.get(headers={"Authorization": "Basic YTpi"}).status
+        assert {(SCAN_ONLY, SCAN_ONLY, 0, 0, 0, 1)} == privileges_of(exporter)

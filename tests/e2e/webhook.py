@@ -49,7 +49,8 @@ class Webhook:
             return [each for each in self.about(labels) if each.status == status]
 
         notices = poll(found, seconds=DEADLINE_SECONDS)
-        assert notices, f"no {status} {labels} in {self.notices}"
+        of_its_name = self.about({"alertname": labels["alertname"]})
+        assert notices, f"no {status} {labels} in {of_its_name}"
         return notices[0]
 
 
