@@ -58,7 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--hook",
         action="append",
-        help="test only this hook's rungs, with 'auto' for what is about the maps",
+        help="test only this hook's rungs; 'auto': what one hook proves for all",
     )
 
 
@@ -76,7 +76,7 @@ def pytest_collection_modifyitems(
     """
     Run last what leaves many keys behind: each later test reads them too.
 
-    With --hook, keep of "auto" what is about the maps, and of the rungs all else.
+    With --hook, keep of "auto" what one hook proves for all, of the rungs all else.
     """
     items.sort(key=lambda item: item.get_closest_marker("many_keys") is not None)
     if config.getoption("--hook"):

@@ -10,21 +10,27 @@ from .conftest import Caller, Counts
 from .strace import STRACE, parse_trace, trace
 
 
+ANY_HOOK = pytest.mark.any_hook
+
+
 @pytest.mark.parametrize(
     ("command", "at_least"),
     [
-        (["fatrace", "--seconds", "1"], 1),
+        pytest.param(["fatrace", "--seconds", "1"], 1, marks=ANY_HOOK),
         pytest.param(
-            *(["fatrace", "--seconds", "1", "--current-mount"], 1),
-            marks=pytest.mark.any_hook,
+            ["fatrace", "--seconds", "1", "--current-mount"], 1, marks=ANY_HOOK
         ),
         (["fsnotifywait", "--timeout", "1", "."], 1),
         pytest.param(
             ["fsnotifywait", "--timeout", "1", "--filesystem", "--event", "open", "."],
             1,
-            marks=pytest.mark.any_hook,
+            marks=ANY_HOOK,
         ),
-        (["stress-ng", "--fanotify", "1", "--fanotify-ops", "60"], 100),
+        pytest.param(
+            ["stress-ng", "--fanotify", "2", "--fanotify-ops", "300"],
+            100,
+            marks=ANY_HOOK,
+        ),
     ],
     ids=["fatrace", "fatrace-mount", "fsnotifywait", "fsnotifywait-fs", "stress-ng"],
 )

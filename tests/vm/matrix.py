@@ -12,7 +12,7 @@ from .verdicts import Kind, Verdict, failed, judge, not_run, parse_junit
 
 
 HOOKS = ("fentry", "kprobe", "tracepoint", "raw_tracepoint", "auto")
-SECONDS = 900
+SECONDS = 1200
 TIMED_OUT = (124, 137)  # timeout(1), where SIGTERM was enough and where not
 JUNIT, LOG = "tests.xml", "tests.log"
 NEWEST = Suite("trixie-backports", None)

@@ -17,12 +17,12 @@ PAGE_HEAD = """\
 Written by `make test-vm`; do not edit.
 
 Each row is one QEMU guest with a cloud kernel of Debian, each cell `tests/kernel` with
-that hook forced: on every way of using it that `exporter/hooks.py` has, and what is
-about the maps on *auto*. *Exact* means that every call which the tests made was
-counted, none twice and none under another key, or is in the number that the kernel
-says it let no program see: that happens where a kernel preempts itself and tasks
-compete for a CPU. *Compat* tests make 32-bit calls on a 64-bit kernel; on the
-tracepoint hook they assert that none of those is counted.
+that hook forced, on every way of using it that `exporter/hooks.py` has. What one hook
+proves for all, about the maps and more programs, runs on *auto*. *Exact* means that
+every call which the tests made was counted, none twice and none under another key, or
+is in the number that the kernel says it let no program see: that happens where a kernel
+preempts itself and tasks compete for a CPU. *Compat* tests make 32-bit calls on a
+64-bit kernel; on the tracepoint hook they assert that none of those is counted.
 
 """
 

@@ -73,7 +73,7 @@ ON_AUTO = '<properties><property name="hook" value="auto" /></properties>'
     ("status", "junit", "cell"),
     [
         (None, None, "FAILED: the guest ended too early, after 9 s: Kernel panic - x"),
-        (124, None, "FAILED: not done in 900 s"),
+        (124, None, "FAILED: not done in 1200 s"),
         (9, None, "FAILED: pytest wrote no result and ended with status 9"),
         (0, "<s />", "FAILED: pytest found no tests"),
         (
