@@ -41,5 +41,6 @@ def _files() -> Iterator[Path]:
         for name in ("hooks.py", "probes.py", "handover.py")
     )
     bcc = find_spec("bcc")
-    if bcc and bcc.origin:
-        yield Path(bcc.origin).with_name("version.py")
+    version = Path(bcc.origin).with_name("version.py") if bcc and bcc.origin else None
+    if version and version.is_file():
+        yield version
