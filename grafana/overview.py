@@ -114,7 +114,7 @@ def limits() -> Builder[Panel]:
         {
             "marks of a user": or_zero(most(USER_MARKS), SCANNED),
             "groups of a user": or_zero(most(USER_GROUPS), SCANNED),
-            "keys of the exporter": most(MAP_KEYS),
+            "map of the exporter": most(MAP_KEYS),
         },
         levels={NEAR: YELLOW, 0.95: RED},
     )

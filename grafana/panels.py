@@ -21,6 +21,8 @@ from grafana_foundation_sdk.models import units
 from grafana.look import GREEN, RED, About, Levels, dressed, thresholds, words
 
 
+BARS = 200
+"""What a panel has room for; counting new series is dear, so more would be slow."""
 ALERTS = "alerts above this"
 
 _LAST = common.ReduceDataOptions().calcs(["lastNotNull"])
@@ -58,6 +60,7 @@ def bars(
     """Return bars over time, one on the other: a lone one is seen, unlike a line."""
     return (
         _over_time(about, queries, unit)
+        .max_data_points(BARS)
         .draw_style(looks.GraphDrawStyle.BARS)
         .fill_opacity(80)
         .stacking(common.StackingConfig().mode(looks.StackingMode.NORMAL))

@@ -26,7 +26,8 @@ ONLY_THIS_CALLER = (
 WIDTHS = {
     **dict.fromkeys(("Action", "Object", "Class"), 90),
     **dict.fromkeys(("Calls", "Refused", "Attached", "Off", "Up for"), 80),
-    **dict.fromkeys(("Caller", "Program"), 140),
+    **dict.fromkeys(("Version", "bcc", "Python"), 70),
+    **dict.fromkeys(("Caller", "Program", "Counts"), 140),
     "Host": 170,
 }
 """Of columns, in pixels; the others share what is left, so that names of bits fit."""

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,11 +15,6 @@ from tests.e2e.prometheus_server import Prometheus
 from tests.e2e.serving import request
 
 
-ANYTHING = {
-    each["name"]: each["allValue"]
-    for each in json.loads(PATH.read_text())["templating"]["list"]
-    if each.get("allValue")
-}
 STEP_SECONDS = 1
 RATE_SECONDS = 4
 """$__rate_interval: four scrapes, which here are a second apart."""
@@ -122,11 +117,12 @@ class View:
 def opened(prometheus: Prometheus, seconds: int, end: float, **chosen: str) -> View:
     """Look at the last *seconds* until *end*, with all of what is not *chosen*."""
     view = View(prometheus, seconds, end, {})
-    for name, query in choices().items():
-        value = chosen.get(name) or ANYTHING.get(name)
-        if not value:
-            value = _alternatives(view.values(query))
-        view = View(prometheus, seconds, end, {**view.variables, name: value})
+    for variable in document()["templating"]["list"]:
+        if variable["type"] == "query":
+            name, query = variable["name"], variable["query"]["query"]
+            value = chosen.get(name) or variable.get("allValue")
+            value = value or _alternatives(view.values(query))
+            view = replace(view, variables={**view.variables, name: value})
     return view
 
 
