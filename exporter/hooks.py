@@ -45,7 +45,6 @@ class Rung:
         hooks: what it attaches, in this order.
         compat: whether it sees 32-bit compat calls.
         taxes: whether every system call of the host gets slower.
-        tracefs: whether attaching reads it.
     """
 
     hook: str
@@ -53,7 +52,6 @@ class Rung:
     hooks: tuple[Hook, ...]
     compat: bool = True
     taxes: bool = False
-    tracefs: bool = False
 
     @property
     def name(self) -> str:
@@ -160,7 +158,6 @@ LADDER: Final = (
         _SYS_EXITS,
         compat=False,
         taxes=True,
-        tracefs=True,
     ),
     Rung(
         "tracepoint",
@@ -168,7 +165,6 @@ LADDER: Final = (
         _SYS_ENTERS + _SYS_EXITS,
         compat=False,
         taxes=True,
-        tracefs=True,
     ),
     Rung(
         "raw_tracepoint",

@@ -15,6 +15,7 @@ import struct
 from pathlib import Path
 
 from exporter.bpf_syscall import PERF_EVENT_OPEN, bpf, call
+from exporter.errors import LoadError
 from exporter.tracefs import TRACEFS
 
 
@@ -31,6 +32,17 @@ MISSED_OFFSET = 48
 """Of perf_event.kprobe.missed in struct bpf_link_info, include/uapi/linux/bpf.h."""
 
 KPROBE = Path("/sys/bus/event_source/devices/kprobe")
+
+
+def need_kprobes() -> None:
+    """
+    Look for the kernel's kprobes.
+
+    Raises:
+        LoadError: it has none.
+    """
+    if not KPROBE.exists():
+        raise LoadError(f"this kernel has no kprobes: {KPROBE} does not exist")
 
 
 def link_kretprobe(program: int, function: str) -> int:

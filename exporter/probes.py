@@ -9,6 +9,7 @@ when it exits. The probes stay: the parent holds their descriptors.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import re
 import socket
@@ -25,7 +26,7 @@ from exporter import handover
 from exporter.errors import LoadError
 from exporter.handover import Layout, Loaded, Probe
 from exporter.hooks import COMPAT_MARK, LADDER, Hook, Rung
-from exporter.perf_links import link_kretprobe, link_tracepoint
+from exporter.perf_links import link_kretprobe, link_tracepoint, need_kprobes
 from exporter.procfs import read_capabilities
 from exporter.sources import bpf_folder
 from exporter.tracefs import need_tracefs
@@ -76,21 +77,36 @@ ATTACH: Mapping[str, Callable[[Any, str, str], int]] = {
 }
 """By hook: attach a function to a target, return what keeps it there."""
 
+NEEDS: Mapping[str, Callable[[], None]] = {
+    "kprobe": need_kprobes,
+    "tracepoint": need_tracefs,
+}
+"""By hook: what must be there, looked for before a program is compiled."""
+
+NOT_PERMITTED = os.strerror(errno.EPERM)
+
 
 def load(rungs: Sequence[Rung], max_entries: int, *, container: bool) -> Loaded:
     """
     Attach by the first of *rungs* that works.
+
+    What EPERM forbids to one it forbids to all of its hook, so those are not compiled.
 
     Raises:
         LoadError: none works; each one's reason, and what to do.
     """
     bcc = _import_bcc()
     reasons: dict[str, LoadError] = {}
+    forbidden: dict[str, LoadError] = {}
     for rung in rungs:
         try:
+            if rung.hook in forbidden:
+                raise forbidden[rung.hook]
             loaded = _attach(bcc, rung, max_entries, container=container)
         except LoadError as error:
             reasons[rung.name] = error
+            if NOT_PERMITTED in error.why:
+                forbidden[rung.hook] = error
         else:
             whys = {name: error.why for name, error in reasons.items()}
             return replace(loaded, reasons=whys)
@@ -119,8 +135,8 @@ def _advice() -> str:
 
 
 def _attach(bcc: Any, rung: Rung, max_entries: int, *, container: bool) -> Loaded:
-    if rung.tracefs:
-        need_tracefs()
+    if rung.hook in NEEDS:
+        NEEDS[rung.hook]()
     flags = [f"-D{rung.macro}", f"-DMAX_ENTRIES={max_entries}"]
     flags.append(f"-DCOMPAT_WORD_OFFSET={_compat_word_offset()}")
     if container:

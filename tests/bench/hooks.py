@@ -158,8 +158,7 @@ def bare(caller: list[str]) -> dict[str, float]:
 
 def empty(rung: Rung, caller: list[str]) -> dict[str, float]:
     """Time the calls with programs that only return."""
-    if rung.tracefs:
-        need_tracefs()
+    need_tracefs()
     hooks = [hook for hook in rung.hooks if hook.probe == "fanotify_mark"]
     functions = dict.fromkeys(hook.function for hook in hooks)
     text = "".join(

@@ -269,7 +269,7 @@ def no_descriptors() -> Iterator[None]:
     with ExitStack() as opened:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most + 1, hard))
         opened.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
-        with pytest.raises(OSError, match="Too many open files"):
+        with suppress(OSError):  # EMFILE
             while True:
                 opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))
         yield
