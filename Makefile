@@ -67,6 +67,10 @@ C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 bench: .venv/test .cache/bench-packages ## what a scrape and a probe cost, as root
 	$(SUDO) $(PYTHON) -m tests.bench
 
+.PHONY: soak
+soak: .venv/test ## half an hour of scrapes, flood, churn and bad clients, as root
+	$(SUDO) $(PYTHON) -m tests.bench.soak $(ARGS)
+
 .PHONY: golden
 golden: .venv/test ## rewrite the golden exposition; review the difference
 	$(PYTHON) -m pytest tests/unit -q --update-golden
