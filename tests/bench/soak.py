@@ -139,7 +139,15 @@ def flood(folder: Path) -> Iterator[None]:
     progress = folder / "progress"
     progress.write_bytes(bytes(mmap.PAGESIZE))
     progress.chmod(0o666)
-    command = [program(NATIVE), FLOOD, "1", "/", "native", "fanotify_mark", progress]
+    command: list[str | Path] = [
+        program(NATIVE),
+        FLOOD,
+        "1",
+        "/",
+        "native",
+        "fanotify_mark",
+        progress,
+    ]
     process = subprocess.Popen(
         ["nice", *as_user(NOBODY), *command],
         stdin=subprocess.PIPE,
