@@ -73,24 +73,32 @@ class Cgroups:
 
 
 def walk(root: Path) -> Iterator[tuple[int, str]]:
-    """Yield the id and the path of each cgroup below *root*, which itself is "/"."""
+    """
+    Yield the id and the path of each cgroup below *root*, which itself is "/".
+
+    Whoever a cgroup is delegated to chooses what is below it: any bytes as names, any
+    depth, and folders that refuse to be listed.
+    """
     yield root.stat().st_ino, "/"
-    yield from _walk(os.fspath(root), "")
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        for number, name in _children(f"{root}{folder}"):
+            path = f"{folder}/{name}"
+            yield number, os.fsencode(path).decode(errors="backslashreplace")
+            folders.append(path)
 
 
-def _walk(folder: str, path: str) -> Iterator[tuple[int, str]]:
+def _children(folder: str) -> list[tuple[int, str]]:
     try:
         with os.scandir(folder) as entries:
-            children = [
+            return [
                 (entry.inode(), entry.name)
                 for entry in entries
                 if entry.is_dir(follow_symlinks=False)
             ]
-    except FileNotFoundError:  # removed meanwhile
-        return
-    for number, name in children:
-        yield number, f"{path}/{name}"
-        yield from _walk(f"{folder}/{name}", f"{path}/{name}")
+    except OSError:  # removed meanwhile, refused, or its path is too long
+        return []
 
 
 def container_id(path: str) -> str:

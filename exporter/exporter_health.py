@@ -65,10 +65,15 @@ class ExporterHealthCollector:
             "Calls that a probe saw or missed without counting them by key.",
             labels=("probe", "reason"),
         )
+        yield GaugeMetricFamily(
+            "fanotify_exporter_counting_start_time_seconds",
+            "When the programs began to count, since unix epoch in seconds; "
+            "with --bpf.pin that may be before the exporter started.",
+        )
 
     def collect(self) -> Iterator[Family]:
         """Yield the families as they are now."""
-        info, attached, entries, max_entries, lost = self.describe()
+        info, attached, entries, max_entries, lost, began = self.describe()
         info.add_metric(self._build, 1)
         for probe in self._loaded.probes:
             attached.add_metric((probe.name, probe.hook), probe.attached)
@@ -78,4 +83,5 @@ class ExporterHealthCollector:
             max_entries.add_metric((usage.map,), usage.max_entries)
         for each in snapshot.lost:
             lost.add_metric((each.probe, each.reason), each.count)
-        yield from (info, attached, entries, max_entries, lost)
+        began.add_metric((), snapshot.since)
+        yield from (info, attached, entries, max_entries, lost, began)

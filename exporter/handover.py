@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
@@ -59,6 +60,7 @@ class Loaded:
         taxes: whether every system call of the host gets slower.
         bcc: version of bcc that compiled them.
         llvm: version of LLVM that bcc compiled with, or "unknown".
+        began: when they began to count, seconds after the boot.
     """
 
     hook: str
@@ -72,6 +74,9 @@ class Loaded:
     llvm: str
     reasons: Mapping[str, str] = field(default_factory=dict)
     fds: Mapping[str, int] = field(default_factory=dict)
+    began: float = field(
+        default_factory=lambda: time.clock_gettime(time.CLOCK_BOOTTIME)
+    )
 
 
 def send(channel: socket.socket, loaded: Loaded) -> None:

@@ -149,8 +149,8 @@ class Maps:
         any_syscall = loaded.hook == "raw_tracepoint"
         self._missed = "recursion_any_syscall" if any_syscall else "recursion"
         self._creators = SharedArray(loaded.fds["creators"], loaded.layouts["creators"])
-        self._since = time.time()
-        self._booted = self._since - time.clock_gettime(time.CLOCK_BOOTTIME)
+        self._booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        self._since = self._booted + loaded.began
 
     def read(self) -> Snapshot:
         """Read each map once."""

@@ -52,6 +52,7 @@ FAMILIES = {
         "the kernel's account of the probe's BPF link",
         "5.10; `recursion`: 5.12, with tracepoint or kprobe 6.7; `nmissed`: 6.7",
     ),
+    "fanotify_exporter_counting_start_time_seconds": ITSELF,
     "fanotify_exporter_collector_success": ITSELF,
     "fanotify_exporter_collector_duration_seconds": ITSELF,
     "fanotify_exporter_series": ITSELF,

@@ -17,7 +17,7 @@ A case tells what Prometheus scraped from a host and when the alert fires, in mi
     told: what the alert says `at` a minute, text and labels in full.
 
 Each host also has what every target gives, up, and what every exporter gives,
-process_start_time_seconds and two collectors that work, unless the case gives it.
+fanotify_exporter_counting_start_time_seconds and two collectors that work, unless the case gives it.
 Cases without `told` share one Prometheus: each is a job of its own, and its hosts are
 called like the others'.
 """
@@ -228,7 +228,7 @@ def health(host: str, case: Case) -> dict[str, Steps]:
     of = f'job="{case.job}",instance="{host}"'
     success = "fanotify_exporter_collector_success"
     return {
-        f"process_start_time_seconds{{{of}}}": {
+        f"fanotify_exporter_counting_start_time_seconds{{{of}}}": {
             max(0, start): start * seconds for start in case.starts
         },
         f'{success}{{{of},collector="mark_calls"}}': {first: 1},

@@ -93,6 +93,17 @@ def test_thresholds_have_one_place() -> None:
     assert "fanotify_threshold" not in shipped.RECORDING.read_text()
 
 
+def test_each_threshold_is_missed() -> None:
+    """FanotifySettingsMissing wants as many as the settings have."""
+    settings = [rule for rule in shipped.records() if THRESHOLD.match(rule.name)]
+    [expression] = [
+        alert.expression
+        for alert in shipped.alerts()
+        if alert.name == "FanotifySettingsMissing"
+    ]
+    assert f"< {len(settings)}" == expression.strip()[-3:]
+
+
 def test_records_are_named_by_level_metric_and_operation() -> None:
     """Only the lists of programs are no measurement, and have a plain name."""
     names = {record.name for record in shipped.records()}

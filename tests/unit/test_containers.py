@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
 
 from exporter import containers
-from exporter.containers import Cgroups, container_id
+from exporter.containers import Cgroups, container_id, walk
 
 
 ID = "0123456789abcdef" * 4
@@ -82,6 +85,35 @@ def test_names(root: Path) -> None:
     assert (f"/docker/{ID}", ID) == cgroups(number(root / f"docker/{ID}"))
     procs = number(root / "cgroup.procs")
     assert (f"[unknown: {procs}]", "") == cgroups(procs)
+
+
+def test_names_of_any_bytes(root: Path) -> None:
+    """A name that is not UTF-8 becomes text that a scrape can carry."""
+    folder = root / os.fsdecode(b"caf\xe9 \xc3\xa9\\x2d")
+    folder.mkdir()
+    cgroups = Cgroups(root)
+    cgroups.walk()
+    assert ("/caf\\xe9 \u00e9\\x2d", "") == cgroups(number(folder))
+
+
+@pytest.fixture
+def depth(root: Path) -> Iterator[int]:
+    """Make so many folders, one in the other; pytest could not remove them."""
+    depth = 2500
+    with chdir(root):
+        for _ in range(depth):
+            Path("d").mkdir()
+            os.chdir("d")
+        yield depth
+        for _ in range(depth):
+            os.chdir("..")
+            Path("d").rmdir()
+
+
+def test_deep_folders(root: Path, depth: int) -> None:
+    """Folders deeper than Python's stack and the kernel's paths fail no walk."""
+    deepest = max(path.count("/d") for _, path in walk(root))
+    assert sys.getrecursionlimit() < deepest < depth
 
 
 def test_gone_container_keeps_its_name(root: Path) -> None:

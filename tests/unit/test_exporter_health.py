@@ -89,6 +89,12 @@ def test_lost_calls_have_a_reason(families: dict[str, Metric]) -> None:
     ] == rows(lost)
 
 
+def test_when_counting_began(families: dict[str, Metric]) -> None:
+    """It is the programs' time, not this process's."""
+    family = families["fanotify_exporter_counting_start_time_seconds"]
+    assert [({}, 1.0)] == rows(family)
+
+
 def test_describes_what_it_collects() -> None:
     """The families that are described are those that are collected."""
     collector = ExporterHealthCollector(LOADED, lambda: SNAPSHOT)
