@@ -3,7 +3,7 @@ PYTHON  := .venv/bin/python
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 
 RUN_PACKAGES  := python3 python3-venv python3-bpfcc
-TEST_PACKAGES := busybox-static clang-format fatrace gcc inotify-tools libc6-dev openssl prometheus prometheus-alertmanager strace stress-ng \
+TEST_PACKAGES := busybox-static clang-format fatrace gcc inotify-tools libc6-dev openssl prometheus prometheus-alertmanager strace stress-ng systemd \
 	$(if $(filter x86_64,$(shell uname -m)),gcc-multilib)
 BENCH_PACKAGES := bpftrace gcc libc6-dev
 BCC_PACKAGES  := mmdebstrap debian-archive-keyring
