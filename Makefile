@@ -43,6 +43,10 @@ test-e2e: .venv/test ## the installed program under a real Prometheus and Alertm
 test-vm: .venv/test .cache/vm-packages ## the kernel tests on other kernels, in QEMU; ARGS="--kernel 5.10 ..."
 	$(SUDO) $(PYTHON) -m tests.vm $(or $(ARGS),--arch all --write-docs)
 
+.PHONY: test-systemd
+test-systemd: .venv/test .cache/vm-packages ## the units under systemd as PID 1, in QEMU; ARGS="--kernel 6.1"
+	$(SUDO) $(PYTHON) -m tests.systemd $(ARGS)
+
 .PHONY: test-bcc
 test-bcc: .venv/test .cache/bcc-packages ## the loader with other versions of bcc, in chroots
 	$(SUDO) $(PYTHON) -m tests.bcc

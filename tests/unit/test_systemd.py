@@ -114,7 +114,7 @@ def pass_to_child(*sockets: socket.socket, pid: str = "$$") -> tuple[int, str]:
     moved = [os.dup(each.fileno()) for each in sockets]
     places = "".join(f" {3 + n}<&{fd}" for n, fd in enumerate(moved))
     script = f'LISTEN_FDS={len(moved)} LISTEN_PID={pid} exec "$@"{places}'
-    command = ["bash", "-c", script, "bash", sys.executable, PASSED]
+    command = ["bash", "-c", script, "bash", sys.executable, str(PASSED)]
     done = subprocess.run(
         command, pass_fds=moved, capture_output=True, text=True, check=False
     )
