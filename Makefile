@@ -3,7 +3,7 @@ PYTHON  := .venv/bin/python
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 
 RUN_PACKAGES  := python3 python3-venv python3-bpfcc
-TEST_PACKAGES := busybox-static clang-format fatrace gcc inotify-tools libc6-dev openssl prometheus prometheus-alertmanager strace stress-ng \
+TEST_PACKAGES := busybox-static clang-format fatrace gcc inotify-tools libc6-dev openssl prometheus prometheus-alertmanager strace stress-ng systemd \
 	$(if $(filter x86_64,$(shell uname -m)),gcc-multilib)
 BENCH_PACKAGES := bpftrace gcc libc6-dev
 BCC_PACKAGES  := mmdebstrap debian-archive-keyring
@@ -42,6 +42,10 @@ test-e2e: .venv/test ## the installed program under a real Prometheus and Alertm
 .PHONY: test-vm
 test-vm: .venv/test .cache/vm-packages ## the kernel tests on other kernels, in QEMU; ARGS="--kernel 5.10 ..."
 	$(SUDO) $(PYTHON) -m tests.vm $(or $(ARGS),--arch all --write-docs)
+
+.PHONY: test-systemd
+test-systemd: .venv/test .cache/vm-packages ## the units under systemd as PID 1, in QEMU; ARGS="--kernel 6.1"
+	$(SUDO) $(PYTHON) -m tests.systemd $(ARGS)
 
 .PHONY: test-bcc
 test-bcc: .venv/test .cache/bcc-packages ## the loader with other versions of bcc, in chroots

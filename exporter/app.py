@@ -31,6 +31,7 @@ from exporter.registry import Collector, build_registry
 from exporter.series import Labelling
 from exporter.sharing import SHARE_SECONDS
 from exporter.sources import identity
+from exporter.systemd import Supervisor, passed_sockets
 
 
 if TYPE_CHECKING:
@@ -49,7 +50,10 @@ def serve(options: Options) -> None:
     """Attach, then answer scrapes until a signal says stop."""
     logs.setup(options["log.level"], options["log.format"])
     with ExitStack() as stack:
-        sockets = web.listen(options.get("web.listen_address", [":10301"]))
+        if options["web.systemd_socket"]:
+            sockets = passed_sockets(os.environ)
+        else:
+            sockets = web.listen(options.get("web.listen_address", [":10301"]))
         for each in sockets:
             stack.enter_context(each)
         door = open_door(options.get("web.config.file"), stack)
@@ -64,7 +68,9 @@ def serve(options: Options) -> None:
         # What exists now stays: no later garbage collection need look at it.
         gc.freeze()
         log_limits(loaded)
-        asyncio.run(web.serve(site, sockets, partial(log_start, loaded), door))
+        supervisor = Supervisor(os.environ)
+        started = partial(tell_start, loaded, supervisor)
+        asyncio.run(web.serve(site, sockets, started, door, supervisor))
 
 
 def open_door(path: Path | None, stack: ExitStack) -> Door | None:
@@ -170,8 +176,13 @@ def log_limits(loaded: Loaded) -> None:
         log.warning("this hook slows every system call of the host", extra=hook)
 
 
-def log_start(loaded: Loaded, addresses: Sequence[str]) -> None:
-    """Log that scrapes are answered, where, and by what."""
+def tell_start(
+    loaded: Loaded, supervisor: Supervisor, addresses: Sequence[str]
+) -> None:
+    """Tell log and supervisor that scrapes are answered, where, and by what."""
+    listening = ", ".join(addresses)
+    status = f"STATUS=Counting by {loaded.hook}, listening on {listening}"
+    supervisor.tell("READY=1", status)
     log.info(
         "listening",
         extra={

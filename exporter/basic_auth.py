@@ -7,7 +7,7 @@ import re
 import secrets
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from functools import partial
 from hashlib import blake2b
 from http import HTTPStatus
@@ -39,9 +39,9 @@ class BasicAuth:
         self._worker = worker
         self._key = secrets.token_bytes()
         self._verified: dict[bytes, None] = {}
-        self._waiting: Counter[str] = Counter()
+        self._waiting: Counter[Hashable] = Counter()
 
-    async def admit(self, authorization: str, client: str) -> HTTPStatus:
+    async def admit(self, authorization: str, client: Hashable) -> HTTPStatus:
         """
         Return OK for a right Authorization header of *client*'s.
 

@@ -42,6 +42,8 @@ RESET = struct.pack("ii", 1, 0)
 """struct linger: close(2) drops what is not sent, and says so; socket(7)."""
 IPV6_SITE_BYTES = 8
 """A /64, which one host may have all to itself."""
+IPV4_MAPPED = bytes(10) + b"\xff\xff"
+"""What comes before an IPv4 address on a socket of both families; ipv6(7)."""
 
 Contexts = Callable[[], SSLContext | None]
 """What gives the TLS settings of a new connection, None for none."""
@@ -236,4 +238,7 @@ def site_of(host: str) -> bytes:
     """Return an IPv4 address, or the /64 of an IPv6 address."""
     if ":" not in host:
         return socket.inet_pton(socket.AF_INET, host)
-    return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])[:IPV6_SITE_BYTES]
+    address = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+    if address.startswith(IPV4_MAPPED):
+        return address.removeprefix(IPV4_MAPPED)
+    return address[:IPV6_SITE_BYTES]

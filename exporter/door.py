@@ -12,6 +12,7 @@ from pathlib import Path
 from ssl import SSLContext
 
 from exporter.basic_auth import BasicAuth
+from exporter.connections import site_of
 from exporter.errors import ConfigError
 from exporter.tls import server_context
 from exporter.web_config import CLIENT_AUTH, PEMS, Tls, WebConfig, parse_web_config
@@ -78,7 +79,7 @@ class Door:
         self, context: SSLContext | None, authorization: str, client: str
     ) -> HTTPStatus:
         """
-        Return OK to answer a request that came over a connection with *context*.
+        Return OK to answer a request from *client*, over a connection with *context*.
 
         Else what to answer instead; MISDIRECTED_REQUEST if another connection is
         needed, because this one was made under settings that no longer hold.
@@ -89,7 +90,7 @@ class Door:
         if self._broken:
             return HTTPStatus.INTERNAL_SERVER_ERROR
         if auth := self._access.auth:
-            return await auth.admit(authorization, client)
+            return await auth.admit(authorization, site_of(client))
         return HTTPStatus.OK
 
     def stop(self) -> None:

@@ -105,12 +105,19 @@ def build_parser() -> Parser:
         allow_abbrev=False,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument(
+    addresses = parser.add_mutually_exclusive_group()
+    addresses.add_argument(
         "--web.listen-address",
         action="append",
         metavar="[HOST]:PORT",
         help="address to listen on; repeatable (default: :10301)",
         default=argparse.SUPPRESS,
+    )
+    addresses.add_argument(
+        "--web.systemd-socket",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="serve on the sockets that systemd passes, not on addresses",
     )
     parser.add_argument(
         "--web.telemetry-path",

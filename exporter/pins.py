@@ -14,6 +14,7 @@ import mmap
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ from exporter.procfs import read_mounted
 
 DESCRIPTION = "description"
 DESCRIPTION_BYTES = 1 << 16
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ def locked(directory: Path) -> Iterator[None]:
     Make *directory*, for its owner alone, and hold it against a second exporter.
 
     Raises:
-        PinError: it is in no bpffs, cannot be made, or is held.
+        PinError: it is in no bpffs, cannot be made, is not ours alone, or is held.
     """
     if not any(directory.resolve().is_relative_to(m) for m in read_mounted("bpf")):
         raise PinError(
@@ -46,10 +48,11 @@ def locked(directory: Path) -> Iterator[None]:
         )
     try:
         directory.mkdir(mode=0o700, exist_ok=True)
-        held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
         raise PinError(f"cannot use {directory} for pins: {error.strerror}") from error
     try:
+        _need_own(directory, os.fstat(held))
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
@@ -59,6 +62,15 @@ def locked(directory: Path) -> Iterator[None]:
         ) from None
     finally:
         os.close(held)
+
+
+def _need_own(directory: Path, status: os.stat_result) -> None:
+    """Refuse a folder that someone else made: who may write to it can unpin."""
+    if status.st_uid != os.geteuid() or status.st_mode & OTHERS:
+        raise PinError(
+            f"{directory} belongs to another user or lets others in. Remove it, or "
+            "name a folder that is not there yet"
+        )
 
 
 def adopt_or_load(directory: Path, identity: str, load: Callable[[], Loaded]) -> Loaded:

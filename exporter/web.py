@@ -17,6 +17,7 @@ from exporter.connections import Connections
 from exporter.errors import ListenError, UsageError
 from exporter.pages import Site, application
 from exporter.sharing import Shared
+from exporter.systemd import Supervisor
 from exporter.worker import Worker
 
 
@@ -76,12 +77,15 @@ async def serve(
     sockets: Sequence[socket.socket],
     started: Callable[[Sequence[str]], None],
     door: Door | None = None,
+    supervisor: Supervisor | None = None,
 ) -> None:
     """
     Serve *site* on *sockets* to whom *door* lets in, until SIGTERM or SIGINT.
 
-    *started* is told the addresses once both requests and signals are answered.
+    *started* is told the addresses once both requests and signals are answered. The
+    *supervisor*'s watchdog hears from us while both the loop and scrapes go on.
     """
+    supervisor = supervisor or Supervisor({})
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -94,9 +98,16 @@ async def serve(
     for each in sockets:
         connections.accept_on(each)
     started([address(each) for each in sockets])
+    awake = asyncio.create_task(supervisor.keep_awake(lambda: worker.run(_nothing)))
     await stop.wait()
+    supervisor.tell("STOPPING=1")
+    awake.cancel()
     await connections.close()
     worker.stop()
+
+
+def _nothing() -> None:
+    """Stand in the scrapes' queue."""
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

@@ -21,11 +21,13 @@ WITH_TRACEFS = (
 )
 """tracefs is mounted, for this command only if the host has none."""
 
-WITHOUT_TRACEFS = (
-    *PRIVATE_MOUNTS,
-    f'mount -t tmpfs tmpfs {TRACEFS}; exec "$@"',
-    "sh",
-)
+HIDE_TRACEFS = f"""\
+while mountpoint -q {TRACEFS}; do umount --lazy {TRACEFS}; done
+mount -t tmpfs tmpfs {TRACEFS}
+exec "$@"
+"""
+
+WITHOUT_TRACEFS = (*PRIVATE_MOUNTS, HIDE_TRACEFS, "sh")
 """An empty folder is where tracefs may be on the host."""
 
 

@@ -71,6 +71,7 @@ def running(
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Iterator[Running]:
     """Start *command*; at the end kill it, if it still runs, and print its log."""
     with log.open("wb") as output:
@@ -81,6 +82,7 @@ def running(
             stderr=output,
             env=environment(env),
             cwd=cwd,
+            pass_fds=pass_fds,
         )
     try:
         yield Running(process, log)

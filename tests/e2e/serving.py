@@ -138,6 +138,7 @@ def serving(
     prefix: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Iterator[Exporter]:
     """
     Start an exporter and wait until it says where it listens.
@@ -149,9 +150,10 @@ def serving(
         prefix: a command that runs it, such as setpriv; it must exec.
         env: variables to add to its environment.
         cwd: where it runs.
+        pass_fds: descriptors for it to have.
     """
     command: list[str | Path] = [*prefix, script, *(arguments or (LISTEN,))]
-    with running(command, log, env=env, cwd=cwd) as process:
+    with running(command, log, env=env, cwd=cwd, pass_fds=pass_fds) as process:
         line = process.line("listening")
         found = re.search(r'\baddress(?:=|": )"?([^\s"]+)', line)
         assert found, line

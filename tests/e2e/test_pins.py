@@ -112,6 +112,21 @@ def test_pins_are_their_owners_alone(pins: Path, tmp_path: Path) -> None:
         assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
 
 
+@pytest.mark.parametrize(("owner", "mode"), [(65534, 0o700), (0, 0o770), (0, 0o701)])
+def test_a_folder_of_others(pins: Path, owner: int, mode: int) -> None:
+    """Who made the folder first could take the pins away, so it is not used."""
+    pins.mkdir()
+    pins.chmod(mode)
+    os.chown(pins, owner, 0)
+    command = [str(SCRIPT), LISTEN, f"--bpf.pin={pins}"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    os.chown(pins, 0, 0)
+    pins.chmod(0o700)
+
+    assert 1 == done.returncode
+    assert b"belongs to another user or lets others in" in done.stderr
+
+
 def test_start_by_adopting_needs_no_compiler(pins: Path, tmp_path: Path) -> None:
     """The second start runs no child, so it needs neither bcc nor LLVM."""
     arguments = (LISTEN, f"--bpf.pin={pins}")

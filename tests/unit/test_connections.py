@@ -236,6 +236,8 @@ def test_who_is_owed_an_answer_stays(monkeypatch: pytest.MonkeyPatch) -> None:
         ("2001:db8:0:1::1", "2001:db8:0:1:f:f:f:f", True),
         ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
         ("fe80::1%lo", "fe80::2%lo", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
     ],
 )
 def test_sites(one: str, other: str, same: bool) -> None:  # noqa: FBT001

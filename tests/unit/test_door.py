@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import shutil
 import ssl
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable
 from http.client import HTTPSConnection
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import TypeVar
 
 import pytest
 
+from exporter.basic_auth import MAX_WAITING
 from exporter.door import Door, read_file
 from tests.certificates import make_signed
 from tests.unit.test_connections import connect, is_served
@@ -171,6 +174,22 @@ def test_users(folder: Path, path: str) -> None:
         realm = answer.headers["Www-Authenticate"]
         assert 'Basic realm="fanotify-exporter"' == realm
     assert admitted.status == (404 if path == "/none" else 200)
+
+
+def test_a_guesser_with_many_addresses(folder: Path) -> None:
+    """All addresses of a /64, which one host may have, wait in one short queue."""
+    (folder / "web.yml").write_text(USERS % SECRET)
+    door = Door(folder / "web.yml")
+
+    async def guess() -> list[int]:
+        hosts = [f"2001:db8::{n:x}" for n in range(50)]
+        return await asyncio.gather(
+            *(door.admit(None, password(host), host) for host in hosts)
+        )
+
+    answers = asyncio.run(guess())
+    door.stop()
+    assert {401: MAX_WAITING, 429: 50 - MAX_WAITING} == Counter(answers)
 
 
 @pytest.mark.parametrize("method", ["POST", "OPTIONS", "TRACE", "BREW"])

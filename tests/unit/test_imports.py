@@ -28,7 +28,7 @@ LINE = (
     {"mark_calls", "init_calls", "groups", "limits", "exporter_health"},
     {"registry", "exposition"},
     # HTTP: what holds connections, what answers, and what binds the two.
-    {"worker", "web_config"},
+    {"worker", "web_config", "systemd"},
     {"sharing", "connections", "basic_auth", "tls"},
     {"door"},
     {"pages"},
@@ -140,10 +140,12 @@ def test_bcc_is_imported_when_loading_only() -> None:
 
 
 def test_sockets_are_where_they_belong() -> None:
-    """HTTP is in web and what it binds; the socket pair is of loader and child."""
+    """HTTP is in web and what it binds; the rest talks to one other process each."""
     of_http = {"connections", "pages", "web"}
     of_child = {"handover", "loader", "probes"}
-    assert importers_of("socket", "socketserver") <= of_http | of_child
+    of_systemd = {"systemd"}
+    importers = importers_of("socket", "socketserver")
+    assert importers <= of_http | of_child | of_systemd
     assert of_http == importers_of("tornado")
 
 

@@ -150,6 +150,19 @@ def test_child_is_told_what_to_load(loader_child: Child, tmp_path: Path) -> None
     assert "-I -m exporter.probes - fexit,fexit_read,fexit_wrappers 64 0\n" == arguments
 
 
+def test_child_has_no_descriptor_of_ours(loader_child: Child, tmp_path: Path) -> None:
+    """Of what we have open it gets its socket alone, also what others inherit."""
+    look = "import os; print(*filter(os.path.exists, map(str, os.listdir())))"
+    python = f'{sys.executable} -c "{look}" > {tmp_path}/fds'
+    loader_child(f"cd /proc/self/fd; echo $4 > {tmp_path}/channel; exec {python}")
+    ours = os.open(os.devnull, os.O_RDONLY)
+    os.set_inheritable(ours, True)  # noqa: FBT003
+    message()
+    os.close(ours)
+    channel = (tmp_path / "channel").read_text().strip()
+    assert {"0", "1", "2", channel} == set((tmp_path / "fds").read_text().split())
+
+
 @pytest.fixture
 def _something_on_stdin() -> Iterator[None]:
     """Let our own stdin be a file with a line in it."""

@@ -19,6 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from exporter import web
 from exporter.door import Door
 from exporter.pages import Site
+from exporter.systemd import Supervisor
 
 
 T = TypeVar("T")
@@ -90,13 +91,20 @@ def site_of(
     return Site(registry, telemetry_path, lambda: ready)
 
 
-def serve(site: Site, client: Callable[[int], T], door: Door | None = None) -> T:
+def serve(
+    site: Site,
+    client: Callable[[int], T],
+    door: Door | None = None,
+    supervisor: Supervisor | None = None,
+) -> T:
     """Serve *site* on loopback while *client* talks to its port, then stop it."""
     sockets = web.listen(["127.0.0.1:0"])
     port = sockets[0].getsockname()[1]
 
     async def run() -> T:
-        serving = asyncio.create_task(web.serve(site, sockets, lambda _: None, door))
+        serving = asyncio.create_task(
+            web.serve(site, sockets, lambda _: None, door, supervisor)
+        )
         try:
             return await asyncio.to_thread(client, port)
         finally:

@@ -1,0 +1,112 @@
+"""Two thousand hostile connections, and a good client whose scrapes are answered."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPConnection, HTTPSConnection
+from pathlib import Path
+from ssl import create_default_context
+
+import pytest
+
+from exporter.connections import MAX_CONNECTIONS
+from tests.certificates import make_certificates
+from tests.e2e.serving import LISTEN, Exporter, serving
+from tests.e2e.test_footprint import resident_kb
+
+
+CONNECTIONS = 2000
+BATCH = 100
+MAX_GROWTH_KB = 10 * 1024
+RESET = struct.pack("ii", 1, 0)
+REQUEST = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(100)
+"""The begin of a TLS handshake, which never goes on."""
+OPENINGS = (b"", REQUEST[:9], REQUEST[:-2], REQUEST * 20, HELLO, bytes(20_000))
+
+
+@contextmanager
+def descriptors() -> Iterator[None]:
+    """Let this process open as many files as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def hostile(port: int, number: int) -> socket.socket:
+    """Connect from one of 200 addresses, begin something, maybe hang up by half."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(10)
+    client.bind((f"127.0.1.{1 + number % 200}", 0))
+    with suppress(OSError):  # cut off already
+        client.connect(("127.0.0.1", port))
+        client.sendall(OPENINGS[number % len(OPENINGS)])
+        if number % 5 == 0:
+            client.shutdown(socket.SHUT_WR)
+    return client
+
+
+def scrape(port: int, cafile: Path | None) -> float:
+    """Scrape over a connection of its own; return the seconds that it took."""
+    started = time.monotonic()
+    connection = (
+        HTTPSConnection(
+            "localhost", port, timeout=10, context=create_default_context(cafile=cafile)
+        )
+        if cafile
+        else HTTPConnection("127.0.0.1", port, timeout=10)
+    )
+    connection.request("GET", "/metrics")
+    answer = connection.getresponse()
+    assert b"fanotify_exporter_build_info" in answer.read()
+    assert 200 == answer.status
+    connection.close()
+    return time.monotonic() - started
+
+
+def size(exporter: Exporter) -> tuple[int, int, int]:
+    """Return the exporter's resident kB, its descriptors, and its threads."""
+    process = Path(f"/proc/{exporter.pid}")
+    fds, threads = (len(list((process / name).iterdir())) for name in ("fd", "task"))
+    return resident_kb(exporter.pid), fds, threads
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+def test_two_thousand_connections(tmp_path: Path, tls: bool) -> None:  # noqa: FBT001
+    """Each good scrape is answered; memory, descriptors and threads are bounded."""
+    arguments = [LISTEN]
+    if tls:
+        make_certificates(tmp_path)
+        config = tmp_path / "web.yml"
+        files = "cert_file: server.pem, key_file: server.key"
+        config.write_text(f"tls_server_config: {{{files}}}\n")
+        arguments.append(f"--web.config.file={config}")
+    cafile = tmp_path / "ca.pem" if tls else None
+    with (
+        serving(tmp_path / "exporter.log", *arguments) as exporter,
+        descriptors(),
+        ExitStack() as crowd,
+    ):
+        port = int(exporter.addresses[0].rpartition(":")[2])
+        for _ in range(20):
+            scrape(port, cafile)
+        memory, fds, threads = size(exporter)
+        slowest = 0.0
+        for number in range(CONNECTIONS):
+            crowd.enter_context(hostile(port, number))
+            if number % BATCH == BATCH - 1:
+                slowest = max(slowest, scrape(port, cafile))
+        most, most_fds, most_threads = size(exporter)
+        print(f"slowest scrape {slowest:.3f} s, {most - memory} kB more")
+        assert most - memory <= MAX_GROWTH_KB
+        assert most_fds <= fds + MAX_CONNECTIONS
+        assert most_threads == threads
+        assert "Traceback" not in "".join(exporter.process.lines())

@@ -1,0 +1,213 @@
+"""
+The service and the socket, by systemd as PID 1; in order, each test after the others.
+
+Only the guests of `make test-systemd` may run this: it installs units.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from tests.e2e import caller
+from tests.e2e.bpf_objects import held_by, still_there
+from tests.e2e.caller import Calls
+from tests.e2e.processes import poll
+from tests.e2e.serving import request, samples
+from tests.proc.listeners import listening
+
+from . import readme
+
+
+if Path("/proc/1/comm").read_text() != "systemd\n" or not Path("/run/guest").exists():
+    pytest.skip("not in a guest of systemd", allow_module_level=True)
+
+SERVICE = "fanotify-exporter.service"
+ADDRESS = "127.0.0.1:10301"
+CAPABILITIES = 1 << 2 | 1 << 19
+"""CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, capability.h."""
+LOADING = 1 << 38 | 1 << 39
+"""CAP_PERFMON and CAP_BPF."""
+
+
+def systemctl(*arguments: str) -> str:
+    return subprocess.run(
+        ["systemctl", *arguments], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def show(name: str) -> str:
+    """Return a property of the service."""
+    return systemctl("show", "--value", f"--property={name}", SERVICE).strip()
+
+
+def values(name: str, comm: str) -> list[float]:
+    """Scrape, and return the values of the series *name* of *comm*."""
+    found = samples(request(ADDRESS, "/metrics").body.decode(), name)
+    return [sample.value for sample in found if sample.labels["comm"] == comm]
+
+
+def status_of_process() -> dict[str, str]:
+    """Return what the kernel says of the service's main process."""
+    text = Path(f"/proc/{show('MainPID')}/status").read_text()
+    return dict(line.split(":\t", 1) for line in text.splitlines())
+
+
+def failing(comm: str, times: int) -> Calls:
+    return Calls(comm.encode(), 0x180, 0, times, errno.EBADF)
+
+
+def total(comm: str, expected: int) -> float:
+    """Return how often *comm* called, as soon as that is as *expected*."""
+    return poll(
+        lambda: sum(values("fanotify_mark_calls_total", comm)),
+        lambda made: made >= expected,
+    )
+
+
+def test_start_returns_when_scrapes_are_answered() -> None:
+    """The steps of the README end with a scrape, and no one has to wait for it."""
+    said = readme.follow("start")
+    assert 'hook="fentry:do_fanotify_mark",probe="fanotify_mark"} 1.0' in said
+    text = "Counting by fentry, listening on 0.0.0.0:10301, [::]:10301"
+    assert text == show("StatusText")
+    assert "active" == show("ActiveState")
+    assert 200 == request(ADDRESS, "/-/ready").status
+
+
+def test_counts(tmp_path: Path) -> None:
+    """Confined as it is, it counts every call and sees root's groups."""
+    caller.make(tmp_path, failing("sd-count", 23), Calls(b"sd-count", 0x1, 0x20, 7))
+    assert 30 == total("sd-count", 30)
+    with listening("init()") as listener:
+        assert [1] == poll(lambda: values("fanotify_groups", listener.comm))
+
+
+def test_is_confined() -> None:
+    """It is a user of its own, under a filter, with what looking at groups takes."""
+    status = status_of_process()
+    uids = {int(uid) for uid in status["Uid"].split()}
+    assert len(uids) == 1
+    assert 61184 <= uids.pop() <= 65519  # systemd.exec(5), DynamicUser=
+    sets = ("CapEff", "CapPrm", "CapInh", "CapAmb")
+    assert [CAPABILITIES] * 2 + [0] * 2 == [int(status[name], 16) for name in sets]
+    # Without CAP_SETPCAP it cannot lower this one, which no_new_privs makes vain.
+    assert CAPABILITIES | LOADING == int(status["CapBnd"], 16)
+    assert ("1", "2") == (status["NoNewPrivs"], status["Seccomp"])
+
+
+def test_reads_what_only_root_may() -> None:
+    """A web configuration of root's alone guards it, as the README says."""
+    config = Path("/etc/fanotify-exporter.yml")
+    # Of "secret".
+    hashed = "$2b$04$7S4uzvyazkYBo0t2h0PQK.VD88FXAEiSzrKtArxgQWI/ip03L6u8i"
+    config.write_text(f"basic_auth_users: {{scraper: {hashed}}}\n")
+    config.chmod(0o600)
+    defaults = Path("/etc/default/fanotify-exporter")
+    defaults.write_text(f"FANOTIFY_EXPORTER_WEB_CONFIG_FILE={config}\n")
+    systemctl("restart", SERVICE)
+    assert 401 == request(ADDRESS, "/metrics").status
+    defaults.unlink()
+    systemctl("restart", SERVICE)
+    assert 200 == request(ADDRESS, "/metrics").status
+
+
+def after_one_restart() -> tuple[str, str]:
+    """Return how often it was restarted, and its state, once it is up again."""
+    return poll(
+        lambda: (show("NRestarts"), show("ActiveState")),
+        lambda now: now == ("1", "active"),
+        seconds=60,
+    )
+
+
+def test_watchdog_restarts_what_hangs() -> None:
+    """A process that stands still is ended and started again; one that works is not."""
+    override = Path(f"/run/systemd/system/{SERVICE}.d/watchdog.conf")
+    override.parent.mkdir()
+    override.write_text("[Service]\nWatchdogSec=5\n")
+    systemctl("daemon-reload")
+    systemctl("restart", SERVICE)
+    before = show("WatchdogTimestampMonotonic")
+    poll(lambda: show("WatchdogTimestampMonotonic"), lambda now: now != before)
+    assert "0" == show("NRestarts")
+
+    hanging = show("MainPID")
+    os.kill(int(hanging), signal.SIGSTOP)
+    assert ("1", "active") == after_one_restart()
+    assert hanging != show("MainPID")
+    log = subprocess.check_output(["journalctl", "-u", SERVICE], text=True)
+    assert f"Killing process {hanging}" in log
+    assert 200 == request(ADDRESS, "/-/ready").status
+    override.unlink()
+    systemctl("daemon-reload")
+    systemctl("restart", SERVICE)
+
+
+def test_stop_removes_everything() -> None:
+    """When it is stopped, no program and no map of it is in the kernel."""
+    held = held_by(int(show("MainPID")))
+    assert {"prog_id", "map_id"} == {kind for kind, _ in held}
+    systemctl("stop", SERVICE)
+    assert ("inactive", "success") == (show("ActiveState"), show("Result"))
+    gone: set[tuple[str, int]] = set()
+    assert gone == poll(lambda: still_there(held), lambda left: not left)
+
+
+def test_restart_loses_nothing(tmp_path: Path) -> None:
+    """With pins, calls that never pause are all counted, whatever is restarted."""
+    readme.follow("pins")
+    made = 0
+    done = Event()
+
+    def call_on() -> None:
+        nonlocal made
+        while not done.is_set():
+            caller.make(tmp_path, failing("sd-pins", 100))
+            made += 100
+
+    calling = Thread(target=call_on)
+    calling.start()
+    for _ in range(3):
+        systemctl("restart", SERVICE)
+    systemctl("kill", "--signal=KILL", SERVICE)
+    assert ("1", "active") == after_one_restart()
+    done.set()
+    calling.join()
+    assert made > 500
+    assert made == total("sd-pins", made)
+    status = status_of_process()
+    assert {"0"} == set(status["Uid"].split())
+    assert CAPABILITIES == int(status["CapEff"], 16)
+    journal = subprocess.check_output(["journalctl", "-u", SERVICE], text=True)
+    assert 4 == len(re.findall("adopted pinned programs", journal))
+
+
+def test_socket_activation() -> None:
+    """Who asks while the service is down starts it, waits, and is answered."""
+    readme.follow("socket")
+    assert "Counting by fentry, listening on [::]:10301" == show("StatusText")
+    assert 200 == request(ADDRESS, "/-/ready").status
+    assert 200 == request("[::1]:10301", "/-/ready").status
+    systemctl("stop", SERVICE)
+    assert "inactive" == show("ActiveState")
+    assert 200 == request(ADDRESS, "/metrics").status
+    assert "active" == show("ActiveState")
+
+
+def test_remove() -> None:
+    """The last steps of the README leave nothing behind."""
+    held = held_by(int(show("MainPID")))
+    assert "removed 1 set(s) of pinned programs" in readme.follow("remove")
+    assert [] == list(Path("/etc/systemd/system").rglob("fanotify-exporter*"))
+    gone: set[tuple[str, int]] = set()
+    assert gone == poll(lambda: still_there(held), lambda left: not left)
+    with pytest.raises(ConnectionRefusedError):
+        request(ADDRESS, "/-/ready")

@@ -1,0 +1,53 @@
+"""The units, by systemd's own checks; `make test-systemd` starts them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+UNITS = Path(__file__).parents[2] / "deploy/systemd"
+SERVICE, SOCKET = "fanotify-exporter.service", "fanotify-exporter.socket"
+INSTALLED = "/opt/fanotify-exporter/bin/"
+ANALYZE = shutil.which("systemd-analyze") or ""
+
+pytestmark = pytest.mark.skipif(not ANALYZE, reason="no systemd-analyze here")
+
+
+@pytest.fixture(params=["plain", "pins"])
+def units(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Give a folder with the units, for the program of this environment."""
+    text = (UNITS / SERVICE).read_text()
+    assert f"ExecStart={INSTALLED}fanotify-exporter\n" in text
+    here = f"{Path(sys.executable).parent}/"
+    (tmp_path / SERVICE).write_text(text.replace(INSTALLED, here))
+    shutil.copy(UNITS / SOCKET, tmp_path)
+    if request.param == "pins":
+        drop_ins = tmp_path / f"{SERVICE}.d"
+        drop_ins.mkdir()
+        shutil.copy(UNITS / "pins.conf", drop_ins)
+    return tmp_path
+
+
+def analyze(folder: Path, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [ANALYZE, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_verify(units: Path) -> None:
+    """Systemd has no complaint about the units, nor about what they name."""
+    check = ("verify", "--recursive-errors=yes", f"./{SERVICE}", f"./{SOCKET}")
+    assert (0, "") == analyze(units, *check)
+
+
+def test_security(units: Path) -> None:
+    """By systemd's measure the service is exposed 3.0 at most."""
+    check = ("security", "--offline=true", "--threshold=30", f"./{SERVICE}")
+    status, said = analyze(units, *check)
+    assert 0 == status, said
