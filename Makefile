@@ -94,6 +94,11 @@ dashboard-picture: .venv/test ## draw docs/dashboard.png from the queries of gra
 	.venv/bin/pip install -q --group picture
 	$(SUDO) $(PYTHON) -m tests.picture docs/dashboard.png
 
+.PHONY: landing-picture
+landing-picture: .venv/test .cache/browser-packages ## take docs/landing.png of the landing page, as root
+	.venv/bin/pip install -q --group browser
+	$(SUDO) $(PYTHON) -m tests.browser docs/landing.png
+
 .PHONY: clean
 clean: ## remove what the targets made
 	rm -rf .venv .cache dist
