@@ -201,7 +201,7 @@ def _limited(number: float, limit: float | None, share: float) -> str:
 
 
 def _exporter(overview: Overview) -> Markup:
-    return _table("This exporter", [], ("part", "state"), _state(overview), numbers="")
+    return _table("This exporter", [], ("part", "state"), _state(overview), "text")
 
 
 def _state(overview: Overview) -> Iterator[Sequence[Content]]:
@@ -226,30 +226,30 @@ def _table(
     notes: Iterable[str],
     columns: Sequence[str],
     rows: Iterable[Sequence[Content]],
-    numbers: str = "number",
+    kind: str = "number",
 ) -> Markup:
-    """Return a table; each row's first cell says what it is of, the others how many."""
+    """Return a table; a row's first cell says of what it is, others are of *kind*."""
     small = " ".join(filter(None, notes))
     return element(
         "table",
         element("caption", caption, element("small", small) if small else ""),
-        element("thead", element("tr", _heads(columns, numbers))),
-        element("tbody", (element("tr", _cells(row, numbers)) for row in rows)),
+        element("thead", element("tr", _heads(columns, kind))),
+        element("tbody", (element("tr", _cells(row, kind)) for row in rows)),
     )
 
 
-def _heads(columns: Sequence[str], numbers: str) -> Iterator[Markup]:
+def _heads(columns: Sequence[str], kind: str) -> Iterator[Markup]:
     first, *others = columns
     yield element("th", first, scope="col")
     for each in others:
-        yield element("th", each, scope="col", class_=numbers)
+        yield element("th", each, scope="col", class_=kind)
 
 
-def _cells(row: Sequence[Content], numbers: str) -> Iterator[Markup]:
+def _cells(row: Sequence[Content], kind: str) -> Iterator[Markup]:
     first, *others = row
     yield element("th", first, scope="row")
     for each in others:
-        yield element("td", each, class_=numbers)
+        yield element("td", each, class_=kind)
 
 
 def _comm(comm: str) -> Markup:

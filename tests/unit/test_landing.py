@@ -272,9 +272,20 @@ def test_failures(errors: Mapping[str, float], text: str) -> None:
     assert text == failures(errors)
 
 
-def test_script_cannot_end_early() -> None:
-    """Style and script have nothing in them that would end their element."""
-    assert not re.search(r"</|<!--", landing.STYLE + landing.SCRIPT)
+def test_tables_can_be_heard() -> None:
+    """Who hears the page is told what each table is of, and each row and column."""
+    text = render(Overviews(registry().collect).take(), "/metrics", NOW)
+    assert 4 == text.count("<table><caption>")
+    scopes = re.findall(r"<th\b([^>]*)>", text)
+    assert len(scopes) > 20
+    assert [] == [each for each in scopes if not re.match(' scope="(row|col)"', each)]
+
+
+def test_style_and_script_stay_whole() -> None:
+    """Nothing in them would end their element, or depend on a locale."""
+    text = landing.STYLE + landing.SCRIPT
+    assert not re.search(r"</|<!--", text)
+    assert text.isascii()
 
 
 def test_examples() -> None:
