@@ -6,6 +6,7 @@ RUN_PACKAGES  := python3 python3-venv python3-bpfcc
 TEST_PACKAGES := busybox-static clang-format fatrace gcc inotify-tools libc6-dev openssl prometheus prometheus-alertmanager strace stress-ng systemd \
 	$(if $(filter x86_64,$(shell uname -m)),gcc-multilib)
 BENCH_PACKAGES := bpftrace gcc libc6-dev
+BROWSER_PACKAGES := chromium chromium-driver
 BCC_PACKAGES  := mmdebstrap debian-archive-keyring
 
 .PHONY: help
@@ -38,6 +39,11 @@ test-kernel: .venv/test ## real BPF in this machine's kernel, as root
 .PHONY: test-e2e
 test-e2e: .venv/test ## the installed program under a real Prometheus and Alertmanager, as root
 	$(SUDO) $(PYTHON) -m pytest tests/e2e
+
+.PHONY: test-browser
+test-browser: .venv/test .cache/browser-packages ## the landing page in Chromium, as root
+	.venv/bin/pip install -q --group browser
+	$(SUDO) $(PYTHON) -m pytest tests/browser
 
 .PHONY: test-vm
 test-vm: .venv/test .cache/vm-packages ## the kernel tests on other kernels, in QEMU; ARGS="--kernel 5.10 ..."
@@ -92,6 +98,11 @@ dashboard-picture: .venv/test ## draw docs/dashboard.png from the queries of gra
 	.venv/bin/pip install -q --group picture
 	$(SUDO) $(PYTHON) -m tests.picture docs/dashboard.png
 
+.PHONY: landing-picture
+landing-picture: .venv/test .cache/browser-packages ## take docs/landing.png of the landing page, as root
+	.venv/bin/pip install -q --group browser
+	$(SUDO) $(PYTHON) -m tests.browser docs/landing.png
+
 .PHONY: clean
 clean: ## remove what the targets made
 	rm -rf .venv .cache dist
@@ -112,6 +123,9 @@ endef
 
 .cache/bench-packages: Makefile
 	$(call apt,$(BENCH_PACKAGES))
+
+.cache/browser-packages: Makefile
+	$(call apt,$(BROWSER_PACKAGES))
 
 .cache/bcc-packages: Makefile
 	$(call apt,$(BCC_PACKAGES))

@@ -6,9 +6,9 @@ import asyncio
 import gzip
 import logging
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from html import escape
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
@@ -17,9 +17,10 @@ from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 from tornado.web import Application, Finish, RequestHandler
 
-from exporter import __version__
+from exporter import landing
 from exporter.connections import WRITE_SECONDS, Connections
 from exporter.exposition import negotiate, only, qualities
+from exporter.overview import Overviews
 from exporter.sharing import Shared
 
 
@@ -149,20 +150,20 @@ class Metrics(Page):
 
 
 class Landing(Page):
-    """Links for a person."""
+    """What goes on, and links, for a person."""
+
+    policy = landing.POLICY
 
     async def get(self) -> None:
-        """Send the page."""
-        path = escape(self.site.telemetry_path, quote=True)
-        self.finish(
-            "<!doctype html><html lang=en><meta charset=utf-8>"
-            "<title>fanotify-exporter</title><h1>fanotify-exporter</h1>"
-            "<p>Counts fanotify_mark(2) calls in the kernel. "
-            f"Version {escape(__version__)}.<ul>"
-            f'<li><a href="{path}">Metrics</a>'
-            '<li><a href="/-/healthy">Healthy</a><li><a href="/-/ready">Ready</a>'
-            "</ul>\n"
-        )
+        """Render off the event loop, once for all who look now."""
+        overviews: Overviews = self.settings["overviews"]
+        path = self.site.telemetry_path
+
+        def render() -> str:
+            return landing.render(overviews.take(), path, time.time())
+
+        self.set_header("Cache-Control", "no-store")
+        self.finish(await self.shared.get("landing", render))
 
 
 class Healthy(Page):
@@ -206,6 +207,7 @@ def application(site: Site, shared: Shared, door: Door | None) -> Application:
         log_function=_log_request,
         site=site,
         shared=shared,
+        overviews=Overviews(site.registry.collect),
         door=door,
     )
 

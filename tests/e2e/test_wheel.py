@@ -55,6 +55,13 @@ def test_the_wheel_carries_all_of_bpf_and_no_tests(wheel: Path) -> None:
     assert {name for name in folders if not name.endswith(".dist-info")} == {"exporter"}
 
 
+def test_the_wheel_carries_the_landing_page(wheel: Path) -> None:
+    """Its style and its script are in it, byte for byte."""
+    with zipfile.ZipFile(wheel) as archive:
+        for name in ("exporter/landing.css", "exporter/landing.js"):
+            assert archive.read(name) == (CHECKOUT / name).read_bytes()
+
+
 def test_the_installed_wheel_counts(installed: Path, tmp_path: Path) -> None:
     """It runs from / with nothing of the checkout, and one call is one call."""
     script = installed / "bin" / "fanotify-exporter"

@@ -26,7 +26,9 @@ LINE = (
     # Collectors turn samples into families; they get callables, not the loader.
     {"series", "containers"},
     {"mark_calls", "init_calls", "groups", "limits", "exporter_health"},
-    {"registry", "exposition"},
+    {"registry", "exposition", "overview"},
+    {"notices"},
+    {"landing"},
     # HTTP: what holds connections, what answers, and what binds the two.
     {"worker", "web_config", "systemd"},
     {"sharing", "connections", "basic_auth", "tls"},

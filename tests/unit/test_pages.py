@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import logging
+import re
+from base64 import b64encode
+from hashlib import sha256
 
 import pytest
 
@@ -170,18 +173,74 @@ def test_telemetry_path(path: str) -> None:
 
 
 def test_landing_page() -> None:
-    """The landing page links every page, says the version and runs no script."""
+    """The landing page links every page, says the version and may be kept by no one."""
     answer = ask(site_of(), "/")
     for path in ("/metrics", "/-/healthy", "/-/ready"):
         assert f'href="{path}"'.encode() in answer.body
     assert __version__.encode() in answer.body
+    assert "no-store" == answer.headers["Cache-Control"]
+
+
+def test_landing_page_policy() -> None:
+    """Our style and script, and nothing else, run on the page; others load nothing."""
+    answer = ask(site_of(), "/")
+    policy = directives(answer.headers["Content-Security-Policy"])
+    text = answer.body.decode()
+    for element, directive in (("style", "style-src"), ("script", "script-src")):
+        (content,) = re.findall(f"<{element}>(.*?)</{element}>", text, re.DOTALL)
+        digest = b64encode(sha256(content.encode()).digest()).decode()
+        assert [f"'sha256-{digest}'"] == policy.pop(directive)
+    assert {
+        "default-src": ["'none'"],
+        "connect-src": ["'self'"],
+        "img-src": ["data:"],
+        "base-uri": ["'none'"],
+        "form-action": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    } == policy
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/-/healthy", "/-/ready", "/none"])
+def test_other_pages_run_nothing(path: str) -> None:
+    """No other answer may load or run anything, whatever a browser makes of it."""
+    answer = ask(site_of(), path)
     assert "default-src 'none'" == answer.headers["Content-Security-Policy"]
+
+
+def directives(policy: str) -> dict[str, list[str]]:
+    parts = [part.split() for part in policy.split(";")]
+    return {name: values for name, *values in parts}
 
 
 def test_landing_page_escapes() -> None:
     """Even a path with markup in it cannot leave its link."""
     answer = ask(site_of(telemetry_path='/"><script>'), "/")
-    assert b"<script>" not in answer.body
+    assert b'"/&quot;&gt;&lt;script&gt;"' in answer.body
+    assert 1 == answer.body.count(b"<script>")  # our own
+
+
+def test_viewers_at_once_are_one() -> None:
+    """However many look at the landing page, the collectors are asked once."""
+    counting = Counting()
+    pages = serve(
+        site_of(counting), lambda port: [request(port, "/").body for _ in range(5)]
+    )
+    assert 1 == counting.scrapes
+    assert 1 == len(set(pages))
+
+
+def test_nobody_looks() -> None:
+    """A scrape alone asks the collectors no more often for there being a page."""
+    counting = Counting()
+    serve(site_of(counting), lambda port: request(port, "/metrics"))
+    assert 1 == counting.scrapes
+
+
+def test_landing_page_that_fails(caplog: pytest.LogCaptureFixture) -> None:
+    """A bug in a collector is a 500 here too; the log has it all."""
+    answer = ask(site_of(Failing()), "/")
+    assert (500, b"500 Internal Server Error\n") == (answer.status, answer.body)
+    assert "the inmost secret" in caplog.text
 
 
 def test_not_ready() -> None:
