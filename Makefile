@@ -52,12 +52,13 @@ test-bcc: .venv/test .cache/bcc-packages ## the loader with other versions of bc
 	$(SUDO) $(PYTHON) -m tests.bcc
 
 .PHONY: lint
-lint: .venv/test ## formatting, ruff, mypy --strict, clang-format, spelling
+lint: .venv/test ## formatting, ruff, mypy --strict, clang-format, spelling, workflows
 	$(PYTHON) -m ruff format --check -q .
 	$(PYTHON) -m ruff check -q .
 	$(PYTHON) -m mypy
 	clang-format --dry-run -Werror $(C_FILES)
 	.venv/bin/codespell
+	.venv/bin/actionlint .github/workflows/*.yml
 
 .PHONY: format
 format: .venv/test ## write the formatting
