@@ -3,7 +3,8 @@ PYTHON  := .venv/bin/python
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 
 RUN_PACKAGES  := python3 python3-venv python3-bpfcc
-TEST_PACKAGES := busybox-static clang-format fatrace gcc inotify-tools libc6-dev openssl prometheus prometheus-alertmanager strace stress-ng systemd \
+TEST_PACKAGES := busybox-static clang-format faketime fatrace gcc inotify-tools libc6-dev openssl pipx prometheus prometheus-alertmanager \
+	strace stress-ng systemd \
 	$(if $(filter x86_64,$(shell uname -m)),gcc-multilib)
 BENCH_PACKAGES := bpftrace gcc libc6-dev
 BROWSER_PACKAGES := chromium chromium-driver
@@ -18,7 +19,7 @@ run: .venv/run ## serve on :10301, as root; ARGS="--flag ..." are passed on
 	$(SUDO) .venv/bin/fanotify-exporter $(ARGS)
 
 .PHONY: test
-test: lint test-unit test-rules test-proc test-kernel test-e2e ## everything below that tests; root for proc, kernel and e2e
+test: lint test-unit test-rules test-release test-proc test-kernel test-e2e ## everything below that tests; root for proc, kernel and e2e
 
 .PHONY: test-unit
 test-unit: .venv/test ## no root, no kernel
@@ -27,6 +28,10 @@ test-unit: .venv/test ## no root, no kernel
 .PHONY: test-rules
 test-rules: .venv/test ## alerts and runbooks, by promtool and amtool 2.x and 3.x
 	$(PYTHON) -m pytest tests/rules
+
+.PHONY: test-release
+test-release: .venv/release ## that a release is the same bytes each time, and what refuses it
+	$(PYTHON) -m pytest tests/release
 
 .PHONY: test-proc
 test-proc: .venv/test ## real groups on this machine's /proc, as root
@@ -58,12 +63,13 @@ test-bcc: .venv/test .cache/bcc-packages ## the loader with other versions of bc
 	$(SUDO) $(PYTHON) -m tests.bcc
 
 .PHONY: lint
-lint: .venv/test ## formatting, ruff, mypy --strict, clang-format, spelling
+lint: .venv/test ## formatting, ruff, mypy --strict, clang-format, spelling, workflows
 	$(PYTHON) -m ruff format --check -q .
 	$(PYTHON) -m ruff check -q .
 	$(PYTHON) -m mypy
 	clang-format --dry-run -Werror $(C_FILES)
 	.venv/bin/codespell
+	.venv/bin/actionlint .github/workflows/*.yml
 
 .PHONY: format
 format: .venv/test ## write the formatting
@@ -86,8 +92,12 @@ golden: .venv/test ## rewrite the golden exposition; review the difference
 	$(PYTHON) -m pytest tests/unit -q --update-golden
 
 .PHONY: docs
-docs: .venv/test ## write docs/metrics.md and the tables of docs/fanotify_mark.md
+docs: .venv/test ## write docs/metrics.md, docs/licences.md and the tables of docs/fanotify_mark.md
 	$(PYTHON) -m tests.docs
+
+.PHONY: release
+release: .venv/release ## check that HEAD can be released, then write dist/
+	$(PYTHON) -m tests.release
 
 .PHONY: dashboard
 dashboard: .venv/test ## write grafana/fanotify.json
@@ -144,4 +154,8 @@ endef
 
 .venv/test: .venv/run .cache/test-packages
 	.venv/bin/pip install -q --group dev
+	@touch $@
+
+.venv/release: .venv/test
+	.venv/bin/pip install -q --group release
 	@touch $@

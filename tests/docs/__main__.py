@@ -1,4 +1,4 @@
-"""Write docs/metrics.md and the tables of docs/fanotify_mark.md: `make docs`."""
+"""Write docs/metrics.md, docs/licences.md and tables: `make docs`."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from typing import Final
 from prometheus_client.core import Metric
 
 from exporter import uapi
-from tests.docs import uapi_facts
+from tests.docs import licences, uapi_facts
 from tests.docs.family_facts import FAMILIES, LABELS
 from tests.docs.uapi_facts import Fact
 from tests.unit.test_golden import registry
@@ -25,6 +25,7 @@ from tests.unit.test_golden import registry
 DOCS = Path(__file__).parents[2] / "docs"
 METRICS = DOCS / "metrics.md"
 FANOTIFY_MARK = DOCS / "fanotify_mark.md"
+LICENCES = DOCS / "licences.md"
 
 METRICS_HEAD = """\
 # Metrics
@@ -61,6 +62,19 @@ LABELS_HEAD = """
 ## Labels
 
 """
+LICENCES_HEAD = """\
+# Licences
+
+Written by `make docs` from what is installed; do not edit. What runs when the exporter
+runs, beside Python and its library:
+
+"""
+LICENCES_TAIL = """
+The wheel has the first two, and both licence texts. pip installs the packages below
+them; a release's SBOM lists them too, with their versions. bcc is the distribution's, as
+are LLVM and libbpf, which it uses: Debian and Ubuntu keep the licences of a package in
+`/usr/share/doc/PACKAGE/copyright`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +106,7 @@ def render() -> dict[Path, str]:
     return {
         METRICS: metrics_page(registry().collect()),
         FANOTIFY_MARK: with_tables(FANOTIFY_MARK.read_text(), tables),
+        LICENCES: licences_page(),
     }
 
 
@@ -121,6 +136,12 @@ def metrics_page(families: Iterable[Metric]) -> str:
         + LABELS_HEAD
         + table(("label", "value"), ((f"`{name}`", LABELS[name]) for name in used))
     )
+
+
+def licences_page() -> str:
+    """Return docs/licences.md."""
+    head = ("part", "licence", "said in")
+    return LICENCES_HEAD + table(head, licences.rows()) + LICENCES_TAIL
 
 
 def exposed_name(family: Metric) -> str:

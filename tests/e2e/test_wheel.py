@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import sys
-import venv
 import zipfile
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 from tests.e2e import caller
 from tests.e2e.caller import Calls
 from tests.e2e.processes import environment
+from tests.e2e.requirements import need
 from tests.e2e.serving import CHECKOUT, serving
 
 
@@ -36,10 +37,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the wheel, and what it says it needs, where bcc is Debian's."""
+    """Install the wheel as README says, into folders of the test's own."""
     folder = tmp_path_factory.mktemp("installed")
-    venv.create(folder, system_site_packages=True, symlinks=True)
-    pip("--python", folder / "bin" / "python", "install", wheel)
+    folders = {"PIPX_HOME": str(folder / "home"), "PIPX_BIN_DIR": str(folder / "bin")}
+    readme = (CHECKOUT / "README.md").read_text()
+    (flags,) = re.findall(r" pipx install (--.*) \./fanotify", readme)
+    subprocess.run(
+        [need("pipx"), "install", *flags.split(), wheel],
+        check=True,
+        env=environment(folders),
+    )
     return folder
 
 
@@ -75,7 +82,7 @@ def test_the_installed_wheel_counts(installed: Path, tmp_path: Path) -> None:
         assert info.labels["revision"] == "unknown"
     origin = subprocess.run(
         [
-            installed / "bin" / "python",
+            installed / "home/venvs/fanotify-exporter/bin/python",
             "-c",
             "import exporter; print(exporter.__file__)",
         ],

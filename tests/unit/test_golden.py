@@ -32,6 +32,7 @@ PROC = Path(__file__).parent / "fixtures/proc"
 GOLDEN = Path(__file__).parent / "golden"
 TEXT = GOLDEN / "metrics.txt"
 OPENMETRICS = GOLDEN / "metrics.openmetrics.txt"
+ENCODERS: dict[Path, Encoder] = {TEXT: encode_text, OPENMETRICS: encode_openmetrics}
 
 BOOTED = 1_750_000_000.0
 
@@ -144,14 +145,18 @@ def normalise(text: str) -> str:
     return text.replace(build_info[0], fixed)
 
 
-@pytest.mark.parametrize(
-    ("golden", "encode"), [(TEXT, encode_text), (OPENMETRICS, encode_openmetrics)]
-)
-def test_exposition_is_as_reviewed(
-    golden: Path, encode: Encoder, pytestconfig: pytest.Config
-) -> None:
+def render() -> dict[Path, str]:
+    """Return the text that each golden file should have."""
+    return {
+        golden: normalise(encode(registry().collect()).decode())
+        for golden, encode in ENCODERS.items()
+    }
+
+
+@pytest.mark.parametrize("golden", ENCODERS)
+def test_exposition_is_as_reviewed(golden: Path, pytestconfig: pytest.Config) -> None:
     """The same samples give the same bytes as when they were last looked at."""
-    text = normalise(encode(registry().collect()).decode())
+    text = render()[golden]
     if pytestconfig.getoption("--update-golden", default=False):
         golden.write_text(text)
     assert golden.read_text().splitlines() == text.splitlines()

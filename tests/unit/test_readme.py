@@ -12,7 +12,8 @@ from tests.docs.pages import exposed_name
 from tests.unit.test_golden import registry
 
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+CHECKOUT = Path(__file__).parents[2]
+README = (CHECKOUT / "README.md").read_text()
 
 
 def test_every_flag_is_listed() -> None:
@@ -34,6 +35,15 @@ def test_every_family_that_is_named_is_there() -> None:
 
     assert "(docs/metrics.md)" in README
     assert set() < named <= {exposed_name(family) for family in registry().collect()}
+
+
+def test_every_page_is_linked() -> None:
+    """No page of docs/ has to be found by chance."""
+    pages = {
+        path.relative_to(CHECKOUT).as_posix() for path in CHECKOUT.glob("docs/*.md")
+    }
+
+    assert set() == pages - set(re.findall(r"\]\(([^)#]+)", README))
 
 
 def test_every_hook_is_listed() -> None:

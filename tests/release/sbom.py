@@ -1,0 +1,51 @@
+"""
+A wheel into the list of what an installation of it consists of, as CycloneDX.
+
+It has what pip installs. bcc is the distribution's, and so in the list of its packages.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from exporter import __version__
+from tests.release.build import run
+from tests.release.checks import CHECKOUT
+from tests.release.errors import ReleaseError
+
+
+def write_sbom(wheel: Path, path: Path) -> None:
+    """Install *wheel* into an environment of its own, and list that in *path*."""
+    with tempfile.TemporaryDirectory() as folder:
+        venv.create(folder)
+        python = f"{folder}/bin/python"
+        run(sys.executable, "-m", "pip", "--python", python, "install", str(wheel))
+        describe(python, path)
+    document = json.loads(path.read_text())
+    document["metadata"]["component"]["version"] = __version__
+    path.write_text(json.dumps(document, indent=2) + "\n")
+    if error := invalid(path.read_text()):
+        raise ReleaseError(f"{path.name} is no CycloneDX: {error}")
+
+
+def describe(python: str, path: Path) -> None:
+    """Write what *python*'s environment has into *path*."""
+    pyproject = f"--pyproject={CHECKOUT / 'pyproject.toml'}"
+    run(
+        *(sys.executable, "-m", "cyclonedx_py", "environment", pyproject),
+        *("--spec-version=1.6", "--output-reproducible", f"--output-file={path}"),
+        python,
+    )
+
+
+def invalid(text: str) -> str:
+    """Return what CycloneDX' schema finds wrong with *text*, "" if nothing."""
+    error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
+    return str(error.data.message) if error else ""

@@ -1,0 +1,135 @@
+"""What is built is all of the commit, and nothing of where and when it is built."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable
+from email.parser import BytesParser
+from pathlib import Path
+
+import pytest
+
+from exporter import __version__
+from tests.docs import licences
+from tests.e2e.requirements import need
+from tests.release import sbom
+from tests.release.conftest import Clone
+
+
+BUILD = (sys.executable, "-m", "tests.release.build")
+
+
+@pytest.fixture(scope="module")
+def dist(ready: Clone) -> Path:
+    """Release it, and return dist/."""
+    ready.run(sys.executable, "-m", "tests.release")
+    return ready.folder / "dist"
+
+
+@pytest.fixture(scope="module")
+def document(dist: Path) -> str:
+    """Return the SBOM."""
+    return (dist / f"fanotify_exporter-{__version__}.cdx.json").read_text()
+
+
+def archives(folder: Path) -> dict[str, bytes]:
+    return {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.suffix in {".whl", ".gz"}
+    }
+
+
+def test_elsewhere_and_later_it_is_the_same(
+    dist: Path, make_clone: Callable[[str], Clone], tmp_path: Path
+) -> None:
+    """Another path, clock, time zone, locale and umask give the same bytes."""
+    clone = make_clone("a longer path, with blanks")
+    (clone.folder / "README.md").chmod(0o600)
+    subprocess.run(
+        [need("faketime"), "2031-07-08 09:10:11", *BUILD, tmp_path / "built"],
+        cwd=clone.folder,
+        env=os.environ | {"TZ": "Asia/Tokyo", "LC_ALL": "C", "PYTHONHASHSEED": "7"},
+        umask=0o077,
+        check=True,
+    )
+
+    assert 2 == len(archives(dist))
+    assert archives(dist) == archives(tmp_path / "built")
+
+
+def test_an_sdist_and_a_checkout_give_the_same_wheel(
+    dist: Path, clone: Clone, tmp_path: Path
+) -> None:
+    """The released wheel came out of the sdist; one from the files is alike."""
+    clone.run(*BUILD, tmp_path / "built", "--wheel")
+
+    (built,) = archives(tmp_path / "built").items()
+    assert built in archives(dist).items()
+
+
+def test_the_sdist_is_the_commit(dist: Path, ready: Clone) -> None:
+    """It has each file of the commit, byte for byte, and its metadata."""
+    (path,) = dist.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        packed = {
+            each.name.partition("/")[2]: extracted.read()
+            for each in archive
+            if (extracted := archive.extractfile(each))
+        }
+    names = ready.git("ls-files").splitlines()
+    files = {name: (ready.folder / name).read_bytes() for name in names}
+
+    assert packed.pop("PKG-INFO")
+    assert files.keys() == packed.keys()
+    assert files == packed
+
+
+def test_the_wheel_says_what_it_is(dist: Path) -> None:
+    """Its version is the package's, and it has the text of both licences."""
+    (path,) = dist.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        info = f"fanotify_exporter-{__version__}.dist-info"
+        fields = BytesParser().parsebytes(archive.read(f"{info}/METADATA"))
+        for name in ("LICENSE", "bpf/LICENSE"):
+            text = (licences.CHECKOUT / name).read_bytes()
+            assert text == archive.read(f"{info}/licenses/{name}")
+    assert __version__ == fields["Version"]
+    assert "Apache-2.0 AND GPL-2.0-only" == fields["License-Expression"]
+
+
+def test_checksums_are_of_all(dist: Path) -> None:
+    """`sha256sum --check` takes the file, and nothing is left out."""
+    check = subprocess.run(
+        ["sha256sum", "--check", "--strict", "SHA256SUMS"],
+        cwd=dist,
+        env=os.environ | {"LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    others = sorted({path.name for path in dist.iterdir()} - {"SHA256SUMS"})
+    assert [f"{name}: OK" for name in others] == check.stdout.splitlines()
+    assert 3 == len(others)
+
+
+def test_the_sbom_lists_what_pip_installs(document: str) -> None:
+    """It names us with our version, and each package that we need, no other."""
+    facts = json.loads(document)
+    root = facts["metadata"]["component"]
+    names = {each["name"].lower().replace("_", "-") for each in facts["components"]}
+
+    assert ("fanotify-exporter", __version__) == (root["name"], root["version"])
+    assert licences.dependencies("fanotify-exporter") == names
+
+
+def test_the_sbom_keeps_to_its_schema(document: str) -> None:
+    """CycloneDX's own schema finds no fault, and would find one."""
+    assert "" == sbom.invalid(document)
+    spoilt = json.loads(document) | {"components": "many"}
+    assert "is not of type 'array'" in sbom.invalid(json.dumps(spoilt))
