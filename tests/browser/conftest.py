@@ -14,7 +14,17 @@ def _root() -> None:
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     """Share one browser: starting it takes seconds."""
     with chromium(tmp_path_factory.mktemp("profile")) as started:
         yield started
+
+
+@pytest.fixture
+def browser(started: Chromium) -> Chromium:
+    """Give a browser without a page, that has said and asked for nothing yet."""
+    started.command("Emulation.setScriptExecutionDisabled", value=False)
+    started.look("about:blank")
+    started.said()
+    started.asked_for()
+    return started

@@ -56,12 +56,8 @@ def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
 
 
 @pytest.fixture
-def url(exporter: Exporter, browser: Chromium) -> str:
-    """Give the page's address, and a browser that has said and asked nothing yet."""
-    browser.command("Emulation.setScriptExecutionDisabled", value=False)
-    browser.look("about:blank")
-    browser.said()
-    browser.asked_for()
+def url(exporter: Exporter) -> str:
+    """Give the page's address."""
     return f"http://{exporter.addresses[0]}/"
 
 
@@ -190,9 +186,9 @@ def test_exporter_that_is_gone(browser: Chromium, tmp_path: Path) -> None:
         browser.look(f"http://{exporter.addresses[0]}/")
         notes = browser.run("return document.querySelector('.note').innerText")
         assert "It is not known who can block others" in notes
+        silence = "return document.querySelector('#silence').checkVisibility()"
+        assert not browser.run(silence)
         exporter.stop(signal.SIGTERM)
-    silence = "return document.querySelector('#silence').checkVisibility()"
-    assert not browser.run(silence)
     assert poll(lambda: browser.run(silence))
 
 
@@ -204,7 +200,6 @@ def test_with_a_password(browser: Chromium, tmp_path: Path) -> None:
     config.write_text(f"basic_auth_users:\n  viewer: {secret}\n")
     flags = (f"--web.config.file={config}", "--web.telemetry-path=/fanotify")
     with serving(tmp_path / "log", LISTEN, *flags) as exporter:
-        browser.said()
         browser.look(f"http://viewer:horse@{exporter.addresses[0]}/")
         first = as_of(browser)
         assert first != poll(lambda: as_of(browser), lambda now: now != first)

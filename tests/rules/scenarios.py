@@ -17,7 +17,8 @@ A case tells what Prometheus scraped from a host and when the alert fires, in mi
     told: what the alert says `at` a minute, text and labels in full.
 
 Each host also has what every target gives, up, and what every exporter gives,
-fanotify_exporter_counting_start_time_seconds and two collectors that work, unless the case gives it.
+fanotify_exporter_counting_start_time_seconds and two collectors that work, unless the
+case gives it.
 Cases without `told` share one Prometheus: each is a job of its own, and its hosts are
 called like the others'.
 """
