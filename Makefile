@@ -87,6 +87,10 @@ bench: .venv/test .cache/bench-packages ## what a scrape and a probe cost, as ro
 soak: .venv/test ## half an hour of scrapes, flood, churn and bad clients, as root
 	$(SUDO) $(PYTHON) -m tests.bench.soak $(ARGS)
 
+.PHONY: bench-fleet
+bench-fleet: .venv/test ## what a fleet costs its Prometheus, five minutes, as root
+	$(SUDO) $(PYTHON) -m tests.bench.fleet
+
 .PHONY: golden
 golden: .venv/test ## rewrite the golden exposition; review the difference
 	$(PYTHON) -m pytest tests/unit -q --update-golden

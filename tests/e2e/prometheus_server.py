@@ -103,13 +103,16 @@ def alerting(target: str, alertmanager: str, folder: Path) -> Iterator[Prometheu
 
 @contextmanager
 def started(
-    config: Mapping[str, object], folder: Path, *flags: str
+    config: Mapping[str, object],
+    folder: Path,
+    *flags: str,
+    program: str = "prometheus",
 ) -> Iterator[Prometheus]:
     """Start a Prometheus with *config* and its data in *folder*."""
     path = folder / "prometheus.json"  # JSON is YAML
     path.write_text(json.dumps(config))
     command = [
-        need("prometheus"),
+        need(program),
         f"--config.file={path}",
         f"--storage.tsdb.path={folder / 'tsdb'}",
         "--web.listen-address=127.0.0.1:0",
