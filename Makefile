@@ -9,6 +9,7 @@ TEST_PACKAGES := busybox-static clang-format faketime fatrace gcc inotify-tools 
 BENCH_PACKAGES := bpftrace gcc libc6-dev
 BROWSER_PACKAGES := chromium chromium-driver
 BCC_PACKAGES  := mmdebstrap debian-archive-keyring
+IMAGE_PACKAGES := $(BCC_PACKAGES) buildah catatonit podman runc
 
 .PHONY: help
 help: ## list the targets
@@ -23,7 +24,7 @@ test: lint test-unit test-rules test-release test-proc test-kernel test-e2e ## e
 
 .PHONY: test-unit
 test-unit: .venv/test ## no root, no kernel
-	$(PYTHON) -m pytest tests/unit tests/vm tests/bcc --cov --cov-report=term:skip-covered
+	$(PYTHON) -m pytest tests/unit tests/deploy tests/vm tests/bcc --cov --cov-report=term:skip-covered
 
 .PHONY: test-rules
 test-rules: .venv/test ## alerts and runbooks, by promtool and amtool 2.x and 3.x
@@ -62,12 +63,17 @@ test-systemd: .venv/test .cache/vm-packages ## the units under systemd as PID 1,
 test-bcc: .venv/test .cache/bcc-packages ## the loader with other versions of bcc, in chroots
 	$(SUDO) $(PYTHON) -m tests.bcc
 
+.PHONY: test-image
+test-image: .venv/test .cache/image-packages ## the container image and its pod, built and run here, as root
+	$(SUDO) $(PYTHON) -m pytest tests/image $(ARGS)
+
 .PHONY: lint
-lint: .venv/test ## formatting, ruff, mypy --strict, clang-format, spelling, workflows
+lint: .venv/test ## formatting, ruff, mypy --strict, clang-format, hadolint, spelling, workflows
 	$(PYTHON) -m ruff format --check -q .
 	$(PYTHON) -m ruff check -q .
 	$(PYTHON) -m mypy
 	clang-format --dry-run -Werror $(C_FILES)
+	.venv/bin/hadolint Dockerfile
 	.venv/bin/codespell
 	.venv/bin/actionlint .github/workflows/*.yml
 
@@ -78,6 +84,21 @@ format: .venv/test ## write the formatting
 	clang-format -i $(C_FILES)
 
 C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+
+ENGINE  := docker
+VERSION  = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)
+
+.PHONY: image
+image: ## build the container image; ENGINE=podman with another program than docker
+	$(ENGINE) build $(if $(filter docker,$(ENGINE)),,--format docker) \
+	  --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD) \
+	  --tag fanotify-exporter:$(VERSION) $(ARGS) .
+
+.PHONY: lock
+lock: .venv/test ## write requirements.lock: the newest of pyproject.toml's dependencies, with hashes
+	.venv/bin/pip install -q --group lock
+	.venv/bin/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --custom-compile-command 'make lock' pyproject.toml -o requirements.lock
 
 .PHONY: bench
 bench: .venv/test .cache/bench-packages ## what a scrape and a probe cost, as root
@@ -102,6 +123,10 @@ docs: .venv/test ## write docs/metrics.md, docs/licences.md and the tables of do
 .PHONY: release
 release: .venv/release ## check that HEAD can be released, then write dist/
 	$(PYTHON) -m tests.release
+
+.PHONY: manifests
+manifests: .venv/test ## write the PrometheusRules of deploy/kubernetes from prometheus/
+	$(PYTHON) -m tests.deploy.prometheus_rules
 
 .PHONY: dashboard
 dashboard: .venv/test ## write grafana/fanotify.json
@@ -143,6 +168,9 @@ endef
 
 .cache/bcc-packages: Makefile
 	$(call apt,$(BCC_PACKAGES))
+
+.cache/image-packages: Makefile
+	$(call apt,$(IMAGE_PACKAGES))
 
 .cache/vm-packages: tests/vm/packages.txt
 	@mkdir -p $(@D)

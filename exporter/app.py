@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from exporter import __version__, loader, logs, pins, web
 from exporter.containers import Cgroups
 from exporter.exporter_health import ExporterHealthCollector
+from exporter.flags import DEFAULT_ADDRESS
 from exporter.group_scan import BackgroundScan, GroupScanner
 from exporter.groups import GroupsCollector
 from exporter.handover import Loaded
@@ -53,7 +54,7 @@ def serve(options: Options) -> None:
         if options["web.systemd_socket"]:
             sockets = passed_sockets(os.environ)
         else:
-            sockets = web.listen(options.get("web.listen_address", [":10301"]))
+            sockets = web.listen(options.get("web.listen_address", [DEFAULT_ADDRESS]))
         for each in sockets:
             stack.enter_context(each)
         door = open_door(options.get("web.config.file"), stack)

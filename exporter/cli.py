@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from exporter import app, pins
 from exporter.check import as_json, as_text, check
 from exporter.errors import ExporterError, UsageError
-from exporter.flags import build_parser
+from exporter.flags import DEFAULT_ADDRESS, build_parser
+from exporter.healthcheck import healthcheck
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,6 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return preflight(arguments)
         if arguments.command == "unpin":
             return unpin(arguments)
+        if arguments.command == "healthcheck":
+            addresses = vars(arguments).get("web.listen_address", [DEFAULT_ADDRESS])
+            healthcheck(addresses[0])
+            return 0
         app.serve(vars(arguments))
     except ExporterError as error:
         print(f"fanotify-exporter: {one_line(str(error))}", file=sys.stderr)

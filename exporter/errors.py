@@ -7,6 +7,7 @@ What can go wrong in a way that an operator can mend.
   * PinError: the pins of BPF programs cannot be used
   * ListenError: an address cannot be listened on
   * ConfigError: the web configuration file cannot be used
+  * HealthError: the exporter that was asked is not healthy
 
 Anything else is a bug and keeps its traceback.
 """
@@ -46,3 +47,7 @@ class ListenError(ExporterError):
 
 class ConfigError(ExporterError):
     """The web configuration file, or a file that it names, is missing or wrong."""
+
+
+class HealthError(ExporterError):
+    """A running exporter does not answer, or says that it is not well."""

@@ -31,6 +31,7 @@ REPEATABLE = ("--web.listen-address",)
 MAX_MAX_ENTRIES = 262_144
 UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 MAX_INTERVAL_SECONDS = 86_400
+DEFAULT_ADDRESS = ":10301"
 ENVIRONMENT_PREFIX = "FANOTIFY_EXPORTER_"
 
 
@@ -110,7 +111,7 @@ def build_parser() -> Parser:
         "--web.listen-address",
         action="append",
         metavar="[HOST]:PORT",
-        help="address to listen on; repeatable (default: :10301)",
+        help=f"address to listen on; repeatable (default: {DEFAULT_ADDRESS})",
         default=argparse.SUPPRESS,
     )
     addresses.add_argument(
@@ -211,6 +212,11 @@ def build_parser() -> Parser:
     commands.add_parser(
         "unpin",
         help="remove the programs that --bpf.pin left in the kernel",
+        allow_abbrev=False,
+    )
+    commands.add_parser(
+        "healthcheck",
+        help="ask the exporter that listens on the first address if it is healthy",
         allow_abbrev=False,
     )
     preflight.add_argument("--json", action="store_true", help="for a program to read")

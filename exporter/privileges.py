@@ -52,6 +52,7 @@ def drop(wanted: Collection[str], user: pwd.struct_passwd | None) -> frozenset[s
     No program that this process may start can get more. Returns what was kept.
 
     Raises:
+        UsageError: this process may not become *user*.
         OSError: the kernel refuses.
     """
     kept = read_capabilities() & frozenset(wanted)
@@ -59,14 +60,25 @@ def drop(wanted: Collection[str], user: pwd.struct_passwd | None) -> frozenset[s
     for number in range(LAST_CAPABILITY + 1):
         _libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)  # not ours, or unknown here
     if user:
-        _prctl(PR_SET_KEEPCAPS, 1)
-        os.initgroups(user.pw_name, user.pw_gid)
-        os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
-        os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
-        _prctl(PR_SET_DUMPABLE, 1)  # else root owns our /proc/self
+        _become(user)
     _libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     _capset(sum(1 << bit for bit, name in CAPABILITIES.items() if name in kept))
     return kept
+
+
+def _become(user: pwd.struct_passwd) -> None:
+    """Run as *user*, with the capabilities that we have."""
+    _prctl(PR_SET_KEEPCAPS, 1)
+    try:
+        os.initgroups(user.pw_name, user.pw_gid)
+        os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
+        os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+    except PermissionError as error:
+        raise UsageError(
+            f"--run.user: cannot become {user.pw_name}: {error.strerror}. It takes "
+            "CAP_SETUID and CAP_SETGID"
+        ) from error
+    _prctl(PR_SET_DUMPABLE, 1)  # else root owns our /proc/self
 
 
 def _capset(mask: int) -> None:

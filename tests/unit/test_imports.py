@@ -35,7 +35,8 @@ LINE = (
     {"door"},
     {"pages"},
     {"web"},
-    {"flags", "app"},
+    {"flags", "healthcheck"},
+    {"app"},
     {"cli"},
     {"__main__"},
 )

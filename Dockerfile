@@ -1,0 +1,39 @@
+# Debian with its own bcc, and the exporter as Debian's Python finds it. `make image` builds.
+FROM debian:trixie-slim AS build
+# No versions of packages: a build gets Debian's security updates.
+# hadolint ignore=DL3008
+RUN apt-get update && \
+    apt-get install -qy --no-install-recommends python3-hatchling python3-pip
+ENV PIP_BREAK_SYSTEM_PACKAGES=1 PIP_NO_CACHE_DIR=1 PIP_NO_DEPS=1 PIP_ROOT=/out \
+    PIP_ROOT_USER_ACTION=ignore
+WORKDIR /src
+COPY requirements.lock ./
+RUN pip install --only-binary=:all: --require-hashes -r requirements.lock
+COPY LICENSE README.md pyproject.toml ./
+COPY bpf bpf
+COPY exporter exporter
+RUN pip install --no-build-isolation .
+
+FROM debian:trixie-slim
+# hadolint ignore=DL3008
+RUN apt-get update && \
+    apt-get install -qy --no-install-recommends python3-bpfcc && \
+    rm -rf /var/cache/* /var/lib/apt/lists/* /var/log/* && \
+    useradd --system --uid 10301 --no-create-home --shell /usr/sbin/nologin fanotify-exporter
+COPY --from=build /out /
+
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="fanotify-exporter" \
+      org.opencontainers.image.description="Prometheus exporter that counts every fanotify_mark(2) call in the kernel with BPF" \
+      org.opencontainers.image.source="https://github.com/fanotify-exporter/fanotify-exporter" \
+      org.opencontainers.image.licenses="Apache-2.0 AND GPL-2.0-only" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+
+# Root attaches the programs; this user serves.
+ENV FANOTIFY_EXPORTER_RUN_USER=fanotify-exporter
+EXPOSE 10301
+HEALTHCHECK --interval=60s --timeout=10s --start-period=60s \
+    CMD ["fanotify-exporter", "healthcheck"]
+ENTRYPOINT ["fanotify-exporter"]

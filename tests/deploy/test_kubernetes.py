@@ -1,0 +1,171 @@
+"""What deploy/kubernetes says is valid, whole, and what others say."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from kubernetes_validate.utils import all_versions
+from packaging.requirements import Requirement
+
+from exporter import __version__
+from exporter.flags import DEFAULT_ADDRESS, build_parser
+from tests.deploy import prometheus_rules
+from tests.deploy.prometheus_rules import KUBERNETES
+from tests.image import documented
+from tests.rules.shipped import CHECKOUT, RULE_FILES
+
+
+OLDEST = (1, 27)
+KUSTOMIZATIONS = sorted(KUBERNETES.rglob("kustomization.yml"))
+MANIFESTS = sorted(
+    path for path in KUBERNETES.rglob("*.yml") if path not in KUSTOMIZATIONS
+)
+
+
+def objects(path: Path) -> Iterator[dict[str, Any]]:
+    yield from yaml.safe_load_all(path.read_text())
+
+
+def pod() -> dict[str, Any]:
+    (daemon_set,) = objects(KUBERNETES / "daemonset.yml")
+    template: dict[str, Any] = daemon_set["spec"]["template"]["spec"]
+    return template
+
+
+def container() -> dict[str, Any]:
+    (only,) = pod()["containers"]
+    found: dict[str, Any] = only
+    return found
+
+
+VERSIONS = [
+    version
+    for version in dict.fromkeys(all_versions())
+    if tuple(map(int, version.split(".")[:2])) >= OLDEST
+]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", ["namespace", "daemonset", "service"])
+def test_valid(name: str, version: str) -> None:
+    """Kubernetes of each version knows every field, by its own schemas."""
+    for each in objects(KUBERNETES / f"{name}.yml"):
+        kubernetes_validate.validate(each, version, strict=True)
+
+
+@pytest.mark.parametrize("folder", [path.parent for path in KUSTOMIZATIONS])
+def test_kustomizations_are_whole(folder: Path) -> None:
+    """Each lists every manifest beside it."""
+    (kustomization,) = objects(folder / "kustomization.yml")
+    beside = {path.name for path in MANIFESTS if path.parent == folder}
+    assert beside == set(kustomization["resources"])
+
+
+def test_rules_are_as_generated() -> None:
+    """The committed PrometheusRules are what `make manifests` writes."""
+    assert prometheus_rules.render() == prometheus_rules.WRITTEN.read_text()
+
+
+def test_rules_are_those_of_the_files() -> None:
+    """In each there are the groups of one rules file, and nothing else."""
+    specs = [each["spec"] for each in objects(prometheus_rules.WRITTEN)]
+    files = [yaml.safe_load(path.read_text()) for path in RULE_FILES]
+    assert files == specs
+
+
+def test_all_select_the_same_pods() -> None:
+    """What the DaemonSet makes is what it, the Service and the PodMonitor look for."""
+    (daemon_set,) = objects(KUBERNETES / "daemonset.yml")
+    (service,) = objects(KUBERNETES / "service.yml")
+    (monitor,) = objects(KUBERNETES / "prometheus-operator/podmonitor.yml")
+    labels = daemon_set["spec"]["template"]["metadata"]["labels"]
+    assert labels == daemon_set["spec"]["selector"]["matchLabels"]
+    assert labels == service["spec"]["selector"]
+    assert labels == monitor["spec"]["selector"]["matchLabels"]
+
+
+def test_all_name_the_same_port() -> None:
+    """Probes, Service and PodMonitor lead to the default address."""
+    (port,) = container()["ports"]
+    (service,) = objects(KUBERNETES / "service.yml")
+    (monitor,) = objects(KUBERNETES / "prometheus-operator/podmonitor.yml")
+    probes = ("startupProbe", "livenessProbe", "readinessProbe")
+    named = [container()[probe]["httpGet"]["port"] for probe in probes]
+    named += [each["targetPort"] for each in service["spec"]["ports"]]
+    named += [each["port"] for each in monitor["spec"]["podMetricsEndpoints"]]
+    assert {port["name"]} == set(named)
+    assert DEFAULT_ADDRESS == f":{port['containerPort']}"
+
+
+def test_its_flags_are_flags() -> None:
+    """The parser takes its arguments; they pin into a folder that is mounted."""
+    options = vars(build_parser().parse(container()["args"], {}))
+    mounts = {mount["mountPath"] for mount in container()["volumeMounts"]}
+    assert str(options["bpf.pin"].parent) in mounts
+
+
+def test_each_volume_is_mounted_where_it_is_on_the_host() -> None:
+    """A path in a message of the exporter is one of the host."""
+    paths = {each["name"]: each["hostPath"]["path"] for each in pod()["volumes"]}
+    mounts = {each["name"]: each["mountPath"] for each in container()["volumeMounts"]}
+    assert paths == mounts
+
+
+def test_capabilities_are_those_documented() -> None:
+    """README's command and the DaemonSet give the same ones."""
+    capabilities = container()["securityContext"]["capabilities"]
+    assert ["ALL"] == capabilities["drop"]
+    assert documented.capabilities() == {f"CAP_{name}" for name in capabilities["add"]}
+
+
+def test_the_unit_has_them_less_those_that_change_the_user() -> None:
+    """Systemd starts the exporter as its user, so the unit needs two fewer."""
+    unit = CHECKOUT / "deploy/systemd/fanotify-exporter.service"
+    if not unit.exists():
+        pytest.skip("there is no unit yet")
+    (bounding,) = re.findall("\nCapabilityBoundingSet=(.*)", unit.read_text())
+    change_user = {"CAP_SETUID", "CAP_SETGID"}
+    assert documented.capabilities() - change_user == set(bounding.split())
+
+
+def test_it_needs_no_rights_in_the_cluster() -> None:
+    """No role exists, and the pod has no token to use one."""
+    kinds = {each["kind"] for path in MANIFESTS for each in objects(path)}
+    assert {
+        "DaemonSet",
+        "Namespace",
+        "PodMonitor",
+        "PrometheusRule",
+        "Service",
+    } == kinds
+    assert pod()["automountServiceAccountToken"] is False
+
+
+def test_the_image_is_of_this_version() -> None:
+    """The DaemonSet runs what `make image` makes of this checkout; README too."""
+    assert f"fanotify-exporter:{__version__}" == container()["image"]
+    assert f"fanotify-exporter:{__version__}" == documented.image()
+
+
+def test_lock_has_what_is_needed() -> None:
+    """The image's lock has each dependency, of a version that it may have."""
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    lock = (CHECKOUT / "requirements.lock").read_text()
+    locked = dict(re.findall(r"\n([\w-]+)==(\S+)", lock))
+    for requirement in map(Requirement, project["dependencies"]):
+        assert requirement.specifier.contains(locked[requirement.name])
+
+
+def test_lock_names_no_place() -> None:
+    """It says what to install, by hash, and leaves to the machine from where."""
+    lock = (CHECKOUT / "requirements.lock").read_text()
+    assert re.fullmatch(
+        r"(#.*\n)*([\w-]+==\S+ \\\n(    --hash=sha256:[0-9a-f]{64}( \\)?\n)+)+", lock
+    )

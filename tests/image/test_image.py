@@ -1,0 +1,97 @@
+"""The image is what it says, holds what was locked, and little else."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from exporter import __version__
+from tests.e2e.serving import CHECKOUT
+from tests.image.engine import BASE, Engine
+
+
+MEGABYTE = 1_000_000
+COMPILER = ("libLLVM.so.*", "libclang-cpp.so.*", "libz3.so.*")
+VERSIONS = """
+import json, sys
+from importlib.metadata import distributions
+found = (each.metadata for each in distributions(path=[sys.argv[1]]))
+print(json.dumps({each["Name"].lower(): each["Version"] for each in found}))
+"""
+
+
+def locked() -> dict[str, str]:
+    lines = (CHECKOUT / "requirements.lock").read_text()
+    return dict(re.findall(r"^([\w-]+)==(\S+)", lines, re.MULTILINE))
+
+
+def test_labels(engine: Engine, image: str) -> None:
+    """Its labels say what it is, of which version and which commit."""
+    labels = engine.inspect(image)["Config"]["Labels"]
+    ours = {
+        name.removeprefix("org.opencontainers.image."): value
+        for name, value in labels.items()
+        if name.startswith("org.opencontainers.image.")
+    }
+    head = ["git", "-C", str(CHECKOUT), "rev-parse", "HEAD"]
+    revision = subprocess.run(head, check=True, capture_output=True, text=True)
+    assert {"title", "description", "source", "licenses", "version", "revision"} == set(
+        ours
+    )
+    assert "fanotify-exporter" == ours["title"]
+    assert __version__ == ours["version"]
+    assert revision.stdout.strip() == ours["revision"]
+    assert "Apache-2.0 AND GPL-2.0-only" == ours["licenses"]
+
+
+def test_what_it_runs(engine: Engine, image: str) -> None:
+    """It runs the exporter, and asks the exporter whether it is healthy."""
+    config = engine.inspect(image)["Config"]
+    assert ["fanotify-exporter"] == config["Entrypoint"]
+    assert {"10301/tcp": {}} == config["ExposedPorts"]
+    health = engine.inspect(image)["Healthcheck"]
+    assert ["CMD", "fanotify-exporter", "healthcheck"] == health["Test"]
+
+
+def test_python_packages_are_those_locked(engine: Engine, image: str) -> None:
+    """Besides Debian's packages there are those of the lock, and the exporter."""
+    folder = "/usr/local/lib/python3.13/dist-packages"
+    found = json.loads(engine.output(image, "python3", "-c", VERSIONS, folder))
+    names = {name.replace("_", "-"): version for name, version in found.items()}
+    assert locked() | {"fanotify-exporter": __version__} == names
+
+
+@pytest.mark.parametrize(
+    "program", ["cc", "clang", "gcc", "ld", "pip", "pip3", "make", "hatchling"]
+)
+def test_what_built_it_stayed_behind(engine: Engine, image: str, program: str) -> None:
+    """No compiler for a person and no installer is in it."""
+    which = f"! command -v {program}"
+    engine.output(image, "sh", "-c", which)
+
+
+def test_no_cache_is_in_it(engine: Engine, image: str) -> None:
+    """What apt, pip, Python and the linker keep to be quicker next time is gone."""
+    folders = "/var/cache /var/lib/apt/lists /var/log /root /tmp"
+    assert "" == engine.output(
+        image, "sh", "-c", f"find {folders} -type f ! -name .bashrc ! -name .profile"
+    )
+
+
+def test_size(engine: Engine, image: str) -> None:
+    """Its room is the compiler's and Debian's; the rest is at most 64 MB."""
+    files = " ".join(f"/usr/lib/*-linux-gnu/{name}" for name in COMPILER)
+    listed = engine.output(image, "sh", "-c", f"stat -L -c '%s %n' {files}")
+    compiler = {name: int(size) for size, name in map(str.split, listed.splitlines())}
+    whole = engine.inspect(image)["Size"]
+    base = engine.inspect(BASE)["Size"]
+    rest = whole - base - sum(compiler.values())
+    print(f"image {whole / MEGABYTE:.0f} MB, base {base / MEGABYTE:.0f} MB")
+    for name, size in compiler.items():
+        print(f"{name} {size / MEGABYTE:.0f} MB")
+    print(f"rest {rest / MEGABYTE:.0f} MB")
+    assert len(COMPILER) == len(compiler)
+    assert rest <= 64 * MEGABYTE

@@ -1,0 +1,100 @@
+"""
+The DaemonSet's pod, run by podman instead of by a cluster.
+
+podman plays a Deployment and no DaemonSet, maps ports that a network of the host's
+own cannot map, asks systemd to run probes, and takes the seccomp profile from an
+annotation. All else is as it is in the file.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.deploy.prometheus_rules import KUBERNETES
+from tests.e2e import caller
+from tests.e2e.caller import Calls
+from tests.e2e.serving import LISTEN, Exporter
+from tests.image.engine import Engine
+
+
+PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
+
+
+def daemon_set() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((KUBERNETES / "daemonset.yml").read_text())
+    return found
+
+
+def container_of(workload: dict[str, Any]) -> dict[str, Any]:
+    (container,) = workload["spec"]["template"]["spec"]["containers"]
+    found: dict[str, Any] = container
+    return found
+
+
+def played(image: str) -> dict[str, Any]:
+    """Return the DaemonSet as podman takes it, listening on a free port."""
+    workload = daemon_set()
+    workload["kind"] = "Deployment"
+    del workload["spec"]["updateStrategy"]
+    container = container_of(workload)
+    for name in ("ports", *PROBES):
+        del container[name]
+    container["image"] = image
+    container["args"].append(LISTEN)
+    profile = container["securityContext"]["seccompProfile"]["localhostProfile"]
+    annotations = workload["spec"]["template"]["metadata"]["annotations"]
+    kind = f"container.seccomp.security.alpha.kubernetes.io/{container['name']}"
+    annotations[kind] = f"localhost/{profile}"
+    return workload
+
+
+@pytest.fixture
+def pod(
+    engine: Engine, image: str, tmp_path: Path
+) -> Callable[[str], AbstractContextManager[Exporter]]:
+    """Run the pod; what it logs goes to a file of the given name."""
+    workload = played(image)
+    manifest = tmp_path / "pod.yml"
+    manifest.write_text(yaml.safe_dump(workload))
+    security = container_of(workload)["securityContext"]
+    profile = tmp_path / security["seccompProfile"]["localhostProfile"]
+    shutil.copy(KUBERNETES / "seccomp.json", profile)
+    return lambda name: engine.playing(manifest, tmp_path, tmp_path / name)
+
+
+def test_counts_the_nodes_calls(
+    pod: Callable[[str], AbstractContextManager[Exporter]], tmp_path: Path
+) -> None:
+    """Calls outside of the pod count, also those made between two pods."""
+    comm = f"e2e-po-{os.getpid()}"
+    key = (comm, "add", "inode", "FAN_MARK_ADD", "FAN_OPEN")
+
+    def call(times: int) -> None:
+        caller.make(tmp_path, Calls(comm.encode(), 0x1, 0x20, times, errno.EBADF))
+
+    with pod("first.log") as exporter:
+        call(23)
+        assert {key: 23} == exporter.calls(comm, 23)
+    call(5)
+    with pod("second.log") as exporter:
+        call(3)
+        assert {key: 31} == exporter.calls(comm, 31)
+
+
+def test_probes_are_answered(
+    pod: Callable[[str], AbstractContextManager[Exporter]],
+) -> None:
+    """What the kubelet would ask is answered with 200, by a pod that counts."""
+    container = container_of(daemon_set())
+    with pod("probes.log") as exporter:
+        for probe in PROBES:
+            assert 200 == exporter.get(container[probe]["httpGet"]["path"]).status
