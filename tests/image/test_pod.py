@@ -23,6 +23,7 @@ from tests.deploy.prometheus_rules import KUBERNETES
 from tests.e2e import caller
 from tests.e2e.caller import Calls
 from tests.e2e.serving import LISTEN, Exporter
+from tests.image.documented import run_flags
 from tests.image.engine import Engine
 
 
@@ -98,3 +99,14 @@ def test_probes_are_answered(
     with pod("probes.log") as exporter:
         for probe in PROBES:
             assert 200 == exporter.get(container[probe]["httpGet"]["path"]).status
+
+
+def test_half_of_its_memory_is_enough(
+    engine: Engine, image: str, tmp_path: Path
+) -> None:
+    """It loads its programs within half of the DaemonSet's limit."""
+    limit = container_of(daemon_set())["resources"]["limits"]["memory"]
+    half = int(limit.removesuffix("Mi")) // 2
+    flags = [*run_flags(), f"--memory={half}m"]
+    with engine.serving(image, flags, tmp_path / "container.log") as exporter:
+        assert 200 == exporter.get("/-/ready").status
