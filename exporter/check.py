@@ -117,7 +117,7 @@ def read_lockdown(sysfs: Path) -> str:
     try:
         text = (sysfs / "kernel/security/lockdown").read_text()
     except OSError:
-        return "unknown: securityfs is not mounted"
+        return "unknown: securityfs is not mounted, or the kernel has no lockdown"
     return text.partition("[")[2].partition("]")[0] or "unknown"
 
 

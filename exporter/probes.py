@@ -226,8 +226,9 @@ def _compat_word_offset() -> int:
     kernel = os.uname()
     if kernel.machine == "aarch64":
         return 0
-    major, minor = map(int, kernel.release.split(".")[:2])
-    return 16 if (major, minor) >= (5, 11) else 8
+    # 6.16.1, 6.16+deb14, 6.16-rc1: some releases have two numbers.
+    version = tuple(map(int, re.findall(r"\d+", kernel.release)[:2]))
+    return 16 if version >= (5, 11) else 8
 
 
 def _source() -> str:

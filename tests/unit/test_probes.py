@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -35,3 +36,22 @@ def test_forbidden_hooks_are_not_compiled_again(
     names = ", ".join(rung.name for rung in FENTRY)
     assert f"cannot attach to fanotify_mark: {names}: {refusal}" == error.value.why
     assert times == len(compiled)
+
+
+@pytest.mark.parametrize(
+    ("machine", "release", "offset"),
+    [
+        ("x86_64", "5.10.0-46-cloud-amd64", 8),
+        ("x86_64", "5.11.0", 16),
+        ("x86_64", "6.17-rc4-amd64", 16),
+        ("x86_64", "6.16+deb14-amd64", 16),
+        ("aarch64", "5.10.0", 0),
+    ],
+)
+def test_where_thread_info_tells_of_compat(
+    monkeypatch: pytest.MonkeyPatch, machine: str, release: str, offset: int
+) -> None:
+    """It moved in 5.11; a release may have two numbers and then any text."""
+    kernel = SimpleNamespace(machine=machine, release=release)
+    monkeypatch.setattr(os, "uname", lambda: kernel)
+    assert offset == probes._compat_word_offset()
