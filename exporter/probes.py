@@ -130,7 +130,8 @@ def _advice() -> str:
         return "Run it as root, or give it CAP_BPF and CAP_PERFMON (Linux 5.8)."
     return (
         "Run 'fanotify-exporter check', which tries every hook. Usual causes: kernel "
-        "lockdown (/sys/kernel/security/lockdown) and a kernel without the hook."
+        "lockdown (/sys/kernel/security/lockdown), kernel.perf_event_paranoid above 2 "
+        "without CAP_SYS_ADMIN, and a kernel without the hook."
     )
 
 

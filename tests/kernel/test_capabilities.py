@@ -51,8 +51,8 @@ PARANOID = int(Path("/proc/sys/kernel/perf_event_paranoid").read_text())
 
 BPF = frozenset({"CAP_BPF", "CAP_PERFMON"})
 ADMIN = frozenset({"CAP_SYS_ADMIN"})
-# With 3, which is Debian's own, its 5.10 asks for more to open a perf event.
-PERF = ADMIN if KERNEL < (5, 11) and PARANOID > 2 else BPF
+# Above 2, which Debian's kernels add and set, a perf event takes more.
+PERF = ADMIN if PARANOID > 2 else BPF
 ROOTS = {"fentry": BPF, "kprobe": PERF, "tracepoint": PERF, "raw_tracepoint": BPF}
 # tracefs is root's, mode 0700.
 NEEDED = ROOTS | {"tracepoint": PERF | {"CAP_DAC_READ_SEARCH"}}
@@ -90,7 +90,7 @@ def load(
     said = subprocess.check_output(
         [*prefix, sys.executable, "-c", LOAD, rung, wanted], cwd=package, text=True
     )
-    print(*KERNEL, rung, said, sep="\n")
+    print(f"{KERNEL}, perf_event_paranoid {PARANOID}: {rung}\n{said}")
     return [line.partition(" ")[0] for line in said.splitlines()]
 
 
