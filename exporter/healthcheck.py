@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from contextlib import closing, suppress
 from http import HTTPStatus
-from http.client import BadStatusLine, HTTPConnection
+from http.client import BadStatusLine, HTTPConnection, InvalidURL
 
-from exporter.errors import HealthError
+from exporter.errors import HealthError, UsageError
 
 
 TIMEOUT_SECONDS = 5.0
@@ -21,11 +21,12 @@ def healthcheck(address: str, timeout: float = TIMEOUT_SECONDS) -> None:
 
     Raises:
         HealthError: nothing listens there, nothing comes back, or an error does.
+        UsageError: *address* is malformed.
     """
     if address.startswith(":"):
         address = f"localhost{address}"
-    connection = HTTPConnection(address, timeout=timeout)
     try:
+        connection = HTTPConnection(address, timeout=timeout)
         connection.connect()
         with closing(connection), suppress(BadStatusLine, ConnectionError):
             connection.request("GET", "/-/healthy")
@@ -34,3 +35,8 @@ def healthcheck(address: str, timeout: float = TIMEOUT_SECONDS) -> None:
                 raise HealthError(f"{address}: {answer.status} {answer.reason}")
     except OSError as error:
         raise HealthError(f"{address}: {error.strerror or error}") from error
+    except (InvalidURL, UnicodeError) as error:
+        raise UsageError(
+            f"--web.listen-address {address!r} is not an address: "
+            "say host:port, [IPv6]:port or :port"
+        ) from error

@@ -96,3 +96,12 @@ def test_one_that_lets_in_nobody(tmp_path: Path) -> None:
             healthcheck(f"127.0.0.1:{port}")
 
     serve(site_of(), ask, door)
+
+
+@pytest.mark.parametrize("malformed", ["host:port", "a b:1", "h\udcf6st:1"])
+def test_malformed_address(malformed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is no address is bad usage, and is told in one line."""
+    assert 2 == main([f"--web.listen-address={malformed}", "healthcheck"])
+    said = capsys.readouterr().err
+    assert "is not an address: say host:port" in said
+    assert 1 == said.count("\n")
