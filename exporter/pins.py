@@ -53,15 +53,20 @@ def locked(directory: Path) -> Iterator[None]:
         raise PinError(f"cannot use {directory} for pins: {error.strerror}") from error
     try:
         _need_own(directory, os.fstat(held))
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(directory, held)
         yield
+    finally:
+        os.close(held)
+
+
+def _lock(directory: Path, held: int) -> None:
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise PinError(
             f"another exporter uses the pins in {directory}. Stop it, or give this one "
             "a directory of its own"
         ) from None
-    finally:
-        os.close(held)
 
 
 def _need_own(directory: Path, status: os.stat_result) -> None:
