@@ -83,6 +83,8 @@ def absence(overview: Overview, collector: str) -> str:
     if not overview.collectors[collector]:
         return f"Not known: the collector {collector} failed; the log says why."
     if FAMILIES[collector] not in overview.families:
+        if collector == "limits":
+            return "Not known: this kernel does not tell its limits."
         return "Not known yet: the first look at all processes is not done."
     return ""
 

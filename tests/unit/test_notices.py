@@ -184,3 +184,11 @@ def test_absence(collectors: Mapping[str, bool], families: set[str], why: str) -
 def test_whole(number: float, words: tuple[str, ...], text: str) -> None:
     """Counts are written for people."""
     assert text == whole(number, *words)
+
+
+def test_kernel_without_limits() -> None:
+    """Limits that the kernel does not have are not ones that are still to come."""
+    families = QUIET.families - {GROUP_LIMIT}
+    notice = only(replace(QUIET, families=families, limits={}))
+    assert "It is not known how near limits are" == notice.subject
+    assert "Not known: this kernel does not tell its limits." == notice.text
