@@ -44,7 +44,14 @@ test-kernel: .venv/test ## real BPF in this machine's kernel, as root
 
 .PHONY: test-e2e
 test-e2e: .venv/test ## the installed program under a real Prometheus and Alertmanager, as root
-	$(SUDO) $(PYTHON) -m pytest tests/e2e
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync e2e-whole-host e2e-own-calls
+
+# Both wait more than they work, so they run side by side.
+.PHONY: e2e-whole-host e2e-own-calls
+e2e-whole-host: SELECT = whole_host
+e2e-own-calls: SELECT = not whole_host
+e2e-whole-host e2e-own-calls: .venv/test
+	$(SUDO) $(PYTHON) -m pytest tests/e2e -m "$(SELECT)"
 
 .PHONY: test-browser
 test-browser: .venv/test .cache/browser-packages ## the landing page in Chromium, as root

@@ -37,6 +37,8 @@ from tests.proc.listeners import Listener
 from tests.rules import shipped
 
 
+pytestmark = pytest.mark.whole_host
+
 ALERTS = {alert.name: alert for alert in shipped.alerts()}
 RECEIVERS = {"critical": "pager", "warning": "tickets"}
 

@@ -20,6 +20,8 @@ from tests.e2e.prometheus_server import JOB, Prometheus, scraping
 from tests.e2e.serving import LISTEN, Exporter, serving
 
 
+pytestmark = pytest.mark.whole_host
+
 SECONDS = 60
 MAX_USER_GROUPS = Path("/proc/sys/fs/fanotify/max_user_groups")
 NOWHERE = "127.0.0.1:9"

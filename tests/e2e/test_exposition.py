@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_openmetrics,
 )
@@ -17,6 +18,8 @@ from tests.e2e.caller import Calls
 from tests.e2e.requirements import need
 from tests.e2e.serving import Exporter, samples
 
+
+pytestmark = pytest.mark.whole_host
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 

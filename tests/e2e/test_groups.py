@@ -12,6 +12,8 @@ from tests.e2e.serving import LISTEN, Exporter, samples, serving
 from tests.proc.listeners import installed, listening
 
 
+pytestmark = pytest.mark.whole_host
+
 SECONDS = 20.0
 """The promise is 2 s, on a machine that has time; no scan comes to help in these."""
 

@@ -18,6 +18,8 @@ from tests.e2e.processes import DEADLINE_SECONDS, poll
 from tests.e2e.serving import Exporter
 
 
+pytestmark = pytest.mark.whole_host
+
 STOP = (signal.SIGTERM, signal.SIGINT)
 STOP_SECONDS = 1.0
 KEYS = 8000
