@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from exporter import __version__
 from tests.e2e.serving import CHECKOUT
 from tests.image.engine import BASE, Engine
+from tests.lock import locked
 
 
 MEGABYTE = 1_000_000
@@ -21,11 +21,6 @@ from importlib.metadata import distributions
 found = (each.metadata for each in distributions(path=[sys.argv[1]]))
 print(json.dumps({each["Name"].lower(): each["Version"] for each in found}))
 """
-
-
-def locked() -> dict[str, str]:
-    lines = (CHECKOUT / "requirements.lock").read_text()
-    return dict(re.findall(r"^([\w-]+)==(\S+)", lines, re.MULTILINE))
 
 
 def test_labels(engine: Engine, image: str) -> None:
