@@ -43,7 +43,8 @@ def test_labels(engine: Engine, image: str) -> None:
 
 
 def test_what_it_runs(engine: Engine, image: str) -> None:
-    """It runs the exporter, and asks the exporter whether it is healthy."""
+    """It runs the exporter, where it was built for, and asks whether it is healthy."""
+    assert engine.architecture == engine.inspect(image)["Architecture"]
     config = engine.inspect(image)["Config"]
     assert ["fanotify-exporter"] == config["Entrypoint"]
     assert {"10301/tcp": {}} == config["ExposedPorts"]
@@ -57,6 +58,11 @@ def test_python_packages_are_those_locked(engine: Engine, image: str) -> None:
     found = json.loads(engine.output(image, "python3", "-c", VERSIONS, folder))
     names = {name.replace("_", "-"): version for name, version in found.items()}
     assert locked() | {"fanotify-exporter": __version__} == names
+
+
+def test_what_it_imports_loads(engine: Engine, image: str) -> None:
+    """Each compiled part is for the image's architecture and Python."""
+    engine.output(image, "python3", "-c", "import bcc, exporter.app, exporter.probes")
 
 
 @pytest.mark.parametrize(
