@@ -9,7 +9,7 @@ TEST_PACKAGES := busybox-static clang-format faketime fatrace gcc inotify-tools 
 BENCH_PACKAGES := bpftrace gcc libc6-dev
 BROWSER_PACKAGES := chromium chromium-driver
 BCC_PACKAGES  := mmdebstrap debian-archive-keyring
-IMAGE_PACKAGES := $(BCC_PACKAGES) buildah catatonit podman runc
+IMAGE_PACKAGES := $(BCC_PACKAGES) arch-test buildah catatonit podman qemu-user-static runc
 
 .PHONY: help
 help: ## list the targets

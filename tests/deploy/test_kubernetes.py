@@ -19,6 +19,7 @@ from exporter.flags import DEFAULT_ADDRESS, build_parser
 from tests.deploy import prometheus_rules
 from tests.deploy.prometheus_rules import KUBERNETES
 from tests.image import documented
+from tests.lock import LOCK, locked
 from tests.rules.shipped import CHECKOUT, RULE_FILES
 
 
@@ -155,15 +156,11 @@ def test_the_image_is_of_this_version() -> None:
 def test_lock_has_what_is_needed() -> None:
     """The image's lock has each dependency, of a version that it may have."""
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
-    lock = (CHECKOUT / "requirements.lock").read_text()
-    locked = dict(re.findall(r"\n([\w-]+)==(\S+)", lock))
     for requirement in map(Requirement, project["dependencies"]):
-        assert requirement.specifier.contains(locked[requirement.name])
+        assert requirement.specifier.contains(locked()[requirement.name])
 
 
-def test_lock_names_no_place() -> None:
-    """It says what to install, by hash, and leaves to the machine from where."""
-    lock = (CHECKOUT / "requirements.lock").read_text()
-    assert re.fullmatch(
-        r"(#.*\n)*([\w-]+==\S+ \\\n(    --hash=sha256:[0-9a-f]{64}( \\)?\n)+)+", lock
-    )
+def test_lock_is_for_every_machine() -> None:
+    """It pins by hash, alike for each Python and machine, and names no place."""
+    pin = r"[\w-]+==\S+ \\\n(    --hash=sha256:[0-9a-f]{64}( \\)?\n)+"
+    assert re.fullmatch(rf"(#.*\n)*({pin})+", LOCK.read_text())

@@ -71,9 +71,9 @@ runs, beside Python and its library:
 """
 LICENCES_TAIL = """
 The wheel has the first two, and both licence texts. pip installs the packages below
-them; a release's SBOM lists them too, with their versions. bcc is the distribution's,
-as are LLVM and libbpf, which it uses: Debian and Ubuntu keep the licences of a package
-in `/usr/share/doc/PACKAGE/copyright`.
+them. A release's SBOM lists them too, in the versions that the container image has. bcc
+is the distribution's, as are LLVM and libbpf, which it uses: Debian and Ubuntu keep the
+licences of a package in `/usr/share/doc/PACKAGE/copyright`.
 """
 
 

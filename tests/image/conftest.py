@@ -15,11 +15,12 @@ from exporter import __version__
 from tests.bcc.chroot import mounts_below
 from tests.e2e.requirements import need, need_root
 from tests.e2e.serving import CHECKOUT
-from tests.image.engine import Engine, make_base
+from tests.image.engine import Engine, make_base, run
 
 
 CACHE = CHECKOUT / ".cache/image"
-
+BINFMT = Path("/proc/sys/fs/binfmt_misc")
+QEMU = "qemu-aarch64"
 
 CLONE_NEWNS = 0x20000
 MOUNTS = (
@@ -27,6 +28,12 @@ MOUNTS = (
     ("-t", "tracefs", "tracefs", "/sys/kernel/tracing"),
     ("-t", "bpf", "bpf", "/sys/fs/bpf"),
 )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--arm64``."""
+    what = "build for arm64, under QEMU; only -k test_image is for this"
+    parser.addoption("--arm64", action="store_true", help=what)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -45,14 +52,28 @@ def _mounts(_requirements: None) -> None:
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
+def architecture(_mounts: None, pytestconfig: pytest.Config) -> str:
+    """Give Debian's name of what to build for, and let this machine run it."""
+    if not pytestconfig.getoption("--arm64"):
+        return run("dpkg", "--print-architecture").strip()
+    need("arch-test")
+    need(f"{QEMU}-static")
+    subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT], check=True)
+    if not (BINFMT / QEMU).exists():
+        entry = Path(f"/usr/lib/binfmt.d/{QEMU}.conf").read_text()
+        (BINFMT / "register").write_text(entry.strip())
+    return "arm64"
+
+
+@pytest.fixture(scope="session")
+def engine(architecture: str) -> Iterator[Engine]:
     """Give an engine that has Debian's image and no other."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    base = CACHE / "base.tar"
+    base = CACHE / f"base-{architecture}.tar"
     if not base.exists():
-        make_base(base)
+        make_base(base, architecture)
     folder = Path(tempfile.mkdtemp(dir=CACHE))
-    engine = Engine(folder)
+    engine = Engine(folder, architecture)
     try:
         engine.import_base(base)
         yield engine

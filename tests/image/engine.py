@@ -45,14 +45,19 @@ def run(*command: str | Path, env: dict[str, str] | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """buildah and podman, with all that they keep in *folder*."""
+    """buildah and podman for *architecture*, with all that they keep in *folder*."""
 
     folder: Path
+    architecture: str
 
     @property
     def options(self) -> tuple[str, ...]:
         places = (f"--root={self.folder}/storage", f"--runroot={self.folder}/state")
         return (*places, "--storage-driver=overlay")
+
+    @property
+    def platform(self) -> str:
+        return f"--platform=linux/{self.architecture}"
 
     @property
     def podman(self) -> tuple[str, ...]:
@@ -68,7 +73,7 @@ class Engine:
     def import_base(self, archive: Path) -> None:
         """Make the stand-in of *archive*, a root filesystem in a tar file."""
         buildah = ("buildah", *self.options)
-        container = run(*buildah, "from", "scratch").strip()
+        container = run(*buildah, "from", self.platform, "scratch").strip()
         run(*buildah, "add", "--quiet", container, archive, "/")
         run(*buildah, "commit", "--quiet", "--rm", container, BASE)
 
@@ -77,7 +82,7 @@ class Engine:
         pip = self.folder / "pip.conf"
         pip.write_text("[global]\ncert = /mnt/certificates\n")
         arguments = (
-            *("--isolation=chroot", "--pull-never"),
+            *("--isolation=chroot", "--pull-never", self.platform),
             f"--volume={CERTIFICATES}:/mnt/certificates:ro",
             f"--volume={pip}:/etc/pip.conf:ro",
         )
@@ -95,7 +100,7 @@ class Engine:
         """Return what *program* prints in a container of *image* with *flags*."""
         where = ("--rm", "--network=host", "--no-healthcheck")
         command = (*self.podman, "run", *where, *flags, f"--entrypoint={program}")
-        return run(*command, image, *arguments, env=self.env)
+        return run(*command, self.platform, image, *arguments, env=self.env)
 
     def execute(self, *command: str) -> str:
         """Return what *command* prints in the container that was started last."""
@@ -142,12 +147,13 @@ class Engine:
             run(*play, "--down", manifest)
 
 
-def make_base(archive: Path) -> None:
+def make_base(archive: Path, architecture: str) -> None:
     """Write the root filesystem of Debian trixie, less what a slim image lacks."""
     left_out = (f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in NOT_IN_SLIM)
     settings = (f"--aptopt={setting}" for setting in machine_settings())
     made = archive.with_suffix(".new.tar")
     source = machine_mirror().source("trixie")
-    how = ("--mode=root", "--variant=minbase", *left_out, *settings)
+    what = (f"--architecture={architecture}", "--variant=minbase")
+    how = ("--mode=root", *what, *left_out, *settings)
     run("mmdebstrap", *how, "trixie", made, source)
     made.rename(archive)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from exporter import __version__
 from tests.e2e.serving import CHECKOUT
 from tests.image.engine import BASE, Engine
+from tests.lock import locked
 
 
 MEGABYTE = 1_000_000
@@ -21,11 +21,6 @@ from importlib.metadata import distributions
 found = (each.metadata for each in distributions(path=[sys.argv[1]]))
 print(json.dumps({each["Name"].lower(): each["Version"] for each in found}))
 """
-
-
-def locked() -> dict[str, str]:
-    lines = (CHECKOUT / "requirements.lock").read_text()
-    return dict(re.findall(r"^([\w-]+)==(\S+)", lines, re.MULTILINE))
 
 
 def test_labels(engine: Engine, image: str) -> None:
@@ -48,7 +43,8 @@ def test_labels(engine: Engine, image: str) -> None:
 
 
 def test_what_it_runs(engine: Engine, image: str) -> None:
-    """It runs the exporter, and asks the exporter whether it is healthy."""
+    """It runs the exporter, where it was built for, and asks whether it is healthy."""
+    assert engine.architecture == engine.inspect(image)["Architecture"]
     config = engine.inspect(image)["Config"]
     assert ["fanotify-exporter"] == config["Entrypoint"]
     assert {"10301/tcp": {}} == config["ExposedPorts"]
@@ -62,6 +58,11 @@ def test_python_packages_are_those_locked(engine: Engine, image: str) -> None:
     found = json.loads(engine.output(image, "python3", "-c", VERSIONS, folder))
     names = {name.replace("_", "-"): version for name, version in found.items()}
     assert locked() | {"fanotify-exporter": __version__} == names
+
+
+def test_what_it_imports_loads(engine: Engine, image: str) -> None:
+    """Each compiled part is for the image's architecture and Python."""
+    engine.output(image, "python3", "-c", "import bcc, exporter.app, exporter.probes")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """
-A wheel into the list of what an installation of it consists of, as CycloneDX.
+A wheel into the list of what the image has of Python packages, as CycloneDX.
 
-It has what pip installs. bcc is the distribution's, and so in the list of its packages.
+That is the wheel, and what requirements.lock pins: alike for each Python and machine,
+so the Python that runs this need not be the image's. bcc is the distribution's, and so
+in the list of its packages.
 """
 
 from __future__ import annotations
@@ -16,17 +18,21 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from exporter import __version__
+from tests.lock import LOCK
 from tests.release.build import run
 from tests.release.checks import CHECKOUT
 from tests.release.errors import ReleaseError
 
 
 def write_sbom(wheel: Path, path: Path) -> None:
-    """Install *wheel* into an environment of its own, and list that in *path*."""
+    """Install the lock, then *wheel*, as the image does, and list that in *path*."""
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder)
         python = f"{folder}/bin/python"
-        run(sys.executable, "-m", "pip", "--python", python, "install", str(wheel))
+        pip = (sys.executable, "-m", "pip", "--python", python, "install")
+        locked = ("--only-binary=:all:", "--require-hashes", f"--requirement={LOCK}")
+        run(*pip, *locked)
+        run(*pip, "--no-deps", str(wheel))
         describe(python, path)
     document = json.loads(path.read_text())
     document["metadata"]["component"]["version"] = __version__

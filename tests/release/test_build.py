@@ -13,10 +13,12 @@ from email.parser import BytesParser
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from exporter import __version__
 from tests.docs import licences
 from tests.e2e.requirements import need
+from tests.lock import locked
 from tests.release import sbom
 from tests.release.conftest import Clone
 
@@ -118,14 +120,16 @@ def test_checksums_are_of_all(dist: Path) -> None:
     assert 3 == len(others)
 
 
-def test_the_sbom_lists_what_pip_installs(document: str) -> None:
-    """It names us with our version, and each package that we need, no other."""
+def test_the_sbom_lists_what_the_image_has(document: str) -> None:
+    """It names us and each pin of the lock, with version and licence, and no other."""
     facts = json.loads(document)
-    root = facts["metadata"]["component"]
-    names = {each["name"].lower().replace("_", "-") for each in facts["components"]}
+    root, parts = facts["metadata"]["component"], facts["components"]
 
     assert ("fanotify-exporter", __version__) == (root["name"], root["version"])
-    assert licences.dependencies("fanotify-exporter") == names
+    assert locked() == {
+        canonicalize_name(part["name"]): part["version"] for part in parts
+    }
+    assert all(part["licenses"] for part in (root, *parts))
 
 
 def test_the_sbom_keeps_to_its_schema(document: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
@@ -70,6 +71,15 @@ def test_a_stale_file(name: str, command: str, clone: Clone) -> None:
     clone.commit()
 
     assert f"release: {name} is stale. Write it anew: {command}" == clone.refusal()
+
+
+def test_packages_that_are_not_those_locked(clone: Clone) -> None:
+    """What the lock's hashes do not know goes into no release."""
+    lock = clone.folder / "requirements.lock"
+    lock.write_text(re.sub(r"sha256:\w{8}", "sha256:00000000", lock.read_text()))
+    clone.commit()
+
+    assert clone.refusal().startswith("release: python pip failed: ")
 
 
 def test_no_repository(clone: Clone) -> None:

@@ -1,0 +1,14 @@
+"""What requirements.lock pins."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+
+LOCK = Path(__file__).parents[1] / "requirements.lock"
+
+
+def locked() -> dict[str, str]:
+    """Return versions by name."""
+    return dict(re.findall(r"^([\w-]+)==(\S+)", LOCK.read_text(), re.MULTILINE))
