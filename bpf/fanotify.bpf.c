@@ -36,7 +36,8 @@ enum syscall {
 };
 
 enum lost_reason {
-	/* Exit without its entry: under way at attach, or in_flight was full.
+	/* Exit without its entry: under way at attach, in_flight was full, or
+	 * seccomp refused the call, which the entry comes after.
 	 */
 	LOST_NO_ENTRY,
 	LOST_REASONS,
