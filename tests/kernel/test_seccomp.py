@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import signal
+import subprocess
 from collections import Counter
 
 import pytest
@@ -11,8 +13,8 @@ from .conftest import Caller, Counts
 from .plans import ADD, FLUSH, OPEN, REMOVE
 
 
-ERRNO = 0x0005_0000
-"""SECCOMP_RET_ERRNO, linux/seccomp.h."""
+ERRNO, TRAP, KILL_PROCESS = 0x0005_0000, 0x0003_0000, 0x8000_0000
+"""SECCOMP_RET_*, linux/seccomp.h."""
 
 PLAN = [(ADD, OPEN, 23), (REMOVE | 0x10, 0x3, 29), (FLUSH, 1 << 31, 31)]
 """The caller has its filter after the first line."""
@@ -51,3 +53,28 @@ def test_refused(
     seen = made if counts.sees_refused else made - refused
     assert seen + allowed == counts.of("filtered", "allowed")
     assert (60 if counts.is_pair else 0) == counts.lost()
+
+
+@pytest.mark.parametrize("action", [TRAP, KILL_PROCESS])
+def test_killed(counts: Counts, caller: Caller, action: int) -> None:
+    """A call that seccomp answers with SIGSYS has no result and is not counted."""
+    with pytest.raises(subprocess.CalledProcessError) as killed:
+        caller.run(PLAN, "killed", wrap=answer(action))
+
+    assert -signal.SIGSYS == killed.value.returncode
+    assert {("killed", ADD, OPEN, 0): 23} == counts.of("killed")
+
+
+@pytest.mark.parametrize("syscall", ["fanotify_init", "inotify_init1"])
+def test_killed_maker(
+    fanotify_groups: Counts, inotify_groups: Counts, caller: Caller, syscall: str
+) -> None:
+    """A group is taken for made if its exit is seen: any number may be a descriptor."""
+    counts = fanotify_groups if syscall == "fanotify_init" else inotify_groups
+    with pytest.raises(subprocess.CalledProcessError):
+        caller.run(
+            [(0, 0, 41), (0x800, 0, 1)], "killed", syscall=syscall, wrap=answer(TRAP)
+        )
+    taken = {("killed", 0x800, 0, 0): 1} if counts.sees_refused else {}
+
+    assert {("killed", 0, 0, 0): 41, **taken} == counts.of("killed")
