@@ -36,7 +36,8 @@ enum syscall {
 };
 
 enum lost_reason {
-	/* Exit without its entry: under way at attach, or in_flight was full.
+	/* Exit without its entry: under way at attach, in_flight was full, or
+	 * seccomp refused the call, which the entry comes after.
 	 */
 	LOST_NO_ENTRY,
 	LOST_REASONS,
@@ -178,6 +179,12 @@ static inline int count_call(u32 syscall, u32 flags, u64 mask, s32 result)
 	u32 *known;
 	u32 index;
 
+	/* Seccomp answered with SIGSYS. There is no result, and in its place
+	 * stands the number of the call, on arm64 its first argument, a
+	 * descriptor (syscall_rollback()).
+	 */
+	if (syscall == FANOTIFY_MARK && result > 0)
+		return 0;
 #ifdef CONTAINER
 	call.cgroup = bpf_get_current_cgroup_id();
 #endif

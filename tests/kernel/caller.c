@@ -14,13 +14,19 @@
  *
  * With PROGRESS, a file, the plan repeats until the process is killed, and the
  * file holds two u64: calls begun and calls ended.
+ *
+ * With SECCOMP in the environment, an action in hex, each thread gets a seccomp
+ * filter after the plan's first line, which answers SYSCALL so.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +49,7 @@ struct step {
 
 static struct step plan[MAX_STEPS];
 static int steps, threads, group, compat;
-static const char *comm;
+static const char *comm, *action;
 static char *path;
 static uint64_t *progress;
 
@@ -131,6 +137,25 @@ static void run_step(const struct step *step, unsigned long *errors)
 	}
 }
 
+static void install_filter(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+			 compat ? entry->compat : entry->native, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, strtoul(action, NULL, 16)),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = 4, .filter = code};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) {
+		perror("caller: seccomp");
+		exit(2);
+	}
+}
+
 static void *run_thread(void *number)
 {
 	char name[16];
@@ -144,6 +169,8 @@ static void *run_thread(void *number)
 		for (int i = 0; i < steps; i++) {
 			unsigned long errors[MAX_ERRNO] = {0};
 
+			if (action && i == 1)
+				install_filter();
 			run_step(&plan[i], errors);
 			for (int e = 0; e < MAX_ERRNO && !progress; e++) {
 				if (errors[e])
@@ -179,6 +206,7 @@ int main(int argc, char **argv)
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	strncpy(path, argv[3], 4095);
 	compat = !strcmp(argv[4], "compat");
+	action = getenv("SECCOMP");
 	for (size_t i = 0; i < sizeof(entries) / sizeof(*entries); i++)
 		if (!strcmp(argv[5], entries[i].name))
 			entry = &entries[i];

@@ -132,7 +132,12 @@ class Counts:
         return self._loaded.hook == "kprobe" and release < (6, 7)
 
     @property
-    def _is_pair(self) -> bool:
+    def sees_refused(self) -> bool:
+        """Whether this hook sees calls that seccomp(2) answers, with arguments."""
+        return "tracepoint" in self._loaded.hook and not self.is_pair
+
+    @property
+    def is_pair(self) -> bool:
         """Whether the entry of a call keeps its arguments for the exit."""
         return any("sys_enter" in probe.hook for probe in self._loaded.probes)
 
@@ -161,7 +166,7 @@ class Counts:
         lost = self._lost(now) - self._lost(self._before)
 
         strays = (counted - made).total()
-        assert strays <= (lost if self._is_pair else 0)
+        assert strays <= (lost if self.is_pair else 0)
         assert by_comm(counted) <= by_comm(made)
         if self._loaded.hook == "raw_tracepoint":  # skips of any call are counted
             assert made.total() <= counted.total() + lost
