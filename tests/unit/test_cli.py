@@ -342,6 +342,12 @@ def test_help_lists_every_flag() -> None:
         assert text in shown.stdout
 
 
+def test_help_shows_no_default_where_there_is_none() -> None:
+    """--help has no words of Python's for what a flag is when nobody sets it."""
+    shown = run("--help")
+    assert [] == re.findall(r"default:\s+(?:None|\(\))", shown.stdout)
+
+
 def test_version() -> None:
     """--version names the program and its version, and exits with 0."""
     shown = run("--version")
