@@ -191,7 +191,7 @@ def build_parser() -> Parser:
         "--log.level", choices=logs.LEVELS, default="info", help="least level logged"
     )
     parser.add_argument(
-        "--log.format", choices=logs.FORMATS, default="logfmt", help="of log lines"
+        "--log.format", choices=logs.FORMATS, default="logfmt", help="format of logs"
     )
     parser.add_argument(
         "--path.sysfs",
