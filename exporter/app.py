@@ -50,6 +50,7 @@ log = logging.getLogger(__name__)
 def serve(options: Options) -> None:
     """Attach, then answer scrapes until a signal says stop."""
     logs.setup(options["log.level"], options["log.format"])
+    supervisor = Supervisor(os.environ)
     with ExitStack() as stack:
         if options["web.systemd_socket"]:
             sockets = passed_sockets(os.environ)
@@ -69,7 +70,6 @@ def serve(options: Options) -> None:
         # What exists now stays: no later garbage collection need look at it.
         gc.freeze()
         log_limits(loaded)
-        supervisor = Supervisor(os.environ)
         started = partial(tell_start, loaded, supervisor)
         asyncio.run(web.serve(site, sockets, started, door, supervisor))
 

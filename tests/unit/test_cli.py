@@ -366,10 +366,11 @@ def test_version() -> None:
             {"FANOTIFY_EXPORTER_COLLECTOR_MARK_CALLS": "perhaps"},
             "FANOTIFY_EXPORTER_COLLECTOR_MARK_CALLS",
         ),
+        ([], {"WATCHDOG_USEC": "soon"}, "WATCHDOG_USEC"),
     ],
 )
 def test_usage_error(argv: list[str], environ: dict[str, str], named: str) -> None:
-    """A bad command line is one line on stderr, exit status 2, and no traceback."""
+    """A bad flag or variable is one line on stderr, exit status 2, and no traceback."""
     refused = run(*argv, environ=environ)
     assert 2 == refused.returncode
     assert "" == refused.stdout
