@@ -157,16 +157,22 @@ class Maps:
         half = self._loaded.max_entries
         calls: dict[str, list[Call]] = {probe: [] for probe in PROBES}
         used = [0, 0, 0]
+        unfit = dict.fromkeys(PROBES, 0)
         for index, entry in enumerate(map(self._pick, self._slots)):
             syscall, comm, flags, mask, error, created_ns, count, *cgroup = entry
             if not count:
                 continue
             part = min(index // half, OTHERS)
             used[part] += 1
-            name = OTHER_COMM if part == OTHERS else comm_text(comm)
+            probe = PROBES[syscall]
+            if part == OTHERS:
+                name = OTHER_COMM
+                unfit[probe] += count
+            else:
+                name = comm_text(comm)
             created = self._booted + created_ns / 1e9
             call = Call(name, flags, mask, error, count, created, *cgroup)
-            calls[PROBES[syscall]].append(call)
+            calls[probe].append(call)
         return Snapshot(
             since=self._since,
             calls=calls,
@@ -174,7 +180,10 @@ class Maps:
                 Usage("calls_root", used[0], half),
                 Usage("calls_user", used[1], half),
             ),
-            lost=tuple(self._read_lost()),
+            lost=(
+                *(Lost(probe, "map_full", count) for probe, count in unfit.items()),
+                *self._read_lost(),
+            ),
         )
 
     def _read_lost(self) -> Iterator[Lost]:

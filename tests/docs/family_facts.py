@@ -48,8 +48,8 @@ FAMILIES = {
     "fanotify_exporter_map_entries": Source("map `slots`"),
     "fanotify_exporter_map_max_entries": Source("`--bpf.max-entries`"),
     "fanotify_exporter_lost_calls_total": Source(
-        "map `lost`; `recursion`: `/proc/self/fdinfo` of the BPF programs; `nmissed`: "
-        "the kernel's account of the probe's BPF link",
+        "map `lost`; `map_full`: map `slots`; `recursion`: `/proc/self/fdinfo` of the "
+        "BPF programs; `nmissed`: the kernel's account of the probe's BPF link",
         "5.10; `recursion`: 5.12, with tracepoint or kprobe 6.7; `nmissed`: 6.7",
     ),
     "fanotify_exporter_counting_start_time_seconds": ITSELF,

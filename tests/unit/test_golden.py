@@ -81,6 +81,9 @@ SNAPSHOT = Snapshot(
     },
     usage=(Usage("calls_root", 4096, 8192), Usage("calls_user", 8192, 8192)),
     lost=(
+        Lost("fanotify_mark", "map_full", 403),
+        Lost("fanotify_init", "map_full", 7),
+        Lost("inotify_init", "map_full", 0),
         Lost("fanotify_mark", "no_entry", 0),
         Lost("fanotify_mark", "recursion", 2),
         Lost("fanotify_init", "no_entry", 0),

@@ -33,6 +33,7 @@ MEMBERS = ("mask", "flags", "error", "syscall", "comm", "created_ns", "count")
 UNUSED = bytes(SLOT.size)
 CREATORS = Layout(("when_ns", "pid"), "@QQ", 4)
 HALF = 3
+NONE_UNFIT = tuple(Lost(probe, "map_full", 0) for probe in PROBES)
 NONE_SKIPPED = tuple(Lost(probe, "recursion", 0) for probe in PROBES)
 
 
@@ -220,6 +221,18 @@ def test_others_have_the_other_comm(memory: Memory) -> None:
     assert Call(OTHER_COMM, 0x11, 0, 1, 40, call.created) == call
 
 
+def test_calls_that_did_not_fit_are_lost(memory: Memory) -> None:
+    """Calls whose key did not fit are a reason of their own, by probe."""
+    counts = ((0, 3), (0, 4), (1, 5))
+    others = [SLOT.pack(0, 0, 0, n, b"", 0, count) for n, count in counts]
+    snapshot = read(memory, *[slot(b"a", 9)] * 6, *others)
+    assert (
+        Lost("fanotify_mark", "map_full", 7),
+        Lost("fanotify_init", "map_full", 5),
+        Lost("inotify_init", "map_full", 0),
+    ) == snapshot.lost[:3]
+
+
 def test_other_comm_cannot_be_forged(memory: Memory) -> None:
     """No thread name, of 16 bytes at most, reads as the one for a full map."""
     assert len(OTHER_COMM.encode()) > 16
@@ -235,7 +248,7 @@ def test_counts_are_64_bits(memory: Memory) -> None:
 
 
 def test_lost_calls_have_their_reasons(memory: Memory) -> None:
-    """Each entry of the lost array goes by its reason, then come skipped runs."""
+    """Each entry of the lost array goes by its reason, before skipped runs."""
     maps = Maps(
         loaded(
             memory,
@@ -245,6 +258,7 @@ def test_lost_calls_have_their_reasons(memory: Memory) -> None:
         )
     )
     assert (
+        *NONE_UNFIT,
         Lost("fanotify_mark", "no_entry", 7),
         Lost("fanotify_mark", "other", 0),
         Lost("fanotify_init", "no_entry", 1),
@@ -259,6 +273,7 @@ def test_two_hooks_of_one_probe_are_one_row(memory: Memory) -> None:
     """A probe with an entry and an exit hook has each reason once."""
     maps = Maps(loaded(memory, [UNUSED] * 6, lost=(3, 0, 0), hooks=("enter", "exit")))
     assert (
+        *NONE_UNFIT,
         Lost("fanotify_mark", "no_entry", 3),
         Lost("fanotify_init", "no_entry", 0),
         Lost("inotify_init", "no_entry", 0),
