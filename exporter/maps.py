@@ -203,10 +203,16 @@ class Maps:
         if links:
             yield Lost(name, "nmissed", sum(map(read_missed, links)))
 
-    def group_creators(self, since: float) -> frozenset[int]:
-        """Return the pids that made a fanotify group at or after *since*, Unix time."""
+    def group_creators(self, since: float) -> tuple[frozenset[int], bool]:
+        """
+        Return who made a fanotify group at or after *since*, Unix time.
+
+        Their pids, and whether those are all: one may have taken another's place.
+        """
         since_ns = (since - self._booted) * 1e9
-        return frozenset(pid for when, pid in self._creators if when >= since_ns)
+        creators = list(self._creators)
+        pids = frozenset(pid for when, pid, _ in creators if when >= since_ns)
+        return pids, all(ousted < since_ns for _, _, ousted in creators)
 
 
 def shared(

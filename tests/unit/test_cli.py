@@ -619,7 +619,7 @@ def test_collectors_share_a_reading(
         layouts={
             "slots": layout,
             "lost": Layout(("value",), "@Q", 3),
-            "creators": Layout(("when_ns", "pid"), "@QQ", 1),
+            "creators": Layout(("when_ns", "pid", "ousted_ns"), "@QQQ", 1),
         },
         lost_reasons=("no_entry",),
         max_entries=1,
@@ -630,7 +630,7 @@ def test_collectors_share_a_reading(
         fds={
             "slots": slots,
             "lost": memory(bytes(24)),
-            "creators": memory(bytes(16)),
+            "creators": memory(bytes(24)),
         },
     )
     registry = build_registry(build_collectors(loaded, DEFAULTS, stack))

@@ -31,7 +31,7 @@ Memory = Callable[[bytes], int]
 SLOT = struct.Struct("@QIHH16sQQ")
 MEMBERS = ("mask", "flags", "error", "syscall", "comm", "created_ns", "count")
 UNUSED = bytes(SLOT.size)
-CREATORS = Layout(("when_ns", "pid"), "@QQ", 4)
+CREATORS = Layout(("when_ns", "pid", "ousted_ns"), "@QQQ", 4)
 HALF = 3
 NONE_UNFIT = tuple(Lost(probe, "map_full", 0) for probe in PROBES)
 NONE_SKIPPED = tuple(Lost(probe, "recursion", 0) for probe in PROBES)
@@ -47,7 +47,7 @@ def loaded(  # noqa: PLR0917
     lost: tuple[int, ...] = (0, 0, 0),
     reasons: tuple[str, ...] = ("no_entry",),
     hooks: tuple[str, ...] = ("exit",),
-    creators: bytes = bytes(16),
+    creators: bytes = bytes(96),
 ) -> Loaded:
     return Loaded(
         hook="none",
@@ -168,7 +168,7 @@ def test_order_of_members_is_the_layouts(memory: Memory) -> None:
     fds = {
         "slots": memory(struct.pack("@16sQQQIHH", b"a", 7, 0, 0x20, 0x1, 9, 0)),
         "lost": memory(bytes(32)),
-        "creators": memory(bytes(64)),
+        "creators": memory(bytes(96)),
     }
     names = ("comm", "count", "created_ns", "mask", "flags", "error", "syscall")
     layouts = {
@@ -292,18 +292,31 @@ def test_calls_go_by_the_probe_that_counted_them(memory: Memory) -> None:
     } == {probe: [call.comm for call in own] for probe, own in calls.items()}
 
 
+def creators_of(*creators: tuple[int, float, float]) -> bytes:
+    """Return the map's bytes: pids, when each made a group, and whoever it ousted."""
+    return b"".join(
+        struct.pack("@QQQ", int(when * 1e9), pid, int(ousted * 1e9))
+        for pid, when, ousted in creators
+    )
+
+
 def test_group_creators(memory: Memory) -> None:
     """Who made a group since a moment is found, who did so before is not."""
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
-    stamps = (now - 5, now - 1, now + 1)
-    creators = b"".join(
-        struct.pack("@QQ", int(when * 1e9), pid)
-        for pid, when in enumerate(stamps, start=100)
-    )
+    creators = creators_of((100, now - 5, 0), (101, now - 1, 0), (102, now + 1, 0))
     maps = Maps(loaded(memory, [UNUSED] * 6, creators=creators))
-    assert {102} == maps.group_creators(time.time())
-    assert {101, 102} == maps.group_creators(time.time() - 3)
-    assert set() == maps.group_creators(time.time() + 10)
+    assert (frozenset({102}), True) == maps.group_creators(time.time())
+    assert (frozenset({101, 102}), True) == maps.group_creators(time.time() - 3)
+    assert (frozenset(), True) == maps.group_creators(time.time() + 10)
+
+
+def test_group_creator_whose_place_was_taken(memory: Memory) -> None:
+    """Those are not all as long as one that would be among them was overwritten."""
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    creators = creators_of((100, now - 5, now - 9), (1124, now - 1, now - 2))
+    maps = Maps(loaded(memory, [UNUSED] * 6, creators=creators))
+    assert (frozenset({1124}), False) == maps.group_creators(time.time() - 3)
+    assert (frozenset({1124}), True) == maps.group_creators(time.time() - 1.5)
 
 
 def test_layout_and_reasons_that_disagree(memory: Memory) -> None:
