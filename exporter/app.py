@@ -18,6 +18,7 @@ from exporter import __version__, loader, logs, pins, web
 from exporter.containers import Cgroups
 from exporter.exporter_health import ExporterHealthCollector
 from exporter.flags import DEFAULT_ADDRESS
+from exporter.ftrace import is_attached
 from exporter.group_scan import BackgroundScan, GroupScanner
 from exporter.groups import GroupsCollector
 from exporter.handover import Loaded
@@ -65,7 +66,7 @@ def serve(options: Options) -> None:
         site = Site(
             registry=build_registry(build_collectors(loaded, options, stack)),
             telemetry_path=options["web.telemetry_path"],
-            ready=lambda: all(probe.attached for probe in loaded.probes),
+            ready=lambda: is_attached(loaded.hook),
         )
         # What exists now stays: no later garbage collection need look at it.
         gc.freeze()

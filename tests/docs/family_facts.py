@@ -44,7 +44,7 @@ FAMILIES = {
         LIMIT.format("watchdog_timeout"), "6.18"
     ),
     "fanotify_exporter_build_info": ITSELF,
-    "fanotify_exporter_probe_attached": ITSELF,
+    "fanotify_exporter_probe_attached": Source("`/proc/sys/kernel/ftrace_enabled`"),
     "fanotify_exporter_map_entries": Source("map `slots`"),
     "fanotify_exporter_map_max_entries": Source("`--bpf.max-entries`"),
     "fanotify_exporter_lost_calls_total": Source(

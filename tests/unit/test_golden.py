@@ -99,12 +99,10 @@ LOADED = Loaded(
         Probe(
             "fanotify_mark",
             "tracepoint:syscalls:sys_enter_fanotify_mark",
-            attached=True,
         ),
         Probe(
             "fanotify_mark",
             "tracepoint:syscalls:sys_exit_fanotify_mark",
-            attached=False,
         ),
     ),
     layouts={},
@@ -124,7 +122,9 @@ def registry() -> CollectorRegistry:
             "init_calls": InitCallsCollector(lambda: SNAPSHOT),
             "groups": GroupsCollector(lambda: SCAN),
             "limits": LimitsCollector(PROC),
-            "exporter_health": ExporterHealthCollector(LOADED, lambda: SNAPSHOT),
+            "exporter_health": ExporterHealthCollector(
+                LOADED, lambda: SNAPSHOT, lambda hook: "sys_exit" not in hook
+            ),
         }
     )
 

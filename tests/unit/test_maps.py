@@ -52,8 +52,7 @@ def loaded(  # noqa: PLR0917
     return Loaded(
         hook="none",
         probes=tuple(
-            Probe("fanotify_mark", hook, attached=True, programs=("program",))
-            for hook in hooks
+            Probe("fanotify_mark", hook, programs=("program",)) for hook in hooks
         ),
         layouts={
             "slots": Layout(MEMBERS, SLOT.format, len(slots)),
