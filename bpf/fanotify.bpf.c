@@ -64,6 +64,7 @@ struct slot {
 struct creator {
 	u64 when_ns; /* CLOCK_BOOTTIME */
 	u64 pid;
+	u64 ousted_ns; /* when_ns of the process whose place it took */
 };
 
 /* FAN_MARK_ADD, _REMOVE, _FLUSH, _MOUNT, _FILESYSTEM: the action and the type.
@@ -162,6 +163,8 @@ static inline void note_creator(void)
 	struct creator *creator = creators.lookup(&index);
 
 	if (creator) {
+		if (creator->pid != pid)
+			creator->ousted_ns = creator->when_ns;
 		creator->pid = pid;
 		creator->when_ns = bpf_ktime_get_boot_ns();
 	}

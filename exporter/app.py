@@ -18,6 +18,7 @@ from exporter import __version__, loader, logs, pins, web
 from exporter.containers import Cgroups
 from exporter.exporter_health import ExporterHealthCollector
 from exporter.flags import DEFAULT_ADDRESS
+from exporter.ftrace import is_attached
 from exporter.group_scan import BackgroundScan, GroupScanner
 from exporter.groups import GroupsCollector
 from exporter.handover import Loaded
@@ -50,6 +51,7 @@ log = logging.getLogger(__name__)
 def serve(options: Options) -> None:
     """Attach, then answer scrapes until a signal says stop."""
     logs.setup(options["log.level"], options["log.format"])
+    supervisor = Supervisor(os.environ)
     with ExitStack() as stack:
         if options["web.systemd_socket"]:
             sockets = passed_sockets(os.environ)
@@ -64,12 +66,11 @@ def serve(options: Options) -> None:
         site = Site(
             registry=build_registry(build_collectors(loaded, options, stack)),
             telemetry_path=options["web.telemetry_path"],
-            ready=lambda: all(probe.attached for probe in loaded.probes),
+            ready=lambda: is_attached(loaded.hook),
         )
         # What exists now stays: no later garbage collection need look at it.
         gc.freeze()
         log_limits(loaded)
-        supervisor = Supervisor(os.environ)
         started = partial(tell_start, loaded, supervisor)
         asyncio.run(web.serve(site, sockets, started, door, supervisor))
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from exporter import __version__
+from exporter.ftrace import is_attached
 from exporter.handover import Loaded
 from exporter.maps import Snapshot
 from exporter.revision import read_revision
@@ -26,9 +27,15 @@ Family = CounterMetricFamily | GaugeMetricFamily
 class ExporterHealthCollector:
     """The fanotify_exporter_* families that come from the probes and maps."""
 
-    def __init__(self, loaded: Loaded, read: Callable[[], Snapshot]) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        read: Callable[[], Snapshot],
+        attached: Callable[[str], bool] = is_attached,
+    ) -> None:
         """Collect about the *loaded* programs and what *read* returns."""
         self._loaded = loaded
+        self._attached = attached
         self._read = read
         self._build = (
             __version__,
@@ -47,7 +54,8 @@ class ExporterHealthCollector:
         )
         yield GaugeMetricFamily(
             "fanotify_exporter_probe_attached",
-            "1 if the probe is attached to the hook, 0 if not.",
+            "1 if the probe is attached to the hook, 0 while the kernel keeps it off "
+            "because kernel.ftrace_enabled is 0.",
             labels=("probe", "hook"),
         )
         yield GaugeMetricFamily(
@@ -76,7 +84,7 @@ class ExporterHealthCollector:
         info, attached, entries, max_entries, lost, began = self.describe()
         info.add_metric(self._build, 1)
         for probe in self._loaded.probes:
-            attached.add_metric((probe.name, probe.hook), probe.attached)
+            attached.add_metric((probe.name, probe.hook), self._attached(probe.hook))
         snapshot = self._read()
         for usage in snapshot.usage:
             entries.add_metric((usage.map,), usage.entries)

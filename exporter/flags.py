@@ -35,6 +35,15 @@ DEFAULT_ADDRESS = ":10301"
 ENVIRONMENT_PREFIX = "FANOTIFY_EXPORTER_"
 
 
+class Formatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows the default of each flag that has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, ()):
+            return action.help
+        return super()._get_help_string(action)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that reports in one line, and reads flags from the environment."""
 
@@ -104,7 +113,7 @@ def build_parser() -> Parser:
         epilog="Each flag is also an environment variable, for example "
         f"{variable('--web.listen-address')}.",
         allow_abbrev=False,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=Formatter,
     )
     addresses = parser.add_mutually_exclusive_group()
     addresses.add_argument(
@@ -182,7 +191,7 @@ def build_parser() -> Parser:
         "--log.level", choices=logs.LEVELS, default="info", help="least level logged"
     )
     parser.add_argument(
-        "--log.format", choices=logs.FORMATS, default="logfmt", help="of log lines"
+        "--log.format", choices=logs.FORMATS, default="logfmt", help="format of logs"
     )
     parser.add_argument(
         "--path.sysfs",

@@ -35,7 +35,7 @@ SCAN_REST = 20
 PROCESSES_AT_ONCE = 5
 STOP_SECONDS = 0.5
 
-RecentPids = Callable[[], frozenset[int] | None]
+RecentPids = Callable[[], tuple[frozenset[int], bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ class GroupScanner:
     Args:
         proc: where procfs is mounted.
         interval: seconds between two full scans.
-        recent_pids: pids, as *proc* has them, that called fanotify_init(2) lately;
-            None if there were more than could be noted down.
+        recent_pids: pids, as *proc* has them, that called fanotify_init(2) lately,
+            and whether those are all.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class GroupScanner:
         proc: Path = PROC,
         *,
         interval: float = 30.0,
-        recent_pids: RecentPids = frozenset,
+        recent_pids: RecentPids = lambda: (frozenset(), True),
         now: Callable[[], float] = time.monotonic,
         cpu: Callable[[], float] = time.thread_time,
     ) -> None:
@@ -124,10 +124,9 @@ class GroupScanner:
         self._next_scan = max(self._earliest_scan, self._now() + self._interval)
 
     def _look(self) -> None:
-        recent = self._recent_pids()
-        if recent is None:
+        recent, are_all = self._recent_pids()
+        if not are_all:
             self._scan_soon()
-            recent = frozenset()
         for pid in recent:
             if self._pace.due(pid):
                 with self._timed(pid):

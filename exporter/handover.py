@@ -35,14 +35,13 @@ class Layout:
 @dataclass(frozen=True, slots=True)
 class Probe:
     """
-    A hook that was tried for a probe.
+    What counts for a probe, and at which hook it is attached.
 
     *programs* and *links* name the descriptors whose missed runs are missed calls.
     """
 
     name: str
     hook: str
-    attached: bool
     programs: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
 
@@ -135,8 +134,7 @@ def _probe(
     *,
     name: str,
     hook: str,
-    attached: bool,
     programs: Sequence[str],
     links: Sequence[str],
 ) -> Probe:
-    return Probe(name, hook, attached, tuple(programs), tuple(links))
+    return Probe(name, hook, tuple(programs), tuple(links))

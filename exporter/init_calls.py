@@ -8,38 +8,9 @@ fanotify_init_calls_total{comm="fatrace",class="notification",flags="FAN_CLOEXEC
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
-from prometheus_client.core import CounterMetricFamily
-
 from exporter import uapi
-from exporter.maps import OTHER_COMM, Call, Snapshot
-from exporter.series import PLAIN, CallSeries, Labelling, Syscall
-
-
-class InitCallsCollector:
-    """fanotify_init_* and inotify_init_*: _calls_total and _errors_total."""
-
-    def __init__(
-        self, read: Callable[[], Snapshot], labelling: Labelling = PLAIN
-    ) -> None:
-        """Collect what *read* returns on each scrape."""
-        self._read = read
-        self._labelling = labelling
-
-    def describe(self) -> Iterator[CounterMetricFamily]:
-        """Yield the families without series."""
-        return self._families(Snapshot(0, {}, (), ()))
-
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        """Yield the families with one series for each label set counted so far."""
-        return self._families(self._read())
-
-    def _families(self, snapshot: Snapshot) -> Iterator[CounterMetricFamily]:
-        for syscall in (FANOTIFY_INIT, INOTIFY_INIT):
-            calls = CallSeries(syscall, self._labelling)
-            calls.add(snapshot)
-            yield from calls.families()
+from exporter.maps import OTHER_COMM, Call
+from exporter.series import CallsCollector, Syscall
 
 
 def fanotify_init_values(call: Call) -> tuple[str, ...]:
@@ -70,3 +41,9 @@ INOTIFY_INIT = Syscall(
     ("comm", "flags"),
     inotify_init_values,
 )
+
+
+class InitCallsCollector(CallsCollector):
+    """fanotify_init_* and inotify_init_*: _calls_total and _errors_total."""
+
+    syscalls = (FANOTIFY_INIT, INOTIFY_INIT)

@@ -157,16 +157,22 @@ class Maps:
         half = self._loaded.max_entries
         calls: dict[str, list[Call]] = {probe: [] for probe in PROBES}
         used = [0, 0, 0]
+        unfit = dict.fromkeys(PROBES, 0)
         for index, entry in enumerate(map(self._pick, self._slots)):
             syscall, comm, flags, mask, error, created_ns, count, *cgroup = entry
             if not count:
                 continue
             part = min(index // half, OTHERS)
             used[part] += 1
-            name = OTHER_COMM if part == OTHERS else comm_text(comm)
+            probe = PROBES[syscall]
+            if part == OTHERS:
+                name = OTHER_COMM
+                unfit[probe] += count
+            else:
+                name = comm_text(comm)
             created = self._booted + created_ns / 1e9
             call = Call(name, flags, mask, error, count, created, *cgroup)
-            calls[PROBES[syscall]].append(call)
+            calls[probe].append(call)
         return Snapshot(
             since=self._since,
             calls=calls,
@@ -174,7 +180,10 @@ class Maps:
                 Usage("calls_root", used[0], half),
                 Usage("calls_user", used[1], half),
             ),
-            lost=tuple(self._read_lost()),
+            lost=(
+                *(Lost(probe, "map_full", count) for probe, count in unfit.items()),
+                *self._read_lost(),
+            ),
         )
 
     def _read_lost(self) -> Iterator[Lost]:
@@ -194,10 +203,16 @@ class Maps:
         if links:
             yield Lost(name, "nmissed", sum(map(read_missed, links)))
 
-    def group_creators(self, since: float) -> frozenset[int]:
-        """Return the pids that made a fanotify group at or after *since*, Unix time."""
+    def group_creators(self, since: float) -> tuple[frozenset[int], bool]:
+        """
+        Return who made a fanotify group at or after *since*, Unix time.
+
+        Their pids, and whether those are all: one may have taken another's place.
+        """
         since_ns = (since - self._booted) * 1e9
-        return frozenset(pid for when, pid in self._creators if when >= since_ns)
+        creators = list(self._creators)
+        pids = frozenset(pid for when, pid, _ in creators if when >= since_ns)
+        return pids, all(ousted < since_ns for _, _, ousted in creators)
 
 
 def shared(

@@ -8,53 +8,13 @@ fanotify_mark_calls_total{comm="fatrace",action="add",mark_type="mount",
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily
 
 from exporter import uapi
 from exporter.maps import OTHER_COMM, Call, Snapshot
-from exporter.series import PLAIN, CallSeries, Labelling, Series, Syscall
-
-
-class MarkCallsCollector:
-    """fanotify_mark_calls_total, _errors_total and _mask_bit_calls_total."""
-
-    def __init__(
-        self, read: Callable[[], Snapshot], labelling: Labelling = PLAIN
-    ) -> None:
-        """Collect what *read* returns on each scrape."""
-        self._read = read
-        self._labelling = labelling
-
-    def describe(self) -> Iterator[CounterMetricFamily]:
-        """Yield the families without series."""
-        return self._families(Snapshot(0, {}, (), ()))
-
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        """Yield the families with one series for each label set counted so far."""
-        return self._families(self._read())
-
-    def _families(self, snapshot: Snapshot) -> Iterator[CounterMetricFamily]:
-        calls = CallSeries(FANOTIFY_MARK, self._labelling)
-        calls.add(snapshot)
-        yield from calls.families()
-        yield self._mask_bits(snapshot).family()
-
-    def _mask_bits(self, snapshot: Snapshot) -> Series:
-        series = Series(
-            "fanotify_mark_mask_bit_calls",
-            "fanotify_mark(2) calls whose mask had this bit; "
-            "a call with three bits counts in three series.",
-            ("comm", "action", "mark_type", "bit"),
-            self._labelling,
-        )
-        for call in snapshot.calls.get(FANOTIFY_MARK.probe, ()):
-            kind = (call.comm, *uapi.mark_kind(call.flags))
-            more = self._labelling.values(call)
-            for bit in uapi.mask_bit_names(call.mask):
-                series.add((*kind, bit, *more), call.count, call.created)
-        return series
+from exporter.series import CallsCollector, Series, Syscall
 
 
 def mark_values(call: Call) -> tuple[str, ...]:
@@ -72,3 +32,28 @@ FANOTIFY_MARK = Syscall(
     ("comm", "action", "mark_type", "flags", "mask"),
     mark_values,
 )
+
+
+class MarkCallsCollector(CallsCollector):
+    """fanotify_mark_calls_total, _errors_total and _mask_bit_calls_total."""
+
+    syscalls = (FANOTIFY_MARK,)
+
+    def _families(self, snapshot: Snapshot) -> Iterator[CounterMetricFamily]:
+        yield from super()._families(snapshot)
+        yield self._mask_bits(snapshot).family()
+
+    def _mask_bits(self, snapshot: Snapshot) -> Series:
+        series = Series(
+            "fanotify_mark_mask_bit_calls",
+            "fanotify_mark(2) calls whose mask had this bit; "
+            "a call with three bits counts in three series.",
+            ("comm", "action", "mark_type", "bit"),
+            self._labelling,
+        )
+        for call in snapshot.calls.get(FANOTIFY_MARK.probe, ()):
+            kind = (call.comm, *uapi.mark_kind(call.flags))
+            more = self._labelling.values(call)
+            for bit in uapi.mask_bit_names(call.mask):
+                series.add((*kind, bit, *more), call.count, call.created)
+        return series

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 from typing import Any, Generic, TypeVar
 
 from prometheus_client.core import Metric
 from prometheus_client.samples import Sample
-
-from exporter.hooks import PROBES
-from exporter.maps import OTHER_COMM
 
 
 T = TypeVar("T")
@@ -306,15 +303,12 @@ class Scrape:
         return {name: (entries[name], most[name]) for name in most}
 
     def lost(self) -> dict[tuple[str, str], float]:
-        """Return the calls whose key is not known; "map_full": it did not fit."""
-        return {kind: number for kind, number in self._lost() if number}
-
-    def _lost(self) -> Iterator[tuple[tuple[str, str], float]]:
-        for probe in PROBES:
-            others = self._sums(f"{probe}_calls_total", "comm", comm=OTHER_COMM)
-            yield (probe, "map_full"), others.get(OTHER_COMM, 0)
-        for sample in self._samples["fanotify_exporter_lost_calls_total"]:
-            yield (sample.labels["probe"], sample.labels["reason"]), sample.value
+        """Return the calls that are not counted by their key."""
+        return {
+            (sample.labels["probe"], sample.labels["reason"]): sample.value
+            for sample in self._samples["fanotify_exporter_lost_calls_total"]
+            if sample.value
+        }
 
 
 def _top(found: Iterable[T], order: Callable[[T], Any]) -> Top[T]:

@@ -24,6 +24,7 @@ from typing import Any
 
 from exporter import handover
 from exporter.errors import LoadError
+from exporter.ftrace import need_ftrace
 from exporter.handover import Layout, Loaded, Probe
 from exporter.hooks import COMPAT_MARK, LADDER, Hook, Rung
 from exporter.perf_links import link_kretprobe, link_tracepoint, need_kprobes
@@ -136,6 +137,7 @@ def _advice() -> str:
 
 
 def _attach(bcc: Any, rung: Rung, max_entries: int, *, container: bool) -> Loaded:
+    need_ftrace(rung.hook)
     if rung.hook in NEEDS:
         NEEDS[rung.hook]()
     flags = [f"-D{rung.macro}", f"-DMAX_ENTRIES={max_entries}"]
@@ -192,7 +194,6 @@ def _probe(way: str, hook: Hook) -> Probe:
     return Probe(
         hook.probe,
         f"{way}:{hook.target}",
-        attached=True,
         programs=() if hook.keeps else (_run(hook),),
         links=(_link(hook),) if way == "kprobe" else (),
     )

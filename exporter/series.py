@@ -122,43 +122,55 @@ class Syscall:
     values: Callable[[Call], tuple[str, ...]]
 
 
-class CallSeries:
-    """The families _calls and _errors of one probe."""
+class CallsCollector:
+    """The families _calls and _errors of each of some system calls."""
 
-    def __init__(self, syscall: Syscall, labelling: Labelling) -> None:
-        """Start with no series."""
-        name, title = syscall.probe, syscall.title
-        self._syscall = syscall
+    syscalls: tuple[Syscall, ...]
+
+    def __init__(
+        self, read: Callable[[], Snapshot], labelling: Labelling = PLAIN
+    ) -> None:
+        """Collect what *read* returns on each scrape."""
+        self._read = read
         self._labelling = labelling
-        self._calls = Series(
-            f"{name}_calls",
-            f"{title} calls that returned, successes and failures.",
-            syscall.labels,
-            labelling,
-        )
-        self._errors = Series(
-            f"{name}_errors",
-            f"{title} calls that failed, by errno.",
-            (*syscall.labels, "errno"),
-            labelling,
-        )
 
-    def add(self, snapshot: Snapshot) -> None:
-        """Add what *snapshot* counted, and what the kernel hid from the probe."""
-        probe = self._syscall.probe
-        for call in snapshot.calls.get(probe, ()):
-            values = self._syscall.values(call)
+    def describe(self) -> Iterator[CounterMetricFamily]:
+        """Yield the families without series."""
+        return self._families(Snapshot(0, {}, (), ()))
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Yield the families with one series for each label set counted so far."""
+        return self._families(self._read())
+
+    def _families(self, snapshot: Snapshot) -> Iterator[CounterMetricFamily]:
+        for syscall in self.syscalls:
+            calls, errors = self._series(syscall, snapshot)
+            calls.add_missed(snapshot.missed(syscall.probe), snapshot.since)
+            yield calls.family()
+            yield errors.family()
+
+    def _series(self, syscall: Syscall, snapshot: Snapshot) -> tuple[Series, Series]:
+        """Return the calls of *syscall* that were counted, and the failed ones."""
+        calls = Series(
+            f"{syscall.probe}_calls",
+            f"{syscall.title} calls that returned, successes and failures.",
+            syscall.labels,
+            self._labelling,
+        )
+        errors = Series(
+            f"{syscall.probe}_errors",
+            f"{syscall.title} calls that failed, by errno.",
+            (*syscall.labels, "errno"),
+            self._labelling,
+        )
+        for call in snapshot.calls.get(syscall.probe, ()):
+            values = syscall.values(call)
             more = self._labelling.values(call)
-            self._calls.add((*values, *more), call.count, call.created)
+            calls.add((*values, *more), call.count, call.created)
             if call.errno:
                 failed = (*values, errno_label(call), *more)
-                self._errors.add(failed, call.count, call.created)
-        self._calls.add_missed(snapshot.missed(probe), snapshot.since)
-
-    def families(self) -> Iterator[CounterMetricFamily]:
-        """Yield the two families."""
-        yield self._calls.family()
-        yield self._errors.family()
+                errors.add(failed, call.count, call.created)
+        return calls, errors
 
 
 def errno_label(call: Call) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 
-from exporter.errors import ListenError
+from exporter.errors import ListenError, UsageError
 
 
 FIRST_SOCKET = 3
@@ -25,15 +26,27 @@ def passed_sockets(environ: Mapping[str, str]) -> list[socket.socket]:
 
     Raises:
         ListenError: there is none, or one of another kind.
+        UsageError: LISTEN_FDS is no number.
     """
     is_ours = environ.get("LISTEN_PID") == str(os.getpid())
-    number = int(environ.get("LISTEN_FDS", "0")) if is_ours else 0
+    number = _number(environ, "LISTEN_FDS") if is_ours else 0
     if not number:
         raise ListenError(
             "systemd passed no socket. Start fanotify-exporter.socket, or leave out "
             "--web.systemd-socket"
         )
     return [_listening(FIRST_SOCKET + each) for each in range(number)]
+
+
+def _number(environ: Mapping[str, str], name: str) -> int:
+    """Return the number that systemd set variable *name* to, 0 if it did not."""
+    value = environ.get(name, "0")
+    if not re.fullmatch(r"\d{1,18}", value, re.ASCII):
+        raise UsageError(
+            f"{name} is {value!r}: systemd sets a number there. Unset it, or let "
+            "systemd start the exporter"
+        )
+    return int(value)
 
 
 def _listening(fd: int) -> socket.socket:
@@ -57,11 +70,16 @@ class Supervisor:
     """systemd, or nobody where nobody asked to be told; sd_notify(3)."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        """Take from *environ* whom to tell, and how often the watchdog wants to."""
+        """
+        Take from *environ* whom to tell, and how often the watchdog wants to.
+
+        Raises:
+            UsageError: WATCHDOG_USEC is no number.
+        """
         address = environ.get("NOTIFY_SOCKET", "")
         self._address = address.replace("@", "\0", 1) if address[:1] == "@" else address
         is_ours = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        microseconds = int(environ.get("WATCHDOG_USEC", "0")) if is_ours else 0
+        microseconds = _number(environ, "WATCHDOG_USEC") if is_ours else 0
         self._pause = microseconds / 1e6 / PINGS
 
     def tell(self, *assignments: str) -> None:

@@ -22,7 +22,6 @@ from grafana.selectors import (
     CALLS_PER_SECOND,
     LINES,
     LOST,
-    MAP_FULL,
     MAP_KEYS,
     ROWS,
 )
@@ -107,14 +106,11 @@ def lost() -> Builder[Panel]:
         About(
             "Calls that have no caller",
             "Calls per second that the exporter cannot put under a name. no_entry, "
-            "recursion, nmissed: a probe did not see the call; map full: there was no "
+            "recursion, nmissed: a probe did not see the call; map_full: there was no "
             "room for its key. 0 is right.",
             runbooks=("FanotifyExporterCallsLost",),
         ),
-        {
-            "{{reason}}": total(per_second(LOST), "reason"),
-            "map full": total(per_second(MAP_FULL)),
-        },
+        {"{{reason}}": total(per_second(LOST), "reason")},
         unit=CALLS_PER_SECOND,
     )
 

@@ -31,11 +31,11 @@ from grafana.selectors import (
     CALLS_PER_SECOND,
     ERRORS,
     LINES,
-    LOST,
     MAP_FULL,
     MAP_KEYS,
     NEAR,
     ROWS,
+    UNSEEN,
     USER_GROUPS,
     USER_MARKS,
 )
@@ -163,8 +163,8 @@ def trust() -> Builder[Panel]:
         {
             "exporters down": total(f"1 - up{{{HOST}}}"),
             "probes off": total(f"1 - {probes}"),
-            "calls unseen": total(counted(LOST)),
-            "calls without a name": or_zero(total(counted(MAP_FULL)), RUNS),
+            "calls unseen": total(counted(UNSEEN)),
+            "calls without a name": total(counted(MAP_FULL)),
         },
         levels={1: RED},
     )

@@ -15,7 +15,8 @@ INOTIFY_ERRORS = select("inotify_init_errors_total", CALLER)
 
 BLOCKING_MARKS = select("fanotify_marks", HOST, 'blocking="true"') + " > 0"
 LOST = select("fanotify_exporter_lost_calls_total", HOST)
-MAP_FULL = select("fanotify_mark_calls_total", HOST, 'comm="[other: map full]"')
+UNSEEN = select("fanotify_exporter_lost_calls_total", HOST, 'reason!="map_full"')
+MAP_FULL = select("fanotify_exporter_lost_calls_total", HOST, 'reason="map_full"')
 
 USER_MARKS = (
     f"{select('fanotify_user_marks', HOST)}\n"

@@ -44,12 +44,12 @@ FAMILIES = {
         LIMIT.format("watchdog_timeout"), "6.18"
     ),
     "fanotify_exporter_build_info": ITSELF,
-    "fanotify_exporter_probe_attached": ITSELF,
+    "fanotify_exporter_probe_attached": Source("`/proc/sys/kernel/ftrace_enabled`"),
     "fanotify_exporter_map_entries": Source("map `slots`"),
     "fanotify_exporter_map_max_entries": Source("`--bpf.max-entries`"),
     "fanotify_exporter_lost_calls_total": Source(
-        "map `lost`; `recursion`: `/proc/self/fdinfo` of the BPF programs; `nmissed`: "
-        "the kernel's account of the probe's BPF link",
+        "map `lost`; `map_full`: map `slots`; `recursion`: `/proc/self/fdinfo` of the "
+        "BPF programs; `nmissed`: the kernel's account of the probe's BPF link",
         "5.10; `recursion`: 5.12, with tracepoint or kprobe 6.7; `nmissed`: 6.7",
     ),
     "fanotify_exporter_counting_start_time_seconds": ITSELF,

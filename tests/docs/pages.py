@@ -37,8 +37,9 @@ in [fanotify_mark.md](fanotify_mark.md).
   the exporter attached, but for those that a hook cannot see
   ([README](../README.md#what-it-cannot-see)).
 - When a key does not fit into its map, the call is still counted, with
-  `comm="[other: map full]"` and empty `flags`, `mask` and `errno`. Other users' keys
-  cannot take root's room.
+  `comm="[other: map full]"` and empty `flags`, `mask` and `errno`, and, whatever labels
+  are dropped, in `fanotify_exporter_lost_calls_total{reason="map_full"}`. Other users'
+  keys cannot take root's room.
 - A call that the kernel let no BPF program see, and counted, has
   `comm="[other: not seen]"`, and all other labels are empty.
 - With `--label.container` all families of calls have two more labels: `cgroup`, the

@@ -144,7 +144,7 @@ class Counts:
     def read(self) -> Snapshot:
         return self._maps.read()
 
-    def creators_since(self, when: float) -> frozenset[int]:
+    def creators_since(self, when: float) -> tuple[frozenset[int], bool]:
         return self._maps.group_creators(when)
 
     def of(self, *comms: str) -> Counter[Key]:

@@ -16,6 +16,8 @@ from .conftest import Caller, Counts, Load
 from .plans import NOBODY, every_init_flag
 
 
+CREATORS = 1024
+"""Places for them in bpf/fanotify.bpf.c, by pid."""
 NO_INOTIFY_INIT = os.uname().machine == "aarch64"
 
 
@@ -118,9 +120,34 @@ def test_full_map_keeps_the_sum(load: Load, caller: Caller) -> None:
 def test_creators_are_known(fanotify_groups: Counts, caller: Caller) -> None:
     """The process that made a group can be looked at at once."""
     before = time.time()
-    command = caller.command("maker", syscall="fanotify_init")
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    process.communicate(b"0 0 1\n")
+    process = maker(caller)
+    process.communicate(b"0 0 2\n")
+    pids, are_all = fanotify_groups.creators_since(before)
 
-    assert process.pid in fanotify_groups.creators_since(before)
-    assert process.pid not in fanotify_groups.creators_since(time.time() + 1)
+    assert process.pid in pids
+    assert are_all
+    assert process.pid not in fanotify_groups.creators_since(time.time() + 1)[0]
+
+
+@pytest.mark.any_hook
+def test_creator_whose_place_another_takes(
+    fanotify_groups: Counts, caller: Caller
+) -> None:
+    """Two makers whose pids share a place are not both known, and that is told."""
+    before = time.time()
+    first = maker(caller)
+    first.communicate(b"0 0 1\n")
+    while ((second := maker(caller)).pid - first.pid) % CREATORS:
+        second.communicate(b"")
+    second.communicate(b"0 0 1\n")
+    pids, are_all = fanotify_groups.creators_since(before)
+
+    assert (False, True) == (first.pid in pids, second.pid in pids)
+    assert not are_all
+    assert fanotify_groups.creators_since(time.time() + 1)[1]
+
+
+def maker(caller: Caller) -> subprocess.Popen[bytes]:
+    """Start a process that makes groups when it is told how many."""
+    command = caller.command("maker", syscall="fanotify_init")
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -56,7 +56,9 @@ def scanners() -> tuple[GroupScanner, GroupScanner]:
     hours = itertools.count(step=3600)
     return (
         GroupScanner(now=lambda: next(hours)),
-        GroupScanner(interval=86_400, recent_pids=lambda: frozenset(read_pids())),
+        GroupScanner(
+            interval=86_400, recent_pids=lambda: (frozenset(read_pids()), True)
+        ),
     )
 
 

@@ -22,7 +22,7 @@ class Watched:
     def __init__(self) -> None:
         self.recent: frozenset[int] = frozenset()
         self._scan = BackgroundScan(
-            GroupScanner(interval=3600, recent_pids=lambda: self.recent)
+            GroupScanner(interval=3600, recent_pids=lambda: (self.recent, True))
         )
 
     def start(self) -> None:

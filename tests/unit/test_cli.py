@@ -342,6 +342,12 @@ def test_help_lists_every_flag() -> None:
         assert text in shown.stdout
 
 
+def test_help_shows_no_default_where_there_is_none() -> None:
+    """--help has no words of Python's for what a flag is when nobody sets it."""
+    shown = run("--help")
+    assert [] == re.findall(r"default:\s+(?:None|\(\))", shown.stdout)
+
+
 def test_version() -> None:
     """--version names the program and its version, and exits with 0."""
     shown = run("--version")
@@ -360,10 +366,11 @@ def test_version() -> None:
             {"FANOTIFY_EXPORTER_COLLECTOR_MARK_CALLS": "perhaps"},
             "FANOTIFY_EXPORTER_COLLECTOR_MARK_CALLS",
         ),
+        ([], {"WATCHDOG_USEC": "soon"}, "WATCHDOG_USEC"),
     ],
 )
 def test_usage_error(argv: list[str], environ: dict[str, str], named: str) -> None:
-    """A bad command line is one line on stderr, exit status 2, and no traceback."""
+    """A bad flag or variable is one line on stderr, exit status 2, and no traceback."""
     refused = run(*argv, environ=environ)
     assert 2 == refused.returncode
     assert "" == refused.stdout
@@ -612,7 +619,7 @@ def test_collectors_share_a_reading(
         layouts={
             "slots": layout,
             "lost": Layout(("value",), "@Q", 3),
-            "creators": Layout(("when_ns", "pid"), "@QQ", 1),
+            "creators": Layout(("when_ns", "pid", "ousted_ns"), "@QQQ", 1),
         },
         lost_reasons=("no_entry",),
         max_entries=1,
@@ -623,7 +630,7 @@ def test_collectors_share_a_reading(
         fds={
             "slots": slots,
             "lost": memory(bytes(24)),
-            "creators": memory(bytes(16)),
+            "creators": memory(bytes(24)),
         },
     )
     registry = build_registry(build_collectors(loaded, DEFAULTS, stack))

@@ -18,8 +18,8 @@ from exporter.revision import read_revision
 LOADED = Loaded(
     hook="tracepoint",
     probes=(
-        Probe("fanotify_mark", "tracepoint:enter", attached=True),
-        Probe("fanotify_mark", "tracepoint:exit", attached=False),
+        Probe("fanotify_mark", "tracepoint:enter"),
+        Probe("fanotify_mark", "tracepoint:exit"),
     ),
     layouts={},
     lost_reasons=("no_entry",),
@@ -39,7 +39,9 @@ SNAPSHOT = Snapshot(
 
 @pytest.fixture
 def families() -> dict[str, Metric]:
-    collector = ExporterHealthCollector(LOADED, lambda: SNAPSHOT)
+    collector = ExporterHealthCollector(
+        LOADED, lambda: SNAPSHOT, lambda hook: hook == "tracepoint:enter"
+    )
     return {family.name: family for family in collector.collect()}
 
 

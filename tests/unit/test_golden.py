@@ -81,6 +81,9 @@ SNAPSHOT = Snapshot(
     },
     usage=(Usage("calls_root", 4096, 8192), Usage("calls_user", 8192, 8192)),
     lost=(
+        Lost("fanotify_mark", "map_full", 403),
+        Lost("fanotify_init", "map_full", 7),
+        Lost("inotify_init", "map_full", 0),
         Lost("fanotify_mark", "no_entry", 0),
         Lost("fanotify_mark", "recursion", 2),
         Lost("fanotify_init", "no_entry", 0),
@@ -96,12 +99,10 @@ LOADED = Loaded(
         Probe(
             "fanotify_mark",
             "tracepoint:syscalls:sys_enter_fanotify_mark",
-            attached=True,
         ),
         Probe(
             "fanotify_mark",
             "tracepoint:syscalls:sys_exit_fanotify_mark",
-            attached=False,
         ),
     ),
     layouts={},
@@ -121,7 +122,9 @@ def registry() -> CollectorRegistry:
             "init_calls": InitCallsCollector(lambda: SNAPSHOT),
             "groups": GroupsCollector(lambda: SCAN),
             "limits": LimitsCollector(PROC),
-            "exporter_health": ExporterHealthCollector(LOADED, lambda: SNAPSHOT),
+            "exporter_health": ExporterHealthCollector(
+                LOADED, lambda: SNAPSHOT, lambda hook: "sys_exit" not in hook
+            ),
         }
     )
 

@@ -32,13 +32,14 @@ class Clock:
 
 
 class Recent:
-    """What the kernel noted down: pids that called fanotify_init."""
+    """What the kernel noted down: pids that called fanotify_init, all or not."""
 
     def __init__(self) -> None:
-        self.pids: frozenset[int] | None = frozenset()
+        self.pids: frozenset[int] = frozenset()
+        self.are_all = True
 
-    def __call__(self) -> frozenset[int] | None:
-        return self.pids
+    def __call__(self) -> tuple[frozenset[int], bool]:
+        return self.pids, self.are_all
 
 
 @pytest.fixture
@@ -173,7 +174,7 @@ def test_more_than_was_noted_down(
     """When the kernel could not note down all, the next step looks at everything."""
     scanner.step()
     proc.start(900, {3: EMPTY_GROUP}, comm=b"new")
-    recent.pids = None
+    recent.are_all = False
     assert {"listener": 1, "new": 1} == groups(scanner.step())
 
 
@@ -215,11 +216,24 @@ def test_full_scans_rest(
     clock.cost = 0.01
     scanner.step()
     proc.start(900, {3: EMPTY_GROUP}, comm=b"new")
-    recent.pids = None
+    recent.are_all = False
     clock.seconds += 0.1
     scanner.step()
     clock.seconds += 0.05
     assert {"listener": 1} == groups(scanner.step())
+    clock.seconds += 0.1
+    assert {"listener": 1, "new": 1} == groups(scanner.step())
+
+
+def test_recent_pid_while_full_scans_rest(
+    scanner: GroupScanner, proc: ProcFolder, clock: Clock, recent: Recent
+) -> None:
+    """Who was noted down is looked at at once, also when others were not."""
+    clock.cost = 0.01
+    scanner.step()
+    proc.start(900, {3: EMPTY_GROUP}, comm=b"new")
+    proc.start(901, {3: EMPTY_GROUP}, comm=b"untold")
+    recent.pids, recent.are_all = frozenset({900}), False
     clock.seconds += 0.1
     assert {"listener": 1, "new": 1} == groups(scanner.step())
 

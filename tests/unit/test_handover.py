@@ -19,10 +19,8 @@ Pair = tuple[socket.socket, socket.socket]
 LOADED = Loaded(
     hook="tracepoint",
     probes=(
-        Probe(
-            "fanotify_mark", "tracepoint:enter", attached=True, programs=("program",)
-        ),
-        Probe("fanotify_mark", "tracepoint:exit", attached=False),
+        Probe("fanotify_mark", "tracepoint:enter", programs=("program",)),
+        Probe("fanotify_mark", "tracepoint:exit"),
     ),
     layouts={
         "slots": Layout(("mask", "comm"), "@Q16s", 17),

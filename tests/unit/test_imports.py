@@ -16,7 +16,7 @@ PACKAGE = Path(exporter.__file__).parent
 LINE = (
     # What all may use: words, numbers, what others wrote; they import none of ours.
     {"errors", "uapi", "procfs", "revision", "hooks", "logs", "bpf_syscall", "sources"},
-    {"kcmp", "pace", "privileges", "fdinfo", "handover", "tracefs"},
+    {"kcmp", "pace", "privileges", "fdinfo", "handover", "tracefs", "ftrace"},
     {"perf_links"},
     # The kernel's side: probes run in a child, the loader starts it, maps are read.
     # The other source is /proc, looked at by a thread.

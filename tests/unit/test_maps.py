@@ -31,8 +31,9 @@ Memory = Callable[[bytes], int]
 SLOT = struct.Struct("@QIHH16sQQ")
 MEMBERS = ("mask", "flags", "error", "syscall", "comm", "created_ns", "count")
 UNUSED = bytes(SLOT.size)
-CREATORS = Layout(("when_ns", "pid"), "@QQ", 4)
+CREATORS = Layout(("when_ns", "pid", "ousted_ns"), "@QQQ", 4)
 HALF = 3
+NONE_UNFIT = tuple(Lost(probe, "map_full", 0) for probe in PROBES)
 NONE_SKIPPED = tuple(Lost(probe, "recursion", 0) for probe in PROBES)
 
 
@@ -46,13 +47,12 @@ def loaded(  # noqa: PLR0917
     lost: tuple[int, ...] = (0, 0, 0),
     reasons: tuple[str, ...] = ("no_entry",),
     hooks: tuple[str, ...] = ("exit",),
-    creators: bytes = bytes(16),
+    creators: bytes = bytes(96),
 ) -> Loaded:
     return Loaded(
         hook="none",
         probes=tuple(
-            Probe("fanotify_mark", hook, attached=True, programs=("program",))
-            for hook in hooks
+            Probe("fanotify_mark", hook, programs=("program",)) for hook in hooks
         ),
         layouts={
             "slots": Layout(MEMBERS, SLOT.format, len(slots)),
@@ -167,7 +167,7 @@ def test_order_of_members_is_the_layouts(memory: Memory) -> None:
     fds = {
         "slots": memory(struct.pack("@16sQQQIHH", b"a", 7, 0, 0x20, 0x1, 9, 0)),
         "lost": memory(bytes(32)),
-        "creators": memory(bytes(64)),
+        "creators": memory(bytes(96)),
     }
     names = ("comm", "count", "created_ns", "mask", "flags", "error", "syscall")
     layouts = {
@@ -220,6 +220,18 @@ def test_others_have_the_other_comm(memory: Memory) -> None:
     assert Call(OTHER_COMM, 0x11, 0, 1, 40, call.created) == call
 
 
+def test_calls_that_did_not_fit_are_lost(memory: Memory) -> None:
+    """Calls whose key did not fit are a reason of their own, by probe."""
+    counts = ((0, 3), (0, 4), (1, 5))
+    others = [SLOT.pack(0, 0, 0, n, b"", 0, count) for n, count in counts]
+    snapshot = read(memory, *[slot(b"a", 9)] * 6, *others)
+    assert (
+        Lost("fanotify_mark", "map_full", 7),
+        Lost("fanotify_init", "map_full", 5),
+        Lost("inotify_init", "map_full", 0),
+    ) == snapshot.lost[:3]
+
+
 def test_other_comm_cannot_be_forged(memory: Memory) -> None:
     """No thread name, of 16 bytes at most, reads as the one for a full map."""
     assert len(OTHER_COMM.encode()) > 16
@@ -235,7 +247,7 @@ def test_counts_are_64_bits(memory: Memory) -> None:
 
 
 def test_lost_calls_have_their_reasons(memory: Memory) -> None:
-    """Each entry of the lost array goes by its reason, then come skipped runs."""
+    """Each entry of the lost array goes by its reason, before skipped runs."""
     maps = Maps(
         loaded(
             memory,
@@ -245,6 +257,7 @@ def test_lost_calls_have_their_reasons(memory: Memory) -> None:
         )
     )
     assert (
+        *NONE_UNFIT,
         Lost("fanotify_mark", "no_entry", 7),
         Lost("fanotify_mark", "other", 0),
         Lost("fanotify_init", "no_entry", 1),
@@ -259,6 +272,7 @@ def test_two_hooks_of_one_probe_are_one_row(memory: Memory) -> None:
     """A probe with an entry and an exit hook has each reason once."""
     maps = Maps(loaded(memory, [UNUSED] * 6, lost=(3, 0, 0), hooks=("enter", "exit")))
     assert (
+        *NONE_UNFIT,
         Lost("fanotify_mark", "no_entry", 3),
         Lost("fanotify_init", "no_entry", 0),
         Lost("inotify_init", "no_entry", 0),
@@ -277,18 +291,31 @@ def test_calls_go_by_the_probe_that_counted_them(memory: Memory) -> None:
     } == {probe: [call.comm for call in own] for probe, own in calls.items()}
 
 
+def creators_of(*creators: tuple[int, float, float]) -> bytes:
+    """Return the map's bytes: pids, when each made a group, and whoever it ousted."""
+    return b"".join(
+        struct.pack("@QQQ", int(when * 1e9), pid, int(ousted * 1e9))
+        for pid, when, ousted in creators
+    )
+
+
 def test_group_creators(memory: Memory) -> None:
     """Who made a group since a moment is found, who did so before is not."""
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
-    stamps = (now - 5, now - 1, now + 1)
-    creators = b"".join(
-        struct.pack("@QQ", int(when * 1e9), pid)
-        for pid, when in enumerate(stamps, start=100)
-    )
+    creators = creators_of((100, now - 5, 0), (101, now - 1, 0), (102, now + 1, 0))
     maps = Maps(loaded(memory, [UNUSED] * 6, creators=creators))
-    assert {102} == maps.group_creators(time.time())
-    assert {101, 102} == maps.group_creators(time.time() - 3)
-    assert set() == maps.group_creators(time.time() + 10)
+    assert (frozenset({102}), True) == maps.group_creators(time.time())
+    assert (frozenset({101, 102}), True) == maps.group_creators(time.time() - 3)
+    assert (frozenset(), True) == maps.group_creators(time.time() + 10)
+
+
+def test_group_creator_whose_place_was_taken(memory: Memory) -> None:
+    """Those are not all as long as one that would be among them was overwritten."""
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    creators = creators_of((100, now - 5, now - 9), (1124, now - 1, now - 2))
+    maps = Maps(loaded(memory, [UNUSED] * 6, creators=creators))
+    assert (frozenset({1124}), False) == maps.group_creators(time.time() - 3)
+    assert (frozenset({1124}), True) == maps.group_creators(time.time() - 1.5)
 
 
 def test_layout_and_reasons_that_disagree(memory: Memory) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import pytest
 from prometheus_client.core import Metric
 
+from exporter.exporter_health import ExporterHealthCollector
 from exporter.maps import Call, Snapshot
 from exporter.mark_calls import MarkCallsCollector
 from exporter.overview import (
@@ -20,7 +21,7 @@ from exporter.overview import (
     User,
 )
 from exporter.series import Labelling
-from tests.unit.test_golden import BOOTED, registry
+from tests.unit.test_golden import BOOTED, LOADED, SNAPSHOT, registry
 
 
 def overview(collect: Iterable[Metric]) -> Overview:
@@ -129,13 +130,25 @@ def _gauges(
 
 
 def test_lost_calls_by_why(golden: Overview) -> None:
-    """Full maps are a reason like the kernel's own; no reason stands for 0 calls."""
+    """Each reason has its calls; none stands for 0 calls."""
     assert {
         ("fanotify_mark", "map_full"): 403,
         ("fanotify_init", "map_full"): 7,
         ("fanotify_mark", "recursion"): 2,
         ("inotify_init", "no_entry"): 1,
     } == golden.lost
+
+
+def test_full_maps_show_without_comm() -> None:
+    """--label.drop=comm hides who called, and not that the map was full."""
+    labelling = Labelling(frozenset({"comm"}))
+    lost = overview(
+        [
+            *MarkCallsCollector(lambda: SNAPSHOT, labelling).collect(),
+            *ExporterHealthCollector(LOADED, lambda: SNAPSHOT).collect(),
+        ]
+    ).lost
+    assert 403 == lost["fanotify_mark", "map_full"]
 
 
 def test_the_exporter_itself(golden: Overview) -> None:

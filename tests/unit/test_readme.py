@@ -6,6 +6,7 @@ import re
 from argparse import BooleanOptionalAction
 from pathlib import Path
 
+from exporter.connections import MAX_CONNECTIONS
 from exporter.flags import build_parser
 from exporter.hooks import LADDER
 from tests.docs.pages import exposed_name
@@ -35,6 +36,11 @@ def test_every_family_that_is_named_is_there() -> None:
 
     assert "(docs/metrics.md)" in README
     assert set() < named <= {exposed_name(family) for family in registry().collect()}
+
+
+def test_limit_of_connections() -> None:
+    """README tells how many connections may be open."""
+    assert [str(MAX_CONNECTIONS)] == re.findall(r"At most (\d+)\s+connections", README)
 
 
 def test_every_page_is_linked() -> None:

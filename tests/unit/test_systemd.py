@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.errors import ListenError
+from exporter.errors import ListenError, UsageError
 from exporter.systemd import Supervisor, passed_sockets
 from tests.unit.web_server import Waiting, request, serve, site_of
 
@@ -171,3 +171,13 @@ def test_no_sockets() -> None:
     """Without systemd the flag is refused, with what to do."""
     with pytest.raises(ListenError, match="systemd passed no socket"):
         passed_sockets({})
+
+
+@pytest.mark.parametrize("value", ["", "two", "-1", "2.5", "\u0662", "9" * 5000])
+def test_variables_that_are_no_numbers(value: str) -> None:
+    """What systemd would not set is bad usage, and the variable is named."""
+    own = str(os.getpid())
+    with pytest.raises(UsageError, match=r"^LISTEN_FDS is '"):
+        passed_sockets({"LISTEN_FDS": value, "LISTEN_PID": own})
+    with pytest.raises(UsageError, match=r"^WATCHDOG_USEC is '"):
+        Supervisor({"WATCHDOG_USEC": value, "WATCHDOG_PID": own})

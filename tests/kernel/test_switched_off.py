@@ -1,0 +1,60 @@
+"""A hook that the kernel switches off counts nothing, and says so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from exporter import loader
+from exporter.errors import LoadError
+from exporter.ftrace import SWITCH, is_attached
+from exporter.handover import Loaded
+
+from .conftest import LOAD_SECONDS, Caller, Counts, Load
+from .plans import ADD, OPEN
+
+
+@contextmanager
+def switched_off() -> Iterator[None]:
+    """Switch the kernel's function tracer off for the block, or skip."""
+    if not SWITCH.exists():
+        pytest.skip("this kernel has no function tracer")
+    try:
+        SWITCH.write_text("0")
+    except OSError as error:
+        pytest.skip(f"this kernel keeps its function tracer on: {error.strerror}")
+    try:
+        yield
+    finally:
+        SWITCH.write_text("1")
+
+
+def test_function_tracer_is_off(
+    shared_probes: Loaded, counts: Counts, caller: Caller
+) -> None:
+    """What a switch stops is not attached meanwhile, and else all calls count."""
+    with switched_off():
+        attached = {is_attached(probe.hook) for probe in shared_probes.probes}
+        made = caller.run([(ADD, OPEN, 7)], "dark")
+    made_later = caller.run([(ADD, OPEN, 5)], "light")
+
+    assert {counts.of("dark") == made} == attached
+    assert (made if True in attached else Counter()) == counts.of("dark")
+    assert made_later == counts.of("light")
+
+
+def test_attaching_while_it_is_off(
+    rung: str, shared_probes: Loaded, load: Load, caller: Caller
+) -> None:
+    """A hook that would not run is refused; one that attaches counts."""
+    with switched_off():
+        if is_attached(shared_probes.hook):
+            counts = load(64)
+            made = caller.run([(ADD, OPEN, 3)], "dark")
+            assert made == counts.of("dark")
+        else:
+            with pytest.raises(LoadError, match="ftrace_enabled is 0"):
+                loader.load(rung, 64, timeout=LOAD_SECONDS)
