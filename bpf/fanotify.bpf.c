@@ -156,6 +156,9 @@ static inline u32 other_slot(struct call *call)
 	return index;
 }
 
+/* Two that take one place at the same time may oust the same process, and one
+ * of them is then missed until the next full scan.
+ */
 static inline void note_creator(void)
 {
 	u32 pid = bpf_get_current_pid_tgid() >> 32;
@@ -182,9 +185,9 @@ static inline int count_call(u32 syscall, u32 flags, u64 mask, s32 result)
 	u32 *known;
 	u32 index;
 
-	/* Seccomp answered with SIGSYS. There is no result, and in its place
-	 * stands the number of the call, on arm64 its first argument, a
-	 * descriptor (syscall_rollback()).
+	/* No kernel returns that. Seccomp answered with SIGSYS: in the place of
+	 * a result stands the number of the call, on arm64 its first argument,
+	 * which is a descriptor (syscall_rollback()).
 	 */
 	if (syscall == FANOTIFY_MARK && result > 0)
 		return 0;

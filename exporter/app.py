@@ -6,7 +6,6 @@ import asyncio
 import gc
 import logging
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -140,7 +139,7 @@ def start_scan(maps: Maps, options: Options, stack: ExitStack) -> BackgroundScan
         GroupScanner(
             options["path.procfs"],
             interval=options["collector.groups.interval"],
-            recent_pids=lambda: maps.group_creators(time.time() - RECENT_SECONDS),
+            recent_pids=partial(maps.group_creators, RECENT_SECONDS),
         )
     )
     if scan.why_inexact:

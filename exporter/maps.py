@@ -203,13 +203,13 @@ class Maps:
         if links:
             yield Lost(name, "nmissed", sum(map(read_missed, links)))
 
-    def group_creators(self, since: float) -> tuple[frozenset[int], bool]:
+    def group_creators(self, seconds: float) -> tuple[frozenset[int], bool]:
         """
-        Return who made a fanotify group at or after *since*, Unix time.
+        Return who made a fanotify group in the last *seconds*.
 
         Their pids, and whether those are all: one may have taken another's place.
         """
-        since_ns = (since - self._booted) * 1e9
+        since_ns = (time.clock_gettime(time.CLOCK_BOOTTIME) - seconds) * 1e9
         creators = list(self._creators)
         pids = frozenset(pid for when, pid, _ in creators if when >= since_ns)
         return pids, all(ousted < since_ns for _, _, ousted in creators)

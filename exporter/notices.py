@@ -101,7 +101,7 @@ def _probes(overview: Overview) -> Iterator[Notice]:
             yield Notice(
                 "danger",
                 f"Not attached: {probe.hook}",
-                f"Calls of {probe.name} may go uncounted.",
+                f"Calls of {probe.name} are not counted.",
             )
 
 

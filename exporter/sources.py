@@ -36,10 +36,7 @@ def identity(*settings: object) -> str:
 
 def _files() -> Iterator[Path]:
     yield from sorted(path for path in bpf_folder().rglob("*") if path.is_file())
-    yield from (
-        Path(__file__).with_name(name)
-        for name in ("hooks.py", "probes.py", "handover.py")
-    )
+    yield from (Path(__file__).with_name(name) for name in LOADING)
     bcc = find_spec("bcc")
     version = Path(bcc.origin).with_name("version.py") if bcc and bcc.origin else None
     if version and version.is_file():

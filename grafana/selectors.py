@@ -14,9 +14,10 @@ INOTIFY_CALLS = select("inotify_init_calls_total", CALLER)
 INOTIFY_ERRORS = select("inotify_init_errors_total", CALLER)
 
 BLOCKING_MARKS = select("fanotify_marks", HOST, 'blocking="true"') + " > 0"
-LOST = select("fanotify_exporter_lost_calls_total", HOST)
-UNSEEN = select("fanotify_exporter_lost_calls_total", HOST, 'reason!="map_full"')
-MAP_FULL = select("fanotify_exporter_lost_calls_total", HOST, 'reason="map_full"')
+_LOST = "fanotify_exporter_lost_calls_total"
+LOST = select(_LOST, HOST, 'reason!="recursion_any_syscall"')
+UNSEEN = select(_LOST, HOST, 'reason!~"map_full|recursion_any_syscall"')
+MAP_FULL = select(_LOST, HOST, 'reason="map_full"')
 
 USER_MARKS = (
     f"{select('fanotify_user_marks', HOST)}\n"

@@ -89,8 +89,9 @@ LABELS = {
     "probe": "what is counted: the name of a system call",
     "hook": "where in the kernel: `fentry:do_fanotify_mark`",
     "map": "`calls_root` holds the keys first seen from uid 0, `calls_user` the others",
-    "reason": "`no_entry`: the call began before the exporter did, or its entry was "
-    "not seen. `recursion`: the kernel skipped the BPF program, and counted that. "
+    "reason": "`map_full`: there was no room for the key. `no_entry`: the call began "
+    "before the exporter did, or its entry was not seen, or seccomp refused it. "
+    "`recursion`: the kernel skipped the BPF program, and counted that. "
     "`recursion_any_syscall`: the same on the raw tracepoint, where it may have been "
     "any system call. `nmissed`: on the kprobe hook, more calls slept at once than a "
     "kretprobe has room for",

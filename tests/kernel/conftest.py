@@ -144,8 +144,8 @@ class Counts:
     def read(self) -> Snapshot:
         return self._maps.read()
 
-    def creators_since(self, when: float) -> tuple[frozenset[int], bool]:
-        return self._maps.group_creators(when)
+    def creators(self, seconds: float) -> tuple[frozenset[int], bool]:
+        return self._maps.group_creators(seconds)
 
     def of(self, *comms: str) -> Counter[Key]:
         """Return the new calls of *comms*, in the oracles' form."""
@@ -188,8 +188,20 @@ class Counts:
                 counted[key] += call.count
         return counted
 
+    def found_no_room(self) -> int:
+        """Return how many calls are said to be counted without their key."""
+        return sum(
+            lost.count
+            for lost in self.read().lost
+            if (lost.probe, lost.reason) == (self._probe, "map_full")
+        )
+
     def _lost(self, snapshot: Snapshot) -> int:
-        return sum(lost.count for lost in snapshot.lost if lost.probe == self._probe)
+        return sum(
+            lost.count
+            for lost in snapshot.lost
+            if lost.probe == self._probe and lost.reason != "map_full"
+        )
 
 
 def by_comm(calls: Counter[Key]) -> Counter[str]:

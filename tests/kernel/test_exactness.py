@@ -119,6 +119,7 @@ def test_full_map_keeps_the_sum(load: Load, caller: Caller) -> None:
     assert made.items() >= kept.items()
     assert 64 >= len(kept) > 32, "the map holds what it says"
     assert sum(made.values()) - sum(kept.values()) == other.total()
+    assert other.total() == counts.found_no_room()
     assert {(ADD, True), (ADD, False), (FLUSH, False)} == set(other)
     assert (5, 7) == (other[ADD, False], other[FLUSH, False])
 

@@ -13,6 +13,7 @@ from exporter import loader
 from exporter.errors import LoadError
 from exporter.ftrace import SWITCH, is_attached
 from exporter.handover import Loaded
+from tests.e2e.serving import LISTEN, serving
 
 from .conftest import LOAD_SECONDS, Caller, Counts, Load
 from .plans import ADD, OPEN
@@ -51,6 +52,24 @@ def test_function_tracer_is_off(
     assert {counts.of("dark") == made} == attached
     assert (made if True in attached else Counter()) == counts.of("dark")
     assert made_later == counts.of("light")
+
+
+@pytest.mark.any_hook
+def test_an_exporter_that_is_switched_off(
+    shared_probes: Loaded, tmp_path: Path
+) -> None:
+    """It says that it is not ready, and that its probes are off, and then is."""
+    hook = shared_probes.hook
+    with serving(tmp_path / "log", LISTEN, f"--bpf.hook={hook}") as exporter:
+        with switched_off():
+            is_on = is_attached(hook)
+            status = exporter.get("/-/ready").status
+            probes = exporter.samples("fanotify_exporter_probe_attached")
+        later = exporter.get("/-/ready").status
+
+    assert (200 if is_on else 503) == status
+    assert {is_on} == {probe.value for probe in probes}
+    assert 200 == later
 
 
 def test_attaching_while_it_is_off(

@@ -139,7 +139,7 @@ def test_notices_come_with_names() -> None:
     hook = "tracepoint:syscalls:sys_exit_fanotify_mark"
     assert (
         "danger",
-        f"Not attached: {hook}. Calls of fanotify_mark may go uncounted.",
+        f"Not attached: {hook}. Calls of fanotify_mark are not counted.",
     ) == notices[0]
     assert any(
         text.startswith(
