@@ -30,7 +30,7 @@ ROWS = {
 HAVE_COMM = "fanotify_mark_calls_total|fanotify_init_calls_total|fanotify_groups"
 HAVE_MARK_TYPE = "fanotify_mark_calls_total|fanotify_marks"
 
-RESTARTS = f"process_start_time_seconds{{{HOST}}} * 1000"
+RESTARTS = f"fanotify_exporter_counting_start_time_seconds{{{HOST}}} * 1000"
 
 
 def render() -> str:
@@ -43,7 +43,7 @@ def render() -> str:
 
 READ_AS_TIME: dict[str, Any] = {
     "useValueForTime": True,
-    "titleFormat": "exporter started",
+    "titleFormat": "counting began",
     "textFormat": "{{instance}}: counters begin anew",
 }
 """

@@ -114,7 +114,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         exporter = stack.enter_context(serving(folder / "exporter.log"))
         target = exporter.addresses[0]
         prometheus = stack.enter_context(alerting(target, told.address, folder))
-        assert poll(lambda: prometheus.query("instance:fanotify_mark_calls:sum"))
+        assert poll(lambda: prometheus.query("instance:fanotify_counts:present"))
         need_few_blockers(prometheus)
 
         ends = stack.enter_context(ExitStack())
@@ -235,7 +235,7 @@ def test_protection_removed(host: Host) -> None:
     Prometheus must have known the exporter for 15 minutes: without that, a count is
     new only in the exporter's first 18 minutes, which a busy machine makes seem short.
     """
-    known = f"instance:fanotify_mark_calls:sum offset {15 * 60 // FACTOR}s"
+    known = f"instance:fanotify_counts:present offset {15 * 60 // FACTOR}s"
     assert poll(lambda: host.prometheus.query(known))
     host.protector.go_on()
 

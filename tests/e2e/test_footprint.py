@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.e2e import caller
 from tests.e2e.caller import Calls
 from tests.e2e.serving import Exporter
 
+
+pytestmark = pytest.mark.whole_host
 
 MAX_RSS_KB = 32 * 1024
 AS_PROMETHEUS = {

@@ -20,6 +20,8 @@ from tests.e2e.serving import LISTEN, Exporter, serving
 from tests.e2e.test_footprint import resident_kb
 
 
+pytestmark = pytest.mark.whole_host
+
 CONNECTIONS = 2000
 BATCH = 100
 MAX_GROWTH_KB = 10 * 1024

@@ -20,6 +20,8 @@ from tests.e2e.caller import Calls
 from tests.e2e.serving import LISTEN, SCRIPT, Exporter, serving
 
 
+pytestmark = pytest.mark.whole_host
+
 RESTARTS = 20
 COMM = f"e2e-pin-{os.getpid()}"
 

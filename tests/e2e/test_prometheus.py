@@ -17,6 +17,9 @@ from tests.e2e.prometheus_server import Prometheus, scraping
 from tests.e2e.serving import CALL_LABELS, ERROR_LABELS, Exporter
 
 
+pytestmark = pytest.mark.whole_host
+
+
 @pytest.fixture
 def prometheus(exporter: Exporter, tmp_path: Path) -> Iterator[Prometheus]:
     with scraping(exporter.addresses[0], tmp_path) as prometheus:

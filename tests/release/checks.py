@@ -9,6 +9,8 @@ from pathlib import Path
 
 from exporter import __version__
 from grafana import dashboard
+from tests.deploy import prometheus_rules
+from tests.deploy.prometheus_rules import KUBERNETES
 from tests.docs import pages
 from tests.release.errors import ReleaseError
 from tests.unit import test_golden
@@ -32,6 +34,7 @@ def problems() -> Iterator[str]:
     """Yield what keeps this checkout from being released."""
     yield from changes()
     yield from changelog(CHANGELOG.read_text())
+    yield from images(f"fanotify-exporter:{__version__}")
     yield from tag(f"v{__version__}")
     for command, written in generated().items():
         yield from stale(command, written)
@@ -55,6 +58,13 @@ def changelog(text: str) -> Iterator[str]:
         )
 
 
+def images(name: str) -> Iterator[str]:
+    """README and the DaemonSet run the image of this version."""
+    for path in (CHECKOUT / "README.md", KUBERNETES / "daemonset.yml"):
+        if not re.search(rf"\b{re.escape(name)}$", path.read_text(), re.MULTILINE):
+            yield f"{path.relative_to(CHECKOUT)} has no image {name}. Write it there"
+
+
 def tag(name: str) -> Iterator[str]:
     """HEAD is what the tag of this version means."""
     if name not in git("tag", "--points-at", "HEAD").splitlines():
@@ -71,6 +81,7 @@ def generated() -> dict[str, Mapping[Path, str]]:
     return {
         "make docs": pages.render(),
         "make dashboard": {dashboard.PATH: dashboard.render()},
+        "make manifests": {prometheus_rules.WRITTEN: prometheus_rules.render()},
         "make golden": test_golden.render(),
     }
 

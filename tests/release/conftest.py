@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -70,8 +71,10 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Clone:
         if (CHECKOUT / name).exists():
             (clone.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(CHECKOUT / name, clone.folder / name)
+    changelog = clone.folder / "CHANGELOG.md"
     heading = f"## {__version__} - 2026-01-02"
-    clone.replace("CHANGELOG.md", "## Unreleased", heading)
+    first = re.compile(r"^## .*", re.MULTILINE)
+    changelog.write_text(first.sub(heading, changelog.read_text(), count=1))
     clone.git("init", "--quiet")
     clone.commit()
     return clone

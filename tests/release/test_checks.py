@@ -11,12 +11,16 @@ from exporter import __version__
 from tests.release.conftest import TAG, Clone
 
 
+IMAGE = "fanotify-exporter"
+IMAGE_NAMED_IN = ("README.md", "deploy/kubernetes/daemonset.yml")
+
+
 def test_a_file_that_is_not_committed(clone: Clone) -> None:
     """What is new or changed is named."""
     (clone.folder / "new").touch()
-    (clone.folder / "README.md").write_text("changed")
+    (clone.folder / "LICENSE").write_text("changed")
 
-    line = "release: not committed: README.md, new. Commit or remove them"
+    line = "release: not committed: LICENSE, new. Commit or remove them"
     assert line == clone.refusal()
 
 
@@ -32,11 +36,23 @@ def test_unreleased_changes(clone: Clone) -> None:
 def test_another_version(clone: Clone) -> None:
     """A version that the changelog does not know is refused."""
     clone.replace("exporter/__init__.py", __version__, "99.0.0")
+    for name in IMAGE_NAMED_IN:
+        clone.replace(name, f"{IMAGE}:{__version__}", f"{IMAGE}:99.0.0")
     clone.commit()
     clone.git("tag", "v99.0.0")
 
     said = f'release: CHANGELOG.md begins with "{__version__} - 2026-01-02", not with '
     assert clone.refusal().startswith(f'{said}"99.0.0 - " and a day')
+
+
+@pytest.mark.parametrize("name", IMAGE_NAMED_IN)
+def test_another_image(name: str, clone: Clone) -> None:
+    """Who follows README, or applies the manifests, runs this version."""
+    clone.replace(name, f"{IMAGE}:{__version__}", f"{IMAGE}:{__version__}-old")
+    clone.commit()
+
+    said = f"release: {name} has no image {IMAGE}:{__version__}. Write it there"
+    assert said == clone.refusal()
 
 
 def test_no_tag(clone: Clone) -> None:
@@ -62,6 +78,10 @@ def test_the_tag_of_another_commit(clone: Clone) -> None:
         ("docs/licences.md", "make docs"),
         ("grafana/fanotify.json", "make dashboard"),
         ("tests/unit/golden/metrics.txt", "make golden"),
+        (
+            "deploy/kubernetes/prometheus-operator/prometheusrules.yml",
+            "make manifests",
+        ),
     ],
 )
 def test_a_stale_file(name: str, command: str, clone: Clone) -> None:

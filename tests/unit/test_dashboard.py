@@ -32,7 +32,6 @@ WITHOUT_A_PANEL = {
     "process_virtual_memory_bytes": "says little of memory; the resident part is drawn",
     "process_open_fds": "does not grow: one for each of a few maps, probes and clients",
     "process_max_fds": "the same",
-    "fanotify_exporter_counting_start_time_seconds": "for alerts: what is news to them",
 }
 
 
