@@ -16,7 +16,7 @@ PRIVATE_MOUNTS = ("unshare", "--mount", "--propagation=private", "sh", "-ec")
 
 WITH_TRACEFS = (
     *PRIVATE_MOUNTS,
-    f'[ -d {TRACEFS}/events ] || mount -t tracefs tracefs {TRACEFS}; exec "$@"',
+    f'mountpoint -q {TRACEFS} || mount -t tracefs tracefs {TRACEFS}; exec "$@"',
     "sh",
 )
 """tracefs is mounted, for this command only if the host has none."""
