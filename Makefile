@@ -24,7 +24,7 @@ test: lint test-unit test-rules test-release test-proc test-kernel test-e2e ## e
 
 .PHONY: test-unit
 test-unit: .venv/test ## no root, no kernel
-	$(PYTHON) -m pytest tests/unit tests/deploy tests/vm tests/bcc --cov --cov-report=term:skip-covered
+	$(PYTHON) -m pytest tests/unit tests/project tests/deploy tests/grafana tests/tools --cov --cov-report=term:skip-covered
 
 .PHONY: test-rules
 test-rules: .venv/test ## alerts and runbooks, by promtool and amtool 2.x and 3.x
@@ -60,15 +60,15 @@ test-browser: .venv/test .cache/browser-packages ## the landing page in Chromium
 
 .PHONY: test-vm
 test-vm: .venv/test .cache/vm-packages ## the kernel tests on other kernels, in QEMU; ARGS="--kernel 5.10 ..."
-	$(SUDO) $(PYTHON) -m tests.vm $(or $(ARGS),--arch all --write-docs)
+	$(SUDO) $(PYTHON) -m tools.vm $(or $(ARGS),--arch all --write-docs)
 
 .PHONY: test-systemd
 test-systemd: .venv/test .cache/vm-packages ## the units under systemd as PID 1, in QEMU; ARGS="--kernel 6.1"
-	$(SUDO) $(PYTHON) -m tests.systemd $(ARGS)
+	$(SUDO) $(PYTHON) -m tools.vm.systemd $(ARGS)
 
 .PHONY: test-bcc
 test-bcc: .venv/test .cache/bcc-packages ## the loader with other versions of bcc, in chroots
-	$(SUDO) $(PYTHON) -m tests.bcc
+	$(SUDO) $(PYTHON) -m tools.bcc
 
 .PHONY: test-image
 test-image: .venv/test .cache/image-packages ## the container image and its pod, built and run here, as root
@@ -79,6 +79,7 @@ lint: .venv/test ## formatting, ruff, mypy --strict, clang-format, hadolint, spe
 	$(PYTHON) -m ruff format --check -q .
 	$(PYTHON) -m ruff check -q .
 	$(PYTHON) -m mypy
+	.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
 	clang-format --dry-run -Werror $(C_FILES)
 	.venv/bin/hadolint Dockerfile
 	.venv/bin/codespell
@@ -93,7 +94,7 @@ format: .venv/test ## write the formatting
 C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 
 ENGINE  := docker
-VERSION  = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)
+VERSION  = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/fanotify_exporter/__init__.py)
 
 .PHONY: image
 image: ## build the container image; ENGINE=podman with another program than docker
@@ -109,15 +110,15 @@ lock: .venv/test ## write requirements.lock: the newest of pyproject.toml's depe
 
 .PHONY: bench
 bench: .venv/test .cache/bench-packages ## what a scrape and a probe cost, as root
-	$(SUDO) $(PYTHON) -m tests.bench
+	$(SUDO) $(PYTHON) -m tools.bench
 
 .PHONY: soak
 soak: .venv/test ## half an hour of scrapes, flood, churn and bad clients, as root
-	$(SUDO) $(PYTHON) -m tests.bench.soak $(ARGS)
+	$(SUDO) $(PYTHON) -m tools.bench.soak $(ARGS)
 
 .PHONY: bench-fleet
 bench-fleet: .venv/test ## what a fleet costs its Prometheus, five minutes, as root
-	$(SUDO) $(PYTHON) -m tests.bench.fleet
+	$(SUDO) $(PYTHON) -m tools.bench.fleet
 
 .PHONY: golden
 golden: .venv/test ## rewrite the golden exposition; review the difference
@@ -125,15 +126,15 @@ golden: .venv/test ## rewrite the golden exposition; review the difference
 
 .PHONY: docs
 docs: .venv/test ## write docs/metrics.md, docs/licences.md and the tables of docs/fanotify_mark.md
-	$(PYTHON) -m tests.docs
+	$(PYTHON) -m tools.docs
 
 .PHONY: release
 release: .venv/release ## check that HEAD can be released, then write dist/
-	$(PYTHON) -m tests.release
+	$(PYTHON) -m tools.release
 
 .PHONY: manifests
 manifests: .venv/test ## write the PrometheusRules of deploy/kubernetes from prometheus/
-	$(PYTHON) -m tests.deploy.prometheus_rules
+	$(PYTHON) -m tools.manifests
 
 .PHONY: dashboard
 dashboard: .venv/test ## write grafana/fanotify.json
@@ -142,12 +143,12 @@ dashboard: .venv/test ## write grafana/fanotify.json
 .PHONY: dashboard-picture
 dashboard-picture: .venv/test ## draw docs/dashboard.png from the queries of grafana/fanotify.json, as root
 	.venv/bin/pip install -q --group picture
-	$(SUDO) $(PYTHON) -m tests.picture docs/dashboard.png
+	$(SUDO) $(PYTHON) -m tools.pictures.dashboard docs/dashboard.png
 
 .PHONY: landing-picture
 landing-picture: .venv/test .cache/browser-packages ## take docs/landing.png of the landing page, as root
 	.venv/bin/pip install -q --group browser
-	$(SUDO) $(PYTHON) -m tests.browser docs/landing.png
+	$(SUDO) $(PYTHON) -m tools.pictures.landing docs/landing.png
 
 .PHONY: clean
 clean: ## remove what the targets made
@@ -179,7 +180,7 @@ endef
 .cache/image-packages: Makefile
 	$(call apt,$(IMAGE_PACKAGES))
 
-.cache/vm-packages: tests/vm/packages.txt
+.cache/vm-packages: tools/packages/vm.txt
 	@mkdir -p $(@D)
 	$(SUDO) apt-get update -q
 	xargs $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends < $<

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Panel
 
-from grafana.look import About
+from grafana.panel_base import About
 from grafana.panels import bars, lines
 from grafana.promql import HOST, busiest, per_second, select, top, total
 from grafana.selectors import BLOCKING_MARKS, CALLS_PER_SECOND, LINES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Panel
 
-from grafana.look import About
+from grafana.panel_base import About
 from grafana.panels import bars
 from grafana.promql import busiest, counted, per_second, total
 from grafana.selectors import (

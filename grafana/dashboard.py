@@ -10,8 +10,8 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
-from grafana import blocking, caller, errors, existing, health, overview
-from grafana.look import DOCS, SOURCE, link
+from grafana import blocking, caller, errors, health, live_state, overview
+from grafana.panel_base import DOCS, SOURCE, link
 from grafana.promql import HOST
 from grafana.tables import UID
 
@@ -20,7 +20,7 @@ PATH = Path(__file__).with_name("fanotify.json")
 
 ROWS = {
     "Overview: who, what, how often, and is a host in danger?": overview.panels,
-    "Marks and groups now, against the limits": existing.panels,
+    "Marks and groups now, against the limits": live_state.panels,
     "Blocking marks: who can hang a host (all callers)": blocking.panels,
     "Errors": errors.panels,
     "One caller: choose it at the top, or click on one in a table": caller.panels,

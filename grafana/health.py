@@ -6,25 +6,10 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Panel
 
-from grafana.look import RED, About
+from grafana.panel_base import RED, About
 from grafana.panels import bars, lines, shares, states
-from grafana.promql import (
-    HOST,
-    RUNS,
-    SCANNED,
-    most,
-    per_second,
-    select,
-    top,
-    total,
-)
-from grafana.selectors import (
-    CALLS_PER_SECOND,
-    LINES,
-    LOST,
-    MAP_KEYS,
-    ROWS,
-)
+from grafana.promql import HOST, RUNS, SCANNED, most, per_second, select, top, total
+from grafana.selectors import CALLS_PER_SECOND, LINES, LOST, MAP_KEYS, ROWS
 from grafana.tables import Column, listing
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Panel
 
-from grafana.look import RED, YELLOW, About
+from grafana.panel_base import RED, YELLOW, About
 from grafana.panels import bars, gauges, numbers
 from grafana.promql import (
     HOST,

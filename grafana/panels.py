@@ -18,7 +18,7 @@ from grafana_foundation_sdk.models import common as looks
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import units
 
-from grafana.look import GREEN, RED, About, Levels, dressed, thresholds, words
+from grafana.panel_base import GREEN, RED, About, Levels, dressed, thresholds, words
 
 
 BARS = 200

@@ -11,7 +11,7 @@ from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from grafana.look import RED, About, Levels, dressed, lettered, thresholds, words
+from grafana.panel_base import RED, About, Levels, dressed, lettered, thresholds, words
 from grafana.promql import busiest, counted, total
 from grafana.selectors import ROWS
 

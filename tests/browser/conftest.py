@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.browser.chromium import Chromium, chromium
-from tests.e2e.requirements import need_root
+from tools.harness.chromium import Chromium, chromium
+from tools.harness.requirements import need_root
 
 
 @pytest.fixture(scope="session", autouse=True)

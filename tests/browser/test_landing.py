@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 import bcrypt
 import pytest
 
-from exporter.uapi import comm_text
-from tests.browser.chromium import Chromium
-from tests.e2e import caller
-from tests.e2e.caller import Calls
-from tests.e2e.processes import poll
-from tests.e2e.serving import LISTEN, Exporter, serving
-from tests.proc.listeners import listening
+from fanotify_exporter.uapi.comm import comm_text
+from tools.harness import caller
+from tools.harness.caller import Calls
+from tools.harness.chromium import Chromium
+from tools.harness.listeners import listening
+from tools.harness.processes import poll
+from tools.harness.serving import LISTEN, Exporter, serving
 
 
 COMMS = (
@@ -88,8 +88,8 @@ def test_hostile_comms_are_text(browser: Chromium, url: str) -> None:
     browser.look(url)
     assert {comm_text(comm) for comm in COMMS} <= set(callers(browser))
     assert 0 == browser.run("return document.querySelectorAll('b, i, img').length")
-    notices = str(browser.run("return document.querySelector('ul').innerText"))
-    assert "<i>guard</i> (1 blocking mark)" in notices
+    findings = str(browser.run("return document.querySelector('ul').innerText"))
+    assert "<i>guard</i> (1 blocking mark)" in findings
 
 
 def test_quiet_and_at_home(browser: Chromium, url: str) -> None:

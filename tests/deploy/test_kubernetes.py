@@ -14,13 +14,14 @@ import yaml
 from kubernetes_validate.utils import all_versions
 from packaging.requirements import Requirement
 
-from exporter import __version__
-from exporter.flags import DEFAULT_ADDRESS, build_parser
-from tests.deploy import prometheus_rules
-from tests.deploy.prometheus_rules import KUBERNETES
-from tests.image import documented
-from tests.lock import LOCK, locked
-from tests.rules.shipped import CHECKOUT, RULE_FILES
+from fanotify_exporter import __version__
+from fanotify_exporter.options import DEFAULT_ADDRESS, build_parser
+from tools import CHECKOUT
+from tools.harness import documented
+from tools.harness.lock import LOCK, locked
+from tools.harness.shipped import RULE_FILES
+from tools.manifests import __main__
+from tools.manifests.__main__ import KUBERNETES
 
 
 OLDEST = (1, 27)
@@ -71,12 +72,12 @@ def test_kustomizations_are_whole(folder: Path) -> None:
 
 def test_rules_are_as_generated() -> None:
     """The committed PrometheusRules are what `make manifests` writes."""
-    assert prometheus_rules.render() == prometheus_rules.WRITTEN.read_text()
+    assert __main__.render() == __main__.WRITTEN.read_text()
 
 
 def test_rules_are_those_of_the_files() -> None:
     """In each there are the groups of one rules file, and nothing else."""
-    specs = [each["spec"] for each in objects(prometheus_rules.WRITTEN)]
+    specs = [each["spec"] for each in objects(__main__.WRITTEN)]
     files = [yaml.safe_load(path.read_text()) for path in RULE_FILES]
     assert files == specs
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.requirements import need_root
-from tests.e2e.serving import Exporter, serving
+from tools.harness.requirements import need_root
+from tools.harness.serving import Exporter, serving
 
 
 @pytest.fixture(scope="session", autouse=True)

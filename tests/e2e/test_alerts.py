@@ -18,9 +18,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.e2e.alertmanager_server import Alertmanager, alertmanager
-from tests.e2e.faster import DURATION, FACTOR, TIMED, faster, leaves, seconds
-from tests.e2e.incidents import (
+from tools.harness import shipped
+from tools.harness.alertmanager_server import Alertmanager, alertmanager
+from tools.harness.faster import DURATION, FACTOR, TIMED, faster, leaves, seconds
+from tools.harness.incidents import (
     HOARDER,
     PROTECTOR,
     WATCHERS,
@@ -28,13 +29,12 @@ from tests.e2e.incidents import (
     happening,
     protected,
 )
-from tests.e2e.processes import poll
-from tests.e2e.prometheus_server import JOB, Prometheus, alerting
-from tests.e2e.requirements import missing
-from tests.e2e.serving import Exporter, serving
-from tests.e2e.webhook import Webhook, webhook
-from tests.proc.listeners import Listener
-from tests.rules import shipped
+from tools.harness.listeners import Listener
+from tools.harness.processes import poll
+from tools.harness.prometheus_server import JOB, Prometheus, alerting
+from tools.harness.requirements import missing
+from tools.harness.serving import Exporter, serving
+from tools.harness.webhook import Webhook, webhook
 
 
 pytestmark = pytest.mark.whole_host

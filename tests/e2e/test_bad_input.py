@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import privileges
-from tests.e2e.processes import DEADLINE_SECONDS, environment, poll, running
-from tests.e2e.serving import CHECKOUT, LISTEN, SCRIPT
+from tools import CHECKOUT
+from tools.harness import privileges
+from tools.harness.processes import DEADLINE_SECONDS, environment, poll, running
+from tools.harness.serving import LISTEN, SCRIPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +228,7 @@ def loader_of(parent: int) -> int:
     children = Path(f"/proc/{parent}/task/{parent}/children")
     for child in children.read_text().split():
         with suppress(FileNotFoundError):  # it ended while we looked
-            if b"exporter.probes" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"loader/child.py" in Path(f"/proc/{child}/cmdline").read_bytes():
                 return int(child)
     return 0
 

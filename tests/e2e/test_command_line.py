@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter import __version__
-from tests.e2e.processes import environment
-from tests.e2e.serving import LISTEN, SCRIPT, Exporter, request, samples, serving
+from fanotify_exporter import __version__
+from tools.harness.processes import environment
+from tools.harness.serving import LISTEN, SCRIPT, Exporter, request, samples, serving
 
 
 def test_one_line_says_what_runs(exporter: Exporter) -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import board, caller, workload
-from tests.e2e.board import Target, View
-from tests.e2e.caller import Calls
-from tests.e2e.processes import poll
-from tests.e2e.prometheus_server import JOB, Prometheus, scraping
-from tests.e2e.serving import LISTEN, Exporter, serving
+from tools.harness import board, caller, workload
+from tools.harness.board import Target, View
+from tools.harness.caller import Calls
+from tools.harness.processes import poll
+from tools.harness.prometheus_server import JOB, Prometheus, scraping
+from tools.harness.serving import LISTEN, Exporter, serving
 
 
 pytestmark = pytest.mark.whole_host

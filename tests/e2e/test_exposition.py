@@ -13,10 +13,10 @@ from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_openmetrics,
 )
 
-from tests.e2e import caller
-from tests.e2e.caller import Calls
-from tests.e2e.requirements import need
-from tests.e2e.serving import Exporter, samples
+from tools.harness import caller
+from tools.harness.caller import Calls
+from tools.harness.requirements import need
+from tools.harness.serving import Exporter, samples
 
 
 pytestmark = pytest.mark.whole_host

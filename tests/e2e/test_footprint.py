@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import caller
-from tests.e2e.caller import Calls
-from tests.e2e.serving import Exporter
+from tools.harness import caller
+from tools.harness.caller import Calls
+from tools.harness.serving import Exporter
 
 
 pytestmark = pytest.mark.whole_host

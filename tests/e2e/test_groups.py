@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import poll
-from tests.e2e.serving import LISTEN, Exporter, samples, serving
-from tests.proc.listeners import installed, listening
+from tools.harness.listeners import installed, listening
+from tools.harness.processes import poll
+from tools.harness.serving import LISTEN, Exporter, samples, serving
 
 
 pytestmark = pytest.mark.whole_host

@@ -14,10 +14,10 @@ from ssl import create_default_context
 
 import pytest
 
-from exporter.connections import MAX_CONNECTIONS
-from tests.certificates import make_certificates
-from tests.e2e.serving import LISTEN, Exporter, serving
+from fanotify_exporter.web.connections import MAX_CONNECTIONS
 from tests.e2e.test_footprint import resident_kb
+from tools.harness.certificates import make_certificates
+from tools.harness.serving import LISTEN, Exporter, serving
 
 
 pytestmark = pytest.mark.whole_host

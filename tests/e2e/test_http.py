@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.serving import Exporter, samples, serving
+from tools.harness.serving import Exporter, samples, serving
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from prometheus_client.samples import Sample
 
-from exporter.procfs import read_mounted
-from tests.e2e import caller
-from tests.e2e.caller import Calls
-from tests.e2e.processes import poll
-from tests.e2e.serving import LISTEN, SCRIPT, Exporter, serving
+from fanotify_exporter.procfs.mounts import read_mounted
+from tools.harness import caller
+from tools.harness.caller import Calls
+from tools.harness.processes import poll
+from tools.harness.serving import LISTEN, SCRIPT, Exporter, serving
 
 
 ID = "5eed" * 16

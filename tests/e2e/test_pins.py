@@ -14,10 +14,10 @@ from threading import Event, Thread
 
 import pytest
 
-from exporter.procfs import read_mounted
-from tests.e2e import caller
-from tests.e2e.caller import Calls
-from tests.e2e.serving import LISTEN, SCRIPT, Exporter, serving
+from fanotify_exporter.procfs.mounts import read_mounted
+from tools.harness import caller
+from tools.harness.caller import Calls
+from tools.harness.serving import LISTEN, SCRIPT, Exporter, serving
 
 
 pytestmark = pytest.mark.whole_host
@@ -139,7 +139,7 @@ def test_start_by_adopting_needs_no_compiler(pins: Path, tmp_path: Path) -> None
         assert 200 == exporter.get("/-/ready").status
     trace = (tmp_path / "trace").read_text()
     assert "execve(" in trace
-    assert "exporter.probes" not in trace
+    assert "loader/child.py" not in trace
 
 
 def test_unpin(pins: Path, tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import caller, privileges
-from tests.e2e.caller import Calls
-from tests.e2e.processes import poll
-from tests.e2e.serving import LISTEN, SCRIPT, Exporter, serving
-from tests.proc.listeners import listening
+from tools.harness import caller, privileges
+from tools.harness.caller import Calls
+from tools.harness.listeners import listening
+from tools.harness.processes import poll
+from tools.harness.serving import LISTEN, SCRIPT, Exporter, serving
 
 
 def assert_counts(exporter: Exporter, folder: Path) -> None:

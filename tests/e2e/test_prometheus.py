@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import caller
-from tests.e2e.caller import Calls
-from tests.e2e.processes import poll
-from tests.e2e.prometheus_server import Prometheus, scraping
-from tests.e2e.serving import CALL_LABELS, ERROR_LABELS, Exporter
+from tools.harness import caller
+from tools.harness.caller import Calls
+from tools.harness.processes import poll
+from tools.harness.prometheus_server import Prometheus, scraping
+from tools.harness.serving import CALL_LABELS, ERROR_LABELS, Exporter
 
 
 pytestmark = pytest.mark.whole_host

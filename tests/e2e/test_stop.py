@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import bpf_objects, caller
-from tests.e2e.caller import Calls
-from tests.e2e.processes import DEADLINE_SECONDS, poll
-from tests.e2e.serving import Exporter
+from tools.harness import bpf_objects, caller
+from tools.harness.caller import Calls
+from tools.harness.processes import DEADLINE_SECONDS, poll
+from tools.harness.serving import Exporter
 
 
 pytestmark = pytest.mark.whole_host

@@ -6,7 +6,7 @@ import signal
 import socket
 from pathlib import Path
 
-from tests.e2e.serving import LISTEN, request, serving
+from tools.harness.serving import LISTEN, request, serving
 
 
 def test_tells_systemd(tmp_path: Path) -> None:

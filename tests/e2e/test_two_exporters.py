@@ -7,9 +7,9 @@ import os
 import signal
 from pathlib import Path
 
-from tests.e2e import caller
-from tests.e2e.caller import Calls
-from tests.e2e.serving import Exporter, serving
+from tools.harness import caller
+from tools.harness.caller import Calls
+from tools.harness.serving import Exporter, serving
 
 
 def test_two_exporters_count_the_same_calls(exporter: Exporter, tmp_path: Path) -> None:

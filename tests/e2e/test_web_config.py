@@ -12,11 +12,11 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from tests.certificates import LOCALHOST, make_certificates, make_signed
-from tests.e2e.processes import poll
-from tests.e2e.prometheus_server import JOB, Prometheus, started
-from tests.e2e.requirements import need
-from tests.e2e.serving import LISTEN, Exporter, serving
+from tools.harness.certificates import LOCALHOST, make_certificates, make_signed
+from tools.harness.processes import poll
+from tools.harness.prometheus_server import JOB, Prometheus, started
+from tools.harness.requirements import need
+from tools.harness.serving import LISTEN, Exporter, serving
 
 
 CONFIG = """

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import caller
-from tests.e2e.caller import Calls
-from tests.e2e.processes import environment
-from tests.e2e.requirements import need
-from tests.e2e.serving import CHECKOUT, serving
+from tools import CHECKOUT
+from tools.harness import caller
+from tools.harness.caller import Calls
+from tools.harness.processes import environment
+from tools.harness.requirements import need
+from tools.harness.serving import serving
 
 
 PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
@@ -51,22 +52,26 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_carries_all_of_bpf_and_no_tests(wheel: Path) -> None:
-    """The C file and each stand-in header are in it, byte for byte."""
-    sources = [path for path in (CHECKOUT / "bpf").rglob("*") if path.is_file()]
+    """The C files and each stand-in header are in it, byte for byte."""
+    folder = CHECKOUT / "bpf"
+    sources = [path for path in folder.rglob("*") if path.is_file()]
     assert {source.suffix for source in sources} >= {".c", ".h"}
     with zipfile.ZipFile(wheel) as archive:
         for source in sources:
-            name = source.relative_to(CHECKOUT).as_posix()
-            assert archive.read(f"exporter/{name}") == source.read_bytes()
-        folders = {name.split("/")[0] for name in archive.namelist()}
-    assert {name for name in folders if not name.endswith(".dist-info")} == {"exporter"}
+            name = source.relative_to(folder).as_posix()
+            packed = archive.read(f"fanotify_exporter/bpf/programs/{name}")
+            assert packed == source.read_bytes()
+        tops = {name.split("/")[0] for name in archive.namelist()}
+    packages = {name for name in tops if not name.endswith(".dist-info")}
+    assert packages == {"fanotify_exporter"}
 
 
 def test_the_wheel_carries_the_landing_page(wheel: Path) -> None:
     """Its style and its script are in it, byte for byte."""
     with zipfile.ZipFile(wheel) as archive:
-        for name in ("exporter/landing.css", "exporter/landing.js"):
-            assert archive.read(name) == (CHECKOUT / name).read_bytes()
+        for file in ("page.css", "page.js"):
+            name = f"fanotify_exporter/landing/{file}"
+            assert archive.read(name) == (CHECKOUT / "exporter" / name).read_bytes()
 
 
 def test_the_installed_wheel_counts(installed: Path, tmp_path: Path) -> None:
@@ -84,7 +89,7 @@ def test_the_installed_wheel_counts(installed: Path, tmp_path: Path) -> None:
         [
             installed / "home/venvs/fanotify-exporter/bin/python",
             "-c",
-            "import exporter; print(exporter.__file__)",
+            "import fanotify_exporter; print(fanotify_exporter.__file__)",
         ],
         cwd="/",
         check=True,

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter import __version__
-from tests.bcc.chroot import mounts_below
-from tests.e2e.requirements import need, need_root
-from tests.e2e.serving import CHECKOUT
-from tests.image.engine import Engine, make_base, run
+from fanotify_exporter import __version__
+from tools import CHECKOUT
+from tools.bcc.chroot import mounts_below
+from tools.harness.engine import Engine, make_base, run
+from tools.harness.requirements import need, need_root
 
 
 CACHE = CHECKOUT / ".cache/image"

@@ -11,17 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import caller
-from tests.e2e.caller import Calls
-from tests.e2e.processes import poll
-from tests.e2e.serving import CHECKOUT, Exporter
-from tests.image.documented import capabilities, run_flags
-from tests.image.engine import Engine
-from tests.proc.listeners import as_user, listening
+from tools import CHECKOUT
+from tools.harness import caller
+from tools.harness.caller import Calls
+from tools.harness.documented import capabilities, run_flags
+from tools.harness.engine import Engine
+from tools.harness.listeners import as_user, listening
+from tools.harness.processes import poll
+from tools.harness.serving import Exporter
 
 
 SERVES_AS = 10301
-KEPT = 1 << 2 | 1 << 19
+_keep_alive = 1 << 2 | 1 << 19
 """CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, capability.h."""
 
 TO_LOAD = {"CAP_BPF", "CAP_PERFMON"}
@@ -99,7 +100,7 @@ def test_serves_as_a_user_that_can_do_little(
     lines = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert "\t".join([str(SERVES_AS)] * 4) == lines["Uid"]
     sets = ("CapEff", "CapPrm", "CapInh", "CapAmb")
-    assert [KEPT, KEPT, 0, 0] == [int(lines[name], 16) for name in sets]
+    assert [_keep_alive, _keep_alive, 0, 0] == [int(lines[name], 16) for name in sets]
     assert ("1", "2") == (lines["NoNewPrivs"], lines["Seccomp"])
 
 

@@ -7,10 +7,10 @@ import subprocess
 
 import pytest
 
-from exporter import __version__
-from tests.e2e.serving import CHECKOUT
-from tests.image.engine import BASE, Engine
-from tests.lock import locked
+from fanotify_exporter import __version__
+from tools import CHECKOUT
+from tools.harness.engine import BASE, Engine
+from tools.harness.lock import locked
 
 
 MEGABYTE = 1_000_000
@@ -62,7 +62,12 @@ def test_python_packages_are_those_locked(engine: Engine, image: str) -> None:
 
 def test_what_it_imports_loads(engine: Engine, image: str) -> None:
     """Each compiled part is for the image's architecture and Python."""
-    engine.output(image, "python3", "-c", "import bcc, exporter.app, exporter.probes")
+    engine.output(
+        image,
+        "python3",
+        "-c",
+        "import bcc, fanotify_exporter.commands.serve, fanotify_exporter.loader.load",
+    )
 
 
 @pytest.mark.parametrize(

@@ -19,15 +19,15 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.prometheus_rules import KUBERNETES
-from tests.e2e import caller
-from tests.e2e.caller import Calls
-from tests.e2e.serving import LISTEN, Exporter
-from tests.image.documented import run_flags
-from tests.image.engine import Engine
+from tools.harness import caller
+from tools.harness.caller import Calls
+from tools.harness.documented import run_flags
+from tools.harness.engine import Engine
+from tools.harness.serving import LISTEN, Exporter
+from tools.manifests.__main__ import KUBERNETES
 
 
-PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
+SYSCALLS = ("startupProbe", "livenessProbe", "readinessProbe")
 
 
 def daemon_set() -> dict[str, Any]:
@@ -47,7 +47,7 @@ def played(image: str) -> dict[str, Any]:
     workload["kind"] = "Deployment"
     del workload["spec"]["updateStrategy"]
     container = container_of(workload)
-    for name in ("ports", *PROBES):
+    for name in ("ports", *SYSCALLS):
         del container[name]
     container["image"] = image
     container["args"].append(LISTEN)
@@ -97,7 +97,7 @@ def test_probes_are_answered(
     """What the kubelet would ask is answered with 200, by a pod that counts."""
     container = container_of(daemon_set())
     with pod("probes.log") as exporter:
-        for probe in PROBES:
+        for probe in SYSCALLS:
             assert 200 == exporter.get(container[probe]["httpGet"]["path"]).status
 
 

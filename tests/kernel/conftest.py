@@ -1,9 +1,9 @@
 """
 Fixtures of the kernel layer: probes attached for real, callers that count.
 
-Every rung of the ladder is tried; ``--hook`` leaves only one hook's. A rung that
+Every method of the ladder is tried; ``--hook`` leaves only one hook's. A method that
 this kernel refuses is skipped with the kernel's words, and the run says at its
-end which rungs it really exercised. In CI a run that exercised none has failed.
+end which methods it really exercised. In CI a run that exercised none has failed.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from typing import Protocol
 
 import pytest
 
-from exporter import loader
-from exporter.errors import LoadError
-from exporter.handover import Loaded
-from exporter.hooks import LADDER, Hook
-from exporter.maps import Maps, Snapshot
-
-from .compiled import COMPAT, NATIVE, program
+from fanotify_exporter.bpf.call_maps import CallMaps
+from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.samples import Snapshot
+from fanotify_exporter.errors import LoadError
+from fanotify_exporter.loader import run
+from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, ProbeSpec
+from tools.harness.compiled import COMPAT, NATIVE, program
 
 
 Key = tuple[str, int, int, int]
@@ -46,37 +46,39 @@ REFUSED = "cannot attach"
 LOAD_SECONDS = 120.0
 """An emulated guest on a busy machine is slow."""
 
-HOOKS = {rung.name: rung.hook for rung in LADDER} | {"auto": "auto"}
-"""What loader.load() takes, to the hook that it is about."""
+HOOKS = {method.name: method.hook for method in ATTACH_METHODS} | {"auto": "auto"}
+"""What run.load() takes, to the hook that it is about."""
 
 exercised: Counter[str] = Counter()
-attaching: dict[tuple[Hook, ...], str] = {}
-"""The first rung that attached to these hooks: a later one is never taken."""
+attaching: dict[tuple[ProbeSpec, ...], str] = {}
+"""The first method that attached to these hooks: a later one is never taken."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--hook",
         action="append",
-        help="test only this hook's rungs; 'auto': what one hook proves for all",
+        help="test only this hook's methods; 'auto': what one hook proves for all",
     )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "rung" in metafunc.fixturenames:
-        only = metafunc.config.getoption("--hook") or {rung.hook for rung in LADDER}
-        rungs = [rung for rung, hook in HOOKS.items() if hook in only]
-        metafunc.parametrize("rung", rungs, scope="session")
+    if "method" in metafunc.fixturenames:
+        only = metafunc.config.getoption("--hook") or {
+            method.hook for method in ATTACH_METHODS
+        }
+        methods = [method for method, hook in HOOKS.items() if hook in only]
+        metafunc.parametrize("method", methods, scope="session")
 
 
-@pytest.hookimpl(tryfirst=True)  # then pytest groups by rung
+@pytest.hookimpl(tryfirst=True)  # then pytest groups by method
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     """
     Run last what leaves many keys behind: each later test reads them too.
 
-    With --hook, keep of "auto" what one hook proves for all, of the rungs all else.
+    With --hook, keep of "auto" what one hook proves for all, of the methods all else.
     """
     items.sort(key=lambda item: item.get_closest_marker("many_keys") is not None)
     if config.getoption("--hook"):
@@ -91,7 +93,7 @@ def pytest_collection_modifyitems(
 
 def hook_of(item: pytest.Item) -> str:
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    return HOOKS.get(parameters.get("rung", ""), "none")
+    return HOOKS.get(parameters.get("method", ""), "none")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -109,7 +111,7 @@ class Counts:
 
     def __init__(
         self,
-        loaded: Loaded,
+        loaded: LoadedPrograms,
         probe: str = "fanotify_mark",
         before: Snapshot | None = None,
     ) -> None:
@@ -117,13 +119,13 @@ class Counts:
         hooks = [each.hook for each in loaded.probes if each.name == probe]
         exercised[" + ".join(hooks)] += 1
         self._loaded = loaded
-        self._maps = Maps(loaded)
+        self._maps = CallMaps(loaded)
         self._before = before or self.read()
 
     @property
     def compat(self) -> bool:
         """Whether this hook sees 32-bit compat calls."""
-        return self._loaded.compat
+        return self._loaded.sees_compat
 
     @property
     def misses_unseen(self) -> bool:
@@ -214,67 +216,67 @@ def by_comm(calls: Counter[Key]) -> Counter[str]:
 
 @contextmanager
 def attached(
-    rung: str, max_entries: int, *, container: bool = False
-) -> Iterator[Loaded]:
-    """Attach by *rung*, or skip with the kernel's words; detach at the end."""
-    hooks = next((each.hooks for each in LADDER if each.name == rung), ())
-    better = attaching.get(hooks, rung)
-    if better != rung:
-        pytest.skip(f"{rung} is for kernels that refuse {better}, which works here")
+    method: str, max_entries: int, *, container: bool = False
+) -> Iterator[LoadedPrograms]:
+    """Attach by *method*, or skip with the kernel's words; detach at the end."""
+    hooks = next((each.hooks for each in ATTACH_METHODS if each.name == method), ())
+    better = attaching.get(hooks, method)
+    if better != method:
+        pytest.skip(f"{method} is for kernels that refuse {better}, which works here")
     try:
-        loaded = loader.load(
-            rung, max_entries, container=container, timeout=LOAD_SECONDS
+        loaded = run.load(
+            method, max_entries, container=container, timeout=LOAD_SECONDS
         )
     except LoadError as error:
         if not error.why.startswith(REFUSED):
             raise
         pytest.skip(error.why)
-    attaching[hooks] = rung
+    attaching[hooks] = method
     yield loaded
     for fd in loaded.fds.values():
         os.close(fd)
 
 
 @pytest.fixture(scope="session")
-def shared_probes(rung: str) -> Iterator[Loaded]:
+def shared_probes(method: str) -> Iterator[LoadedPrograms]:
     """Probes for all tests that need no map of their own: compiling takes time."""
-    with attached(rung, max_entries=16384) as loaded:
+    with attached(method, max_entries=16384) as loaded:
         yield loaded
 
 
 @pytest.fixture
-def before(shared_probes: Loaded) -> Snapshot:
+def before(shared_probes: LoadedPrograms) -> Snapshot:
     """Return what is counted before a test; read once, since that takes long."""
-    return Maps(shared_probes).read()
+    return CallMaps(shared_probes).read()
 
 
 @pytest.fixture
-def counts(shared_probes: Loaded, before: Snapshot) -> Counts:
+def counts(shared_probes: LoadedPrograms, before: Snapshot) -> Counts:
     """Count from now on, in a map that no test fills."""
     return Counts(shared_probes, "fanotify_mark", before)
 
 
 @pytest.fixture
-def fanotify_groups(shared_probes: Loaded, before: Snapshot) -> Counts:
+def fanotify_groups(shared_probes: LoadedPrograms, before: Snapshot) -> Counts:
     """Count fanotify_init(2) from now on."""
     return Counts(shared_probes, "fanotify_init", before)
 
 
 @pytest.fixture
-def inotify_groups(shared_probes: Loaded, before: Snapshot) -> Counts:
+def inotify_groups(shared_probes: LoadedPrograms, before: Snapshot) -> Counts:
     """Count inotify_init(2) and inotify_init1(2) from now on."""
     return Counts(shared_probes, "inotify_init", before)
 
 
 @pytest.fixture
-def load(rung: str) -> Iterator[Load]:
+def load(method: str) -> Iterator[Load]:
     """Attach once more, with a map size of the test's own."""
     with ExitStack() as stack:
 
         def attach(
             max_entries: int, probe: str = "fanotify_mark", *, container: bool = False
         ) -> Counts:
-            loaded = attached(rung, max_entries, container=container)
+            loaded = attached(method, max_entries, container=container)
             return Counts(stack.enter_context(loaded), probe)
 
         yield attach

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from .conftest import Caller, Counts
-from .plans import NOBODY, every_bit_and_pair
+from tests.kernel.conftest import Caller, Counts
+from tools.harness.plans import NOBODY, every_bit_and_pair
 
 
 @pytest.mark.many_keys

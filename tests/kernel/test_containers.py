@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from exporter.containers import Cgroups
-from exporter.procfs import read_mounted
-
-from .conftest import Caller, Load
-from .plans import ADD, OPEN, every_bit_and_pair
+from fanotify_exporter.procfs.mounts import read_mounted
+from fanotify_exporter.system.cgroups import Cgroups
+from tests.kernel.conftest import Caller, Load
+from tools.harness.plans import ADD, OPEN, every_bit_and_pair
 
 
 ID = "c0ffee" * 10 + "0123"

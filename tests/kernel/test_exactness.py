@@ -12,11 +12,10 @@ from threading import Event, Thread
 
 import pytest
 
-from exporter.maps import OTHER_COMM
-from exporter.uapi import MARK_COMMANDS, MARK_MODIFIERS, MARK_TYPES
-
-from .conftest import Caller, Counts, Load
-from .plans import ADD, FLUSH, NOBODY, OPEN, REMOVE, every_bit_and_pair
+from fanotify_exporter.bpf.samples import OTHER_COMM
+from fanotify_exporter.uapi.fanotify import MARK_COMMANDS, MARK_MODIFIERS, MARK_TYPES
+from tests.kernel.conftest import Caller, Counts, Load
+from tools.harness.plans import ADD, FLUSH, NOBODY, OPEN, REMOVE, every_bit_and_pair
 
 
 @pytest.mark.many_keys

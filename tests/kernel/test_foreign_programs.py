@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Caller, Counts
-from .strace import STRACE, parse_trace, trace
+from tests.kernel.conftest import Caller, Counts
+from tools.harness.strace import STRACE, parse_trace, trace
 
 
 ANY_HOOK = pytest.mark.any_hook

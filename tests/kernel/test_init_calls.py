@@ -10,10 +10,9 @@ from collections import Counter
 
 import pytest
 
-from exporter.maps import OTHER_COMM
-
-from .conftest import Caller, Counts, Load
-from .plans import NOBODY, every_init_flag
+from fanotify_exporter.bpf.samples import OTHER_COMM
+from tests.kernel.conftest import Caller, Counts, Load
+from tools.harness.plans import NOBODY, every_init_flag
 
 
 CREATORS = 1024

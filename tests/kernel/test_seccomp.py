@@ -9,8 +9,8 @@ from collections import Counter
 
 import pytest
 
-from .conftest import Caller, Counts
-from .plans import ADD, FLUSH, OPEN, REMOVE
+from tests.kernel.conftest import Caller, Counts
+from tools.harness.plans import ADD, FLUSH, OPEN, REMOVE
 
 
 ERRNO, TRAP, KILL_PROCESS = 0x0005_0000, 0x0003_0000, 0x8000_0000

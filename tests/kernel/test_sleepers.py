@@ -15,8 +15,8 @@ from threading import Thread
 
 import pytest
 
-from .conftest import Counts
-from .plans import ADD, OPEN
+from tests.kernel.conftest import Counts
+from tools.harness.plans import ADD, OPEN
 
 
 SLEEPERS = 64

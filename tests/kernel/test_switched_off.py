@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from exporter import loader
-from exporter.errors import LoadError
-from exporter.ftrace import SWITCH, is_attached
-from exporter.handover import Loaded
-from tests.e2e.serving import LISTEN, serving
-
-from .conftest import LOAD_SECONDS, Caller, Counts, Load
-from .plans import ADD, OPEN
+from fanotify_exporter.bpf.ftrace import FTRACE_ENABLED, is_attached
+from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.errors import LoadError
+from fanotify_exporter.loader import run
+from tests.kernel.conftest import LOAD_SECONDS, Caller, Counts, Load
+from tools.harness.plans import ADD, OPEN
+from tools.harness.serving import LISTEN, serving
 
 
 GUEST = Path("/run/guest")
@@ -28,20 +27,20 @@ def switched_off() -> Iterator[None]:
     """Switch the kernel's function tracer off for the block, or skip."""
     if not GUEST.exists():
         pytest.skip("only a guest has no probes of others, which this stops too")
-    if not SWITCH.exists():
+    if not FTRACE_ENABLED.exists():
         pytest.skip("this kernel has no function tracer")
     try:
-        SWITCH.write_text("0")
+        FTRACE_ENABLED.write_text("0")
     except OSError as error:
         pytest.skip(f"this kernel keeps its function tracer on: {error.strerror}")
     try:
         yield
     finally:
-        SWITCH.write_text("1")
+        FTRACE_ENABLED.write_text("1")
 
 
 def test_function_tracer_is_off(
-    shared_probes: Loaded, counts: Counts, caller: Caller
+    shared_probes: LoadedPrograms, counts: Counts, caller: Caller
 ) -> None:
     """What a switch stops is not attached meanwhile, and else all calls count."""
     with switched_off():
@@ -56,7 +55,7 @@ def test_function_tracer_is_off(
 
 @pytest.mark.any_hook
 def test_an_exporter_that_is_switched_off(
-    shared_probes: Loaded, tmp_path: Path
+    shared_probes: LoadedPrograms, tmp_path: Path
 ) -> None:
     """It says that it is not ready, and that its probes are off, and then is."""
     hook = shared_probes.hook
@@ -73,7 +72,7 @@ def test_an_exporter_that_is_switched_off(
 
 
 def test_attaching_while_it_is_off(
-    rung: str, shared_probes: Loaded, load: Load, caller: Caller
+    method: str, shared_probes: LoadedPrograms, load: Load, caller: Caller
 ) -> None:
     """A hook that would not run is refused; one that attaches counts."""
     with switched_off():
@@ -83,4 +82,4 @@ def test_attaching_while_it_is_off(
             assert made == counts.of("dark")
         else:
             with pytest.raises(LoadError, match="ftrace_enabled is 0"):
-                loader.load(rung, 64, timeout=LOAD_SECONDS)
+                run.load(method, 64, timeout=LOAD_SECONDS)

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.e2e.requirements import missing
+from tools.harness.requirements import missing
 
 
 @pytest.fixture(scope="session", autouse=True)

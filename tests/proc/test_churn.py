@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from exporter.group_scan import GroupScan, GroupScanner
-from exporter.procfs import read_pids
-from tests.proc.listeners import NEW_PIDS, Listener, listening
+from fanotify_exporter.fsnotify.model import GroupScan
+from fanotify_exporter.fsnotify.proc_scan import GroupScanner
+from fanotify_exporter.procfs.process import read_pids
+from tools.harness.listeners import NEW_PIDS, Listener, listening
 
 
 PROCESSES = 200

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from exporter.fdinfo import Marks
-from exporter.group_scan import BackgroundScan, GroupScanner, HeldGroup
-from tests.e2e.processes import poll
-from tests.proc.listeners import listening
+from fanotify_exporter.fsnotify.background import BackgroundScan
+from fanotify_exporter.fsnotify.model import HeldGroup, Marks
+from fanotify_exporter.fsnotify.proc_scan import GroupScanner
+from tools.harness.listeners import listening
+from tools.harness.processes import poll
 
 
 SECONDS = 20.0

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from exporter.fdinfo import Marks
-from exporter.group_scan import GroupScanner, HeldGroup
-from tests.e2e.processes import poll
-from tests.proc.listeners import Listener, as_user, installed, listening
+from fanotify_exporter.fsnotify.model import HeldGroup, Marks
+from fanotify_exporter.fsnotify.proc_scan import GroupScanner
+from tools.harness.listeners import Listener, as_user, installed, listening
+from tools.harness.processes import poll
 
 
 NOBODY = 65_534
@@ -20,8 +20,8 @@ ByUser = list[tuple[int, tuple[Marks, ...]]]
 
 def scan() -> tuple[HeldGroup, ...]:
     scanner = GroupScanner()
-    if scanner.why_inexact:
-        pytest.skip(f"groups cannot be told apart here: {scanner.why_inexact}")
+    if scanner.inexact_reason:
+        pytest.skip(f"groups cannot be told apart here: {scanner.inexact_reason}")
     return scanner.step().groups
 
 

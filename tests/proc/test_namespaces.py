@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.proc.listeners import NEW_PIDS, listening
-from tests.proc.look import look
+from tools.harness.listeners import NEW_PIDS, listening
+from tools.harness.look import look
 
 
 NEW_PROC = (*NEW_PIDS, "--mount-proc")
@@ -29,7 +29,7 @@ def test_scan_in_a_container() -> None:
         unshare = inside.process.pid
         (pid,) = Path(f"/proc/{unshare}/task/{unshare}/children").read_text().split()
         seen = look(prefix=("nsenter", f"--target={pid}", "--pid", "--mount"))
-    assert "" == seen.why_inexact
+    assert "" == seen.inexact_reason
     assert {inside.comm: 1} == seen.groups
     assert outside.comm not in seen.groups
 
@@ -38,5 +38,5 @@ def test_scan_of_the_host_from_a_container() -> None:
     """With the host's procfs and other pids it sees all, each descriptor a group."""
     with listening(SHARED) as listener:
         seen = look(prefix=NEW_PIDS)
-        assert "/proc is another pid namespace's" == seen.why_inexact
+        assert "/proc is another pid namespace's" == seen.inexact_reason
         assert 4 == seen.groups[listener.comm]

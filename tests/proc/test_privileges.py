@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.proc.listeners import Listener, as_user, listening
-from tests.proc.look import look
+from tools.harness.listeners import Listener, as_user, listening
+from tools.harness.look import look
 
 
 DAC_READ_SEARCH, SYS_PTRACE, SYS_ADMIN, PERFMON, BPF = 2, 19, 21, 38, 39
@@ -24,14 +24,14 @@ def ours() -> Iterator[Listener]:
 def test_root(ours: Listener) -> None:
     """Root sees each group once."""
     seen = look()
-    assert "" == seen.why_inexact
+    assert "" == seen.inexact_reason
     assert 1 == seen.groups[ours.comm]
 
 
 def test_both_capabilities(ours: Listener) -> None:
     """CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE show as much as root sees."""
     seen = look(uid=NOBODY, capabilities=[DAC_READ_SEARCH, SYS_PTRACE])
-    assert "" == seen.why_inexact
+    assert "" == seen.inexact_reason
     assert 1 == seen.groups[ours.comm]
     assert look().unreadable == seen.unreadable
 
@@ -60,4 +60,4 @@ def test_own_processes_need_no_capability() -> None:
     ):
         seen = look(uid=NOBODY, capabilities=[])
         assert (1, 0) == (seen.groups[mine.comm], seen.groups[other.comm])
-        assert "" == seen.why_inexact
+        assert "" == seen.inexact_reason

@@ -5,14 +5,15 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from exporter import __version__
-from tests.release.checks import CHECKOUT, git
+from fanotify_exporter import __version__
+from tools import CHECKOUT
+from tools.release.checks import git
 
 
 TAG = f"v{__version__}"
@@ -41,21 +42,24 @@ class Clone:
 
     def run(self, *command: str | Path) -> str:
         """Run *command* in it, and return what it prints."""
-        done = subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, check=False
-        )
+        done = self._run(command)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def refusal(self) -> str:
-        """Return the one line that a release ends with."""
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.release"],
+    def _run(self, command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
+        """Run *command* with the clone's package, not the installed one."""
+        return subprocess.run(
+            command,
             cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": str(self.folder / "exporter")},
             capture_output=True,
             text=True,
             check=False,
         )
+
+    def refusal(self) -> str:
+        """Return the one line that a release ends with."""
+        done = self._run([sys.executable, "-m", "tools.release"])
         assert (1, "") == (done.returncode, done.stdout), done.stderr
         assert not (self.folder / "dist").exists()
         (line,) = done.stderr.splitlines()

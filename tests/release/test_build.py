@@ -15,21 +15,21 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
-from exporter import __version__
-from tests.docs import licences
-from tests.e2e.requirements import need
-from tests.lock import locked
-from tests.release import sbom
+from fanotify_exporter import __version__
 from tests.release.conftest import Clone
+from tools import CHECKOUT
+from tools.harness.lock import locked
+from tools.harness.requirements import need
+from tools.release import sbom
 
 
-BUILD = (sys.executable, "-m", "tests.release.build")
+BUILD = (sys.executable, "-m", "tools.release.build")
 
 
 @pytest.fixture(scope="module")
 def dist(ready: Clone) -> Path:
     """Release it, and return dist/."""
-    ready.run(sys.executable, "-m", "tests.release")
+    ready.run(sys.executable, "-m", "tools.release")
     return ready.folder / "dist"
 
 
@@ -99,7 +99,7 @@ def test_the_wheel_says_what_it_is(dist: Path) -> None:
         info = f"fanotify_exporter-{__version__}.dist-info"
         fields = BytesParser().parsebytes(archive.read(f"{info}/METADATA"))
         for name in ("LICENSE", "bpf/LICENSE"):
-            text = (licences.CHECKOUT / name).read_bytes()
+            text = (CHECKOUT / name).read_bytes()
             assert text == archive.read(f"{info}/licenses/{name}")
     assert __version__ == fields["Version"]
     assert "Apache-2.0 AND GPL-2.0-only" == fields["License-Expression"]

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from exporter import __version__
+from fanotify_exporter import __version__
 from tests.release.conftest import TAG, Clone
 
 
@@ -35,7 +35,7 @@ def test_unreleased_changes(clone: Clone) -> None:
 
 def test_another_version(clone: Clone) -> None:
     """A version that the changelog does not know is refused."""
-    clone.replace("exporter/__init__.py", __version__, "99.0.0")
+    clone.replace("exporter/fanotify_exporter/__init__.py", __version__, "99.0.0")
     for name in IMAGE_NAMED_IN:
         clone.replace(name, f"{IMAGE}:{__version__}", f"{IMAGE}:99.0.0")
     clone.commit()

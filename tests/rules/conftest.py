@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.rules.releases import Release, installed, newest
+from tools.harness.releases import Release, installed, newest
 
 
 @pytest.fixture(scope="session", params=[installed, newest], ids=["2.x", "3.x"])

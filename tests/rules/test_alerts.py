@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.rules import shipped
-from tests.rules.releases import Release
-from tests.rules.scenarios import documents, read_cases
+from tools.harness import shipped
+from tools.harness.releases import Release
+from tools.harness.scenarios import documents, read_cases
 
 
 CASES = Path(__file__).parent / "alerts"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.docs.pages import exposed_name
-from tests.rules import shipped
-from tests.rules.releases import Release
 from tests.unit.test_golden import registry
+from tools.docs.pages import exposed_name
+from tools.harness import shipped
+from tools.harness.releases import Release
 
 
 RECORDING_TEST = Path(__file__).parent / "recording.test.yml"

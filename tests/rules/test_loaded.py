@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from tests.e2e.processes import poll, running
-from tests.e2e.serving import request
-from tests.rules import shipped
-from tests.rules.releases import Release
+from tools.harness import shipped
+from tools.harness.processes import poll, running
+from tools.harness.releases import Release
+from tools.harness.serving import request
 
 
 def configuration() -> str:

@@ -7,7 +7,8 @@ import tomllib
 
 import pytest
 
-from tests.rules import shipped
+from tools import CHECKOUT
+from tools.harness import shipped
 
 
 ALERTS = shipped.alerts()
@@ -17,11 +18,9 @@ SECTIONS = ["Meaning", "Impact", "Check", "Fix", "False alarms"]
 
 def base() -> str:
     """Return where the project's repository is, as pyproject.toml says."""
-    project = tomllib.loads((shipped.CHECKOUT / "pyproject.toml").read_text())[
-        "project"
-    ]
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
     repository: str = project["urls"]["Repository"]
-    return f"{repository}/blob/main/{shipped.RUNBOOKS.relative_to(shipped.CHECKOUT)}"
+    return f"{repository}/blob/main/{shipped.RUNBOOKS.relative_to(CHECKOUT)}"
 
 
 def test_every_alert_has_its_runbook() -> None:

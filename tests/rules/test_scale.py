@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.rules import shipped
-from tests.rules.releases import Release
+from tools import CHECKOUT
+from tools.harness.releases import Release
 
 
-PAGE = (shipped.CHECKOUT / "docs/scale.md").read_text()
+PAGE = (CHECKOUT / "docs/scale.md").read_text()
 SNIPPETS = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 

@@ -16,14 +16,12 @@ from threading import Event, Thread
 
 import pytest
 
-from tests.e2e import caller
-from tests.e2e.bpf_objects import held_by, still_there
-from tests.e2e.caller import Calls
-from tests.e2e.processes import poll
-from tests.e2e.serving import request, samples
-from tests.proc.listeners import listening
-
-from . import readme
+from tools.harness import caller, readme
+from tools.harness.bpf_objects import held_by, still_there
+from tools.harness.caller import Calls
+from tools.harness.listeners import listening
+from tools.harness.processes import poll
+from tools.harness.serving import request, samples
 
 
 if Path("/proc/1/comm").read_text() != "systemd\n" or not Path("/run/guest").exists():

@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import mmap
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.unit.web_examples import make_examples
+from tools.harness.web_examples import make_examples
 
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -69,24 +68,3 @@ def root_logger() -> Iterator[logging.Logger]:
     yield root
     root.handlers[:] = handlers
     root.setLevel(level)
-
-
-@pytest.fixture
-def loader_child(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], None]:
-    """Let the loader's next child run a shell script in the place of Python."""
-
-    def become(script: str) -> None:
-        program = tmp_path / "child"
-        program.write_text(f"#!/bin/sh\n{script}\n")
-        program.chmod(0o755)
-        monkeypatch.setattr(sys, "executable", str(program))
-
-    return become
-
-
-@pytest.fixture
-def handing_over_child(loader_child: Callable[[str], None]) -> None:
-    """Let the loader's next child hand over two arrays of memory and exit."""
-    loader_child(f'exec {sys.executable} {FIXTURES / "handing_over.py"} "$4"')

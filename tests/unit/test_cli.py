@@ -19,14 +19,14 @@ from pathlib import Path
 
 import pytest
 
-from exporter import __version__, app
-from exporter.app import build_collectors
-from exporter.cli import main
-from exporter.errors import UsageError
-from exporter.exposition import encode_text
-from exporter.flags import HOOKS, MAX_MAX_ENTRIES, build_parser, variable
-from exporter.handover import Layout, Loaded
-from exporter.registry import build_registry
+from fanotify_exporter import __version__
+from fanotify_exporter.bpf.loaded import Layout, LoadedPrograms
+from fanotify_exporter.cli import main
+from fanotify_exporter.commands import serve as app
+from fanotify_exporter.commands.assemble import build_collectors
+from fanotify_exporter.errors import UsageError
+from fanotify_exporter.metrics.exposition import encode_text
+from fanotify_exporter.options import HOOKS, MAX_MAX_ENTRIES, build_parser, variable
 
 
 FLAGS = (
@@ -323,7 +323,7 @@ def run(
         if not name.startswith("FANOTIFY_EXPORTER_")
     }
     return subprocess.run(
-        [sys.executable, "-m", "exporter", *argv],
+        [sys.executable, "-m", "fanotify_exporter", *argv],
         env=others | (environ or {}),
         capture_output=True,
         text=True,
@@ -479,12 +479,12 @@ def test_web_configuration_that_is_not_there(
 
 def test_without_a_web_configuration_nothing_of_it_is_loaded() -> None:
     """YAML and bcrypt take megabytes, so they are for those who use them."""
-    program = "import sys, exporter.cli; print(*sys.modules)"
+    program = "import sys, fanotify_exporter.cli; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout.split()
-    assert "exporter.pages" in loaded
-    assert not {"yaml", "bcrypt", "exporter.door"} & set(loaded)
+    assert "fanotify_exporter.web.handlers" in loaded
+    assert not {"yaml", "bcrypt", "fanotify_exporter.web.access"} & set(loaded)
 
 
 @own_root_logger
@@ -575,11 +575,11 @@ def test_whole_program(tmp_path: Path) -> None:
     assert "msg=listening" in listening
     for key in ("version", "address", "hook", "kernel", "bcc"):
         assert f" {key}=" in listening
-    compat, taxes = warnings
+    compat, slows_all_syscalls = warnings
     assert "level=warn" in compat
     assert "32-bit compat calls are not seen" in compat
-    assert "level=warn" in taxes
-    assert "slows every system call" in taxes
+    assert "level=warn" in slows_all_syscalls
+    assert "slows every system call" in slows_all_syscalls
 
 
 @own_root_logger
@@ -603,17 +603,17 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
-def test_collectors_share_a_reading(
+def test_each_scrape_reads_the_maps_anew(
     memory: Callable[[bytes], int], stack: ExitStack
 ) -> None:
-    """What two collectors say in one scrape comes from one look at the maps."""
+    """Calls between two scrapes are in the second, in what all collectors say."""
     layout = Layout(
         ("mask", "flags", "error", "syscall", "comm", "created_ns", "count"),
         "@QIHH16sQQ",
         2,
     )
     slots = memory(bytes(2 * struct.calcsize(layout.format)))
-    loaded = Loaded(
+    loaded = LoadedPrograms(
         hook="none",
         probes=(),
         layouts={
@@ -623,8 +623,8 @@ def test_collectors_share_a_reading(
         },
         lost_reasons=("no_entry",),
         max_entries=1,
-        compat=True,
-        taxes=False,
+        sees_compat=True,
+        slows_all_syscalls=False,
         bcc="0",
         llvm="0",
         fds={
@@ -633,9 +633,9 @@ def test_collectors_share_a_reading(
             "creators": memory(bytes(24)),
         },
     )
-    registry = build_registry(build_collectors(loaded, DEFAULTS, stack))
+    registry = build_collectors(loaded, DEFAULTS, stack)
     list(registry.collect())
     os.pwrite(slots, struct.pack(layout.format, 0x20, 0x1, 0, 0, b"late", 5, 1), 0)
     text = encode_text(registry.collect()).decode()
-    assert "late" not in text
-    assert 'fanotify_exporter_map_entries{map="calls_root"} 0.0' in text
+    assert 'comm="late"' in text
+    assert 'fanotify_exporter_map_entries{map="calls_root"} 1.0' in text

@@ -14,18 +14,18 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from exporter.exporter_health import ExporterHealthCollector
-from exporter.exposition import Encoder, encode_openmetrics, encode_text
-from exporter.groups import GroupsCollector
-from exporter.handover import Loaded, Probe
-from exporter.init_calls import InitCallsCollector
-from exporter.limits import LimitsCollector
-from exporter.maps import OTHER_COMM, Call, Lost, Snapshot, Usage
-from exporter.mark_calls import MarkCallsCollector
-from exporter.registry import build_registry
-from exporter.uapi import comm_text
-
-from .test_groups import SCAN
+from fanotify_exporter.bpf.loaded import AttachedProbe, LoadedPrograms
+from fanotify_exporter.bpf.samples import OTHER_COMM, Call, Lost, Snapshot, Usage
+from fanotify_exporter.collectors.exporter_health import ExporterHealthCollector
+from fanotify_exporter.collectors.groups import GroupsCollector
+from fanotify_exporter.collectors.init_calls import InitCallsCollector
+from fanotify_exporter.collectors.limits import LimitsCollector
+from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
+from fanotify_exporter.metrics.exposition import encode_openmetrics, encode_text
+from fanotify_exporter.metrics.negotiation import Encoder
+from fanotify_exporter.metrics.registry import build_registry
+from fanotify_exporter.uapi.comm import comm_text
+from tests.unit.collectors.test_groups import SCAN
 
 
 PROC = Path(__file__).parent / "fixtures/proc"
@@ -37,7 +37,7 @@ ENCODERS: dict[Path, Encoder] = {TEXT: encode_text, OPENMETRICS: encode_openmetr
 BOOTED = 1_750_000_000.0
 
 SNAPSHOT = Snapshot(
-    since=1_700_000_000.0,
+    counting_since=1_700_000_000.0,
     calls={
         "fanotify_mark": (
             # fatrace marks every mount, and learns that its kernel is too old for one.
@@ -93,14 +93,14 @@ SNAPSHOT = Snapshot(
     ),
 )
 
-LOADED = Loaded(
+LOADED = LoadedPrograms(
     hook="tracepoint",
     probes=(
-        Probe(
+        AttachedProbe(
             "fanotify_mark",
             "tracepoint:syscalls:sys_enter_fanotify_mark",
         ),
-        Probe(
+        AttachedProbe(
             "fanotify_mark",
             "tracepoint:syscalls:sys_exit_fanotify_mark",
         ),
@@ -108,8 +108,8 @@ LOADED = Loaded(
     layouts={},
     lost_reasons=("no_entry",),
     max_entries=8192,
-    compat=False,
-    taxes=True,
+    sees_compat=False,
+    slows_all_syscalls=True,
     bcc="0.26.0",
     llvm="14",
 )

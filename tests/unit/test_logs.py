@@ -12,8 +12,8 @@ from functools import partial
 
 import pytest
 
-from exporter import logs
-from exporter.uapi import comm_text
+from fanotify_exporter import logs
+from fanotify_exporter.uapi.comm import comm_text
 
 
 pytestmark = pytest.mark.usefixtures("root_logger")

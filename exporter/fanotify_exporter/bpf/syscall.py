@@ -1,0 +1,40 @@
+"""System calls that the C library has no function for: bpf(2), perf_event_open(2)."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+from pathlib import Path
+
+from fanotify_exporter.system.syscalls import BPF, call
+
+
+BPF_MAP_CREATE = 0
+BPF_OBJ_PIN = 6
+BPF_OBJ_GET = 7
+BPF_MAP_TYPE_ARRAY = 2
+BPF_F_MMAPABLE = 0x400
+
+
+def bpf(command: int, attr: bytes) -> int:
+    """Give the BPF subsystem a command and the bytes of its union bpf_attr."""
+    return call("bpf", BPF, command, attr, len(attr))
+
+
+def create_shared_array(size: int) -> int:
+    """Create an array map of one entry of *size* bytes; return its descriptor."""
+    attr = struct.pack("=IIIII", BPF_MAP_TYPE_ARRAY, 4, size, 1, BPF_F_MMAPABLE)
+    return bpf(BPF_MAP_CREATE, attr)
+
+
+def pin(path: Path, fd: int) -> None:
+    """Keep what *fd* is, a map, program or link, at *path* on a bpffs."""
+    name = ctypes.create_string_buffer(os.fsencode(path))
+    bpf(BPF_OBJ_PIN, struct.pack("=QII", ctypes.addressof(name), fd, 0))
+
+
+def get_pinned(path: Path) -> int:
+    """Return a descriptor of what is pinned at *path*."""
+    name = ctypes.create_string_buffer(os.fsencode(path))
+    return bpf(BPF_OBJ_GET, struct.pack("=QII", ctypes.addressof(name), 0, 0))

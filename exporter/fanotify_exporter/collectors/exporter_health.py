@@ -1,0 +1,95 @@
+"""
+Collector of the exporter's own families: what runs, how full, what was lost.
+
+# TYPE fanotify_exporter_probe_attached gauge
+fanotify_exporter_probe_attached{probe="fanotify_mark",
+  hook="tracepoint:syscalls:sys_exit_fanotify_mark"} 1
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+from fanotify_exporter import __version__
+from fanotify_exporter.bpf.ftrace import is_attached
+from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.samples import Snapshot
+from fanotify_exporter.collectors.revision import read_revision
+
+
+Family = CounterMetricFamily | GaugeMetricFamily
+
+
+class ExporterHealthCollector:
+    """The fanotify_exporter_* families that come from the probes and maps."""
+
+    def __init__(
+        self,
+        loaded: LoadedPrograms,
+        read: Callable[[], Snapshot],
+        attached: Callable[[str], bool] = is_attached,
+    ) -> None:
+        """Collect about the *loaded* programs and what *read* returns."""
+        self._loaded = loaded
+        self._attached = attached
+        self._read = read
+        self._build = (
+            __version__,
+            read_revision(),
+            platform.python_version(),
+            loaded.bcc,
+            os.uname().release,
+        )
+
+    def describe(self) -> Iterator[Family]:
+        """Yield the families without series."""
+        yield GaugeMetricFamily(
+            "fanotify_exporter_build_info",
+            "Always 1; the labels say what runs.",
+            labels=("version", "revision", "python", "bcc", "kernel"),
+        )
+        yield GaugeMetricFamily(
+            "fanotify_exporter_probe_attached",
+            "1 if the probe is attached to the hook, 0 while the kernel keeps it off "
+            "because kernel.ftrace_enabled is 0.",
+            labels=("probe", "hook"),
+        )
+        yield GaugeMetricFamily(
+            "fanotify_exporter_map_entries",
+            "Keys in the map.",
+            labels=("map",),
+        )
+        yield GaugeMetricFamily(
+            "fanotify_exporter_map_max_entries",
+            "Keys that fit into the map.",
+            labels=("map",),
+        )
+        yield CounterMetricFamily(
+            "fanotify_exporter_lost_calls",
+            "Calls that a probe saw or missed without counting them by key.",
+            labels=("probe", "reason"),
+        )
+        yield GaugeMetricFamily(
+            "fanotify_exporter_counting_start_time_seconds",
+            "When the programs began to count, since unix epoch in seconds; "
+            "with --bpf.pin that may be before the exporter started.",
+        )
+
+    def collect(self) -> Iterator[Family]:
+        """Yield the families as they are now."""
+        info, attached, entries, max_entries, lost, began = self.describe()
+        info.add_metric(self._build, 1)
+        for probe in self._loaded.probes:
+            attached.add_metric((probe.name, probe.hook), self._attached(probe.hook))
+        snapshot = self._read()
+        for usage in snapshot.usage:
+            entries.add_metric((usage.map,), usage.entries)
+            max_entries.add_metric((usage.map,), usage.max_entries)
+        for each in snapshot.lost:
+            lost.add_metric((each.probe, each.reason), each.count)
+        began.add_metric((), snapshot.counting_since)
+        yield from (info, attached, entries, max_entries, lost, began)

@@ -1,0 +1,77 @@
+"""
+Collector of the fanotify groups and marks that exist now.
+
+# TYPE fanotify_marks gauge
+fanotify_marks{comm="fapolicyd",mark_type="mount",blocking="true"} 9
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from prometheus_client.core import GaugeMetricFamily
+
+from fanotify_exporter.fsnotify.model import GroupScan
+
+
+class GroupsCollector:
+    """The fanotify_groups, _marks and _user_* families, and how the scan did."""
+
+    def __init__(self, read: Callable[[], GroupScan | None]) -> None:
+        """Collect what *read* returns on each scrape; nothing while that is None."""
+        self._read = read
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the families without series."""
+        yield GaugeMetricFamily(
+            "fanotify_groups",
+            "fanotify groups that exist.",
+            labels=("comm",),
+        )
+        yield GaugeMetricFamily(
+            "fanotify_marks",
+            "Marks that exist; blocking is true if the mark has a permission event.",
+            labels=("comm", "mark_type", "blocking"),
+        )
+        yield GaugeMetricFamily(
+            "fanotify_user_groups",
+            "Groups that exist, by user; fanotify_limit_user_groups is their limit.",
+            labels=("uid",),
+        )
+        yield GaugeMetricFamily(
+            "fanotify_user_marks",
+            "Marks that fanotify_limit_user_marks limits, by user: "
+            "not those of groups made with FAN_UNLIMITED_MARKS.",
+            labels=("uid",),
+        )
+        yield GaugeMetricFamily(
+            "fanotify_exporter_groups_unreadable_processes",
+            "Processes that refused to be looked at; their groups are not seen.",
+        )
+        yield GaugeMetricFamily(
+            "fanotify_exporter_groups_last_scan_timestamp_seconds",
+            "When every process was last looked at.",
+        )
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the families as the last look found things; none before the first."""
+        scan = self._read()
+        if not scan:
+            return
+        counts = [Counter[tuple[str, ...]]() for _ in range(4)]
+        groups, marks, user_groups, user_marks = counts
+        for held in scan.groups:
+            groups[held.comm,] += 1
+            user_groups[str(held.uid),] += 1
+            for each in held.group.marks:
+                blocking = "true" if each.blocking else "false"
+                marks[held.comm, each.mark_type, blocking] += each.count
+            user_marks[str(held.uid),] += held.group.limited_marks
+        *families, unreadable, scanned = self.describe()
+        for family, count in zip(families, counts, strict=True):
+            for labels, number in count.items():
+                family.add_metric(labels, number)
+        unreadable.add_metric((), scan.unreadable)
+        scanned.add_metric((), scan.scanned)
+        yield from (*families, unreadable, scanned)

@@ -1,0 +1,106 @@
+"""Collectors in, registry out: one that fails costs only its own families."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from fanotify_exporter.metrics.caching import OncePerScrape
+
+
+log = logging.getLogger(__name__)
+
+
+class Collector(Protocol):
+    """One subject's families, built anew on each scrape."""
+
+    def describe(self) -> Iterable[Metric]:
+        """Yield the families without series."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the families; an exception loses all of them for this scrape."""
+
+
+class IsolatedCollectors:
+    """Several collectors as one that does not fail, and how each of them did."""
+
+    def __init__(
+        self,
+        collectors: Mapping[str, Collector],
+        sources: Iterable[OncePerScrape[Any]] = (),
+    ) -> None:
+        """Take collectors by the name that their flag and their log lines use."""
+        self._collectors = dict(collectors)
+        self._sources = tuple(sources)
+
+    def describe(self) -> Iterator[Metric]:
+        """Yield every collector's families, then those about collectors."""
+        for collector in self._collectors.values():
+            yield from collector.describe()
+        yield from _scrape_families()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families of those that did not fail, then how each did."""
+        success, duration, size = _scrape_families()
+        self._forget_readings()
+        for name, collector in self._collectors.items():
+            started = time.perf_counter()
+            families, failed = _collect(name, collector)
+            yield from families
+            size.add_metric((name,), sum(map(_series, families)))
+            success.add_metric((name,), not failed)
+            duration.add_metric((name,), time.perf_counter() - started)
+        self._forget_readings()
+        yield from (success, duration, size)
+
+    def _forget_readings(self) -> None:
+        for source in self._sources:
+            source.forget()
+
+
+def _collect(name: str, collector: Collector) -> tuple[list[Metric], bool]:
+    try:
+        return list(collector.collect()), False
+    except Exception:
+        log.exception("collector failed", extra={"collector": name})
+        return [], True
+
+
+def _series(family: Metric) -> int:
+    """Return how many series a scrape in the text format makes of *family*."""
+    return sum(not sample.name.endswith("_created") for sample in family.samples)
+
+
+def _scrape_families() -> tuple[GaugeMetricFamily, ...]:
+    return (
+        GaugeMetricFamily(
+            "fanotify_exporter_collector_success",
+            "1 if the collector gave all its families in this scrape, 0 if it failed.",
+            labels=("collector",),
+        ),
+        GaugeMetricFamily(
+            "fanotify_exporter_collector_duration_seconds",
+            "How long the collector took in this scrape.",
+            labels=("collector",),
+        ),
+        GaugeMetricFamily(
+            "fanotify_exporter_series",
+            "Series that the collector gave in this scrape.",
+            labels=("collector",),
+        ),
+    )
+
+
+def build_registry(
+    collectors: Mapping[str, Collector], sources: Iterable[OncePerScrape[Any]] = ()
+) -> CollectorRegistry:
+    """Return a registry of *collectors* and prometheus-client's process metrics."""
+    registry = CollectorRegistry(auto_describe=True)
+    registry.register(IsolatedCollectors(collectors, sources))
+    ProcessCollector(registry=registry)
+    return registry

@@ -1,0 +1,140 @@
+"""Everything that is read from /proc."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fanotify_exporter.procfs import PROC
+
+
+CHUNK_BYTES = 65_536
+LINKS_AT_ONCE = 250
+
+
+@contextmanager
+def _opened(path: str | Path, flags: int, folder: int | None) -> Iterator[int]:
+    fd = os.open(path, flags | os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def read_pids(proc: Path = PROC) -> list[int]:
+    """Return the process ids that *proc* lists, in its order."""
+    return [int(path.name) for path in proc.iterdir() if path.name.isdecimal()]
+
+
+@contextmanager
+def opened_process(pid: int, proc: Path = PROC) -> Iterator[int]:
+    """
+    Open a process's folder, for the functions that take a *process*.
+
+    All that is read through it is of one process, also when its id is given to
+    another meanwhile. Once the process is gone they raise ProcessLookupError or
+    FileNotFoundError.
+    """
+    with _opened(proc / str(pid), os.O_DIRECTORY, None) as process:
+        yield process
+
+
+def read_linked_fds(
+    process: int, link: str, fds: Iterable[int] | None = None
+) -> Iterator[list[int]]:
+    """
+    Yield which descriptors of *process* are links to *link*, of a part at a time.
+
+    The links are not followed: that could wait for a server that is away. If *fds*
+    are given, no other is looked at.
+
+    Raises:
+        PermissionError: to list takes CAP_DAC_READ_SEARCH for another user's
+            process, to read a link CAP_SYS_PTRACE too.
+    """
+    with _opened("fd", os.O_DIRECTORY, process) as folder:
+        names = os.listdir(folder) if fds is None else [str(fd) for fd in fds]  # noqa: PTH208
+        for start in range(0, len(names), LINKS_AT_ONCE):
+            part = names[start : start + LINKS_AT_ONCE]
+            yield [int(name) for name in part if _read_link(name, folder) == link]
+
+
+def _read_link(name: str, folder: int) -> str:
+    try:  # contextlib.suppress would take a tenth of a scan's time
+        return os.readlink(name, dir_fd=folder)
+    except FileNotFoundError:  # closed while we looked
+        return ""
+
+
+def read_fdinfo(process: int, fd: int) -> Iterator[bytes]:
+    """
+    Yield the fdinfo of a descriptor, in chunks of whole lines.
+
+    The kernel makes the whole text before the first, and takes about 3 us a mark.
+
+    Raises:
+        PermissionError: it takes CAP_SYS_PTRACE for another user's process.
+    """
+    with _opened(f"fdinfo/{fd}", 0, process) as file:
+        rest = b""
+        while read := os.read(file, CHUNK_BYTES):
+            lines, newline, rest = (rest + read).rpartition(b"\n")
+            yield lines + newline
+    if rest:
+        yield rest
+
+
+def read_process_comm(process: int) -> bytes:
+    """Return the name of the process's first thread, any bytes."""
+    return _read(process, "comm").removesuffix(b"\n")
+
+
+def read_start_time(process: int) -> int:
+    """Return when the process started, in clock ticks after the boot."""
+    return parse_start_time(_read(process, "stat"))
+
+
+def parse_start_time(stat: bytes) -> int:
+    """Return the 22nd field of a *stat* file; the second may hold any bytes."""
+    return int(stat.rpartition(b")")[2].split()[19])
+
+
+def read_effective_uid(process: int) -> int:
+    """Return the process's effective user id, in our user namespace."""
+    return parse_effective_uid(_read(process, "status"))
+
+
+def parse_effective_uid(status: bytes) -> int:
+    """Return the second number of a *status* file's Uid line."""
+    return int(re.findall(rb"^Uid:\t\d+\t(\d+)\t", status, re.MULTILINE)[0])
+
+
+def _read(process: int, name: str) -> bytes:
+    with _opened(name, 0, process) as file:
+        return b"".join(iter(lambda: os.read(file, CHUNK_BYTES), b""))
+
+
+def shows_our_pids(proc: Path = PROC) -> bool:
+    """
+    Return whether *proc* numbers processes as our own system calls do.
+
+    Another pid namespace's procfs gives this process a second number, or none.
+    """
+    try:
+        status = (proc / "self/status").read_text()
+    except FileNotFoundError:
+        return False
+    return parse_pid_numbers(status) == [os.getpid()]
+
+
+def parse_pid_numbers(status: str) -> list[int]:
+    """
+    Return a process's ids in the namespaces from the procfs's own to its own.
+
+    Kernels without pid namespaces have no NSpid line: the id is in Pid.
+    """
+    found = re.findall(r"^(?:NSpid|Pid):(.*)$", status, re.MULTILINE)
+    return [int(number) for number in found[-1].split()]

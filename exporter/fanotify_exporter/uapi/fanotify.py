@@ -1,0 +1,193 @@
+"""
+The words of fanotify's and inotify's uapi, and pure functions from numbers to them.
+
+Tables: include/uapi/linux/fanotify.h of Linux 6.18; a bit that a table does not
+name stays visible as hex, so two numbers never share a text.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
+
+from fanotify_exporter.uapi.bits import bit_names
+
+
+MARK_COMMANDS: Final = MappingProxyType(
+    {
+        0x001: "FAN_MARK_ADD",
+        0x002: "FAN_MARK_REMOVE",
+        0x080: "FAN_MARK_FLUSH",
+    }
+)
+"""Command bits of fanotify_mark(2) flags; the kernel wants exactly one."""
+
+MARK_TYPE_MASK: Final = 0x110
+"""The field of fanotify_mark(2) flags that holds the mark type."""
+
+MARK_TYPES: Final = MappingProxyType(
+    {
+        0x000: "FAN_MARK_INODE",
+        0x010: "FAN_MARK_MOUNT",
+        0x100: "FAN_MARK_FILESYSTEM",
+        0x110: "FAN_MARK_MNTNS",
+    }
+)
+"""Mark types: an enumeration, so 0x110 is not MOUNT and FILESYSTEM."""
+
+MARK_MODIFIERS: Final = MappingProxyType(
+    {
+        0x004: "FAN_MARK_DONT_FOLLOW",
+        0x008: "FAN_MARK_ONLYDIR",
+        0x020: "FAN_MARK_IGNORED_MASK",
+        0x040: "FAN_MARK_IGNORED_SURV_MODIFY",
+        0x200: "FAN_MARK_EVICTABLE",
+        0x400: "FAN_MARK_IGNORE",
+    }
+)
+"""The other bits of fanotify_mark(2) flags."""
+
+MASK: Final = MappingProxyType(
+    {
+        0x0000_0001: "FAN_ACCESS",
+        0x0000_0002: "FAN_MODIFY",
+        0x0000_0004: "FAN_ATTRIB",
+        0x0000_0008: "FAN_CLOSE_WRITE",
+        0x0000_0010: "FAN_CLOSE_NOWRITE",
+        0x0000_0020: "FAN_OPEN",
+        0x0000_0040: "FAN_MOVED_FROM",
+        0x0000_0080: "FAN_MOVED_TO",
+        0x0000_0100: "FAN_CREATE",
+        0x0000_0200: "FAN_DELETE",
+        0x0000_0400: "FAN_DELETE_SELF",
+        0x0000_0800: "FAN_MOVE_SELF",
+        0x0000_1000: "FAN_OPEN_EXEC",
+        0x0000_4000: "FAN_Q_OVERFLOW",
+        0x0000_8000: "FAN_FS_ERROR",
+        0x0001_0000: "FAN_OPEN_PERM",
+        0x0002_0000: "FAN_ACCESS_PERM",
+        0x0004_0000: "FAN_OPEN_EXEC_PERM",
+        0x0010_0000: "FAN_PRE_ACCESS",
+        0x0100_0000: "FAN_MNT_ATTACH",
+        0x0200_0000: "FAN_MNT_DETACH",
+        0x0800_0000: "FAN_EVENT_ON_CHILD",
+        0x1000_0000: "FAN_RENAME",
+        0x4000_0000: "FAN_ONDIR",
+    }
+)
+"""Bits of a fanotify_mark(2) mask."""
+
+INIT_CLASS_MASK: Final = 0x00C
+"""The field of fanotify_init(2) flags that holds the notification class."""
+
+INIT_CLASSES: Final = MappingProxyType(
+    {
+        0x000: "FAN_CLASS_NOTIF",
+        0x004: "FAN_CLASS_CONTENT",
+        0x008: "FAN_CLASS_PRE_CONTENT",
+    }
+)
+"""Notification classes: an enumeration, in which 0x00C is refused."""
+
+INIT_FLAGS: Final = MappingProxyType(
+    {
+        0x0001: "FAN_CLOEXEC",
+        0x0002: "FAN_NONBLOCK",
+        0x0010: "FAN_UNLIMITED_QUEUE",
+        0x0020: "FAN_UNLIMITED_MARKS",
+        0x0040: "FAN_ENABLE_AUDIT",
+        0x0080: "FAN_REPORT_PIDFD",
+        0x0100: "FAN_REPORT_TID",
+        0x0200: "FAN_REPORT_FID",
+        0x0400: "FAN_REPORT_DIR_FID",
+        0x0800: "FAN_REPORT_NAME",
+        0x1000: "FAN_REPORT_TARGET_FID",
+        0x2000: "FAN_REPORT_FD_ERROR",
+        0x4000: "FAN_REPORT_MNT",
+    }
+)
+"""The other bits of fanotify_init(2) flags."""
+
+BLOCKING_MASK: Final = 0x0017_0000
+"""Mask bits whose events make the process that caused them wait for an answer."""
+
+FAN_UNLIMITED_MARKS: Final = 0x20
+"""The fanotify_init(2) flag whose group's marks no limit counts."""
+
+_FLAG_FIELDS: Final = {
+    **MARK_COMMANDS,
+    **MARK_MODIFIERS,
+    **{value: name for value, name in MARK_TYPES.items() if value},
+}
+
+_INIT_FLAG_FIELDS: Final = {
+    **INIT_FLAGS,
+    **{value: name for value, name in INIT_CLASSES.items() if value},
+}
+
+
+@lru_cache(maxsize=4096)
+def mark_flag_names(flags: int) -> str:
+    """
+    Spell fanotify_mark(2) flags as strace does, with the type as an enumeration.
+
+    >>> mark_flag_names(0x111)
+    'FAN_MARK_ADD|FAN_MARK_MNTNS'
+    """
+    kind = flags & MARK_TYPE_MASK
+    return bit_names(
+        flags,
+        {
+            value: name
+            for value, name in _FLAG_FIELDS.items()
+            if not value & MARK_TYPE_MASK or value == kind
+        },
+    )
+
+
+@lru_cache(maxsize=4096)
+def mask_names(mask: int) -> str:
+    """Spell a fanotify_mark(2) mask: 'FAN_OPEN|FAN_CLOSE_WRITE', '0', '0x2000'."""
+    return bit_names(mask, MASK)
+
+
+@lru_cache(maxsize=4096)
+def mask_bit_names(mask: int) -> tuple[str, ...]:
+    """
+    Name each bit of *mask* on its own, lowest first; the unnamed ones are one term.
+
+    One term, because any user may set all 64 bits: each would be a series.
+    """
+    names = tuple(MASK[bit] for bit in sorted(MASK) if mask & bit)
+    rest = mask & ~sum(MASK)
+    return (*names, f"{rest:#x}") if rest else names
+
+
+@lru_cache(maxsize=4096)
+def init_flag_names(flags: int) -> str:
+    """Spell fanotify_init(2) flags: 'FAN_CLOEXEC|FAN_CLASS_CONTENT', '0', '0x8000'."""
+    return bit_names(flags, _INIT_FLAG_FIELDS)
+
+
+def init_class(flags: int) -> str:
+    """Return 'notification', 'content', 'pre_content', or 'invalid' for both bits."""
+    classes = {0x000: "notification", 0x004: "content", 0x008: "pre_content"}
+    return classes.get(flags & INIT_CLASS_MASK, "invalid")
+
+
+@lru_cache(maxsize=4096)
+def mark_kind(flags: int) -> tuple[str, str]:
+    """Return the action and the mark type that fanotify_mark(2) flags ask for."""
+    return mark_action(flags), mark_type(flags)
+
+
+def mark_action(flags: int) -> str:
+    """Return 'add', 'remove', 'flush', or 'invalid' unless just one is asked for."""
+    actions = {0x001: "add", 0x002: "remove", 0x080: "flush"}
+    return actions.get(flags & sum(MARK_COMMANDS), "invalid")
+
+
+def mark_type(flags: int) -> str:
+    """Return 'inode', 'mount', 'filesystem' or 'mntns'."""
+    return MARK_TYPES[flags & MARK_TYPE_MASK].removeprefix("FAN_MARK_").lower()

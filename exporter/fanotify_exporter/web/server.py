@@ -1,0 +1,94 @@
+"""HTTP from the first listening socket to the last answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fanotify_exporter.web.connections import Connections
+from fanotify_exporter.web.handlers import MetricsService, application
+from fanotify_exporter.web.single_flight import SingleFlight
+from fanotify_exporter.web.sockets import address
+from fanotify_exporter.web.worker import Worker
+
+
+if TYPE_CHECKING:
+    from fanotify_exporter.web.access import AccessControl
+
+Progress = Callable[[], Awaitable[object]]
+
+log = logging.getLogger(__name__)
+
+
+async def _no_watchdog(_: Progress) -> None:
+    """Watch nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """
+    Callbacks of the server.
+
+    Attributes:
+        on_started: called with the listen addresses once requests and signals are
+            answered.
+        on_stopping: called when a signal has arrived.
+        watchdog: run from the start until a signal arrives. Awaiting its argument
+            takes one turn of both the event loop and the scrape thread.
+    """
+
+    on_started: Callable[[Sequence[str]], None] = lambda _: None
+    on_stopping: Callable[[], None] = lambda: None
+    watchdog: Callable[[Progress], Coroutine[Any, Any, None]] = _no_watchdog
+
+
+async def serve(
+    site: MetricsService,
+    sockets: Sequence[socket.socket],
+    door: AccessControl | None = None,
+    lifecycle: Lifecycle | None = None,
+) -> None:
+    """
+    Serve *site* on *sockets* until SIGTERM or SIGINT.
+
+    Args:
+        door: decides who may connect; None lets in everyone.
+        lifecycle: callbacks for the start, the end and the time between.
+    """
+    lifecycle = lifecycle or Lifecycle()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    logging.getLogger("tornado.general").addFilter(_is_ours)
+    worker = Worker("scrape")
+    pages = application(site, SingleFlight(worker), door)
+    connections = Connections(pages, door.context if door else lambda: None)
+    pages.settings["connections"] = connections
+    for each in sockets:
+        connections.accept_on(each)
+    lifecycle.on_started([address(each) for each in sockets])
+    watching = asyncio.create_task(lifecycle.watchdog(lambda: worker.run(_nothing)))
+    await stop.wait()
+    lifecycle.on_stopping()
+    watching.cancel()
+    await connections.close()
+    worker.stop()
+
+
+def _nothing() -> None:
+    """Stand in the scrapes' queue."""
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Return whether to log what tornado says; of what clients do, only for debug."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error and not isinstance(error, OSError):
+        return True
+    record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    return log.isEnabledFor(logging.DEBUG)

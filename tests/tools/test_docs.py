@@ -1,0 +1,129 @@
+"""What docs/ says is what the code says, and every name is explained."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from prometheus_client.core import Metric
+
+from fanotify_exporter.commands.assemble import build_collectors
+from fanotify_exporter.loader import run
+from fanotify_exporter.options import COLLECTORS, build_parser
+from fanotify_exporter.uapi import fanotify
+from tests.unit.test_golden import registry
+from tools.docs import pages
+from tools.docs.family_facts import FAMILIES, LABELS
+from tools.docs.pages import TABLES, exposed_name
+
+
+CHECKOUT = pages.DOCS.parent
+MARKDOWN = sorted([*CHECKOUT.glob("*.md"), *pages.DOCS.glob("*.md")])
+
+
+def decoded_names() -> set[str]:
+    """Return every FAN_* name in a table of fanotify_exporter.uapi."""
+    tables = (value for value in vars(fanotify).values() if isinstance(value, Mapping))
+    words = (word for table in tables for word in table.values())
+    return {word for word in words if isinstance(word, str) and word.startswith("FAN_")}
+
+
+def names(families: Iterable[Metric]) -> set[str]:
+    return {exposed_name(family) for family in families}
+
+
+def anchors(page: Path) -> Iterator[str]:
+    """Yield the fragments of *page* that a link may name, as GitHub makes them."""
+    for heading in re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE):
+        yield re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_pages_are_as_generated() -> None:
+    """The committed pages are what `make docs` writes."""
+    for path, text in pages.render().items():
+        assert text.splitlines() == path.read_text().splitlines()
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_name_has_its_fact(table: str) -> None:
+    """A name without a fact fails, and so does a fact without a name."""
+    assert set(TABLES[table].names.values()) == set(TABLES[table].facts)
+
+
+def test_every_name_that_is_decoded_is_documented() -> None:
+    """A table that is new in fanotify_exporter.uapi cannot be forgotten here."""
+    documented = {name for table in TABLES.values() for name in table.facts}
+    assert set() == decoded_names() - documented
+
+
+def test_every_family_has_its_source() -> None:
+    """A family without a source fails, and so does a source without a family."""
+    assert names(registry().collect()) == set(FAMILIES)
+
+
+def test_every_label_is_explained() -> None:
+    """A label without a line fails, and so does a line without a label."""
+    used = {label for family in registry().collect() for label in pages.labels(family)}
+    assert used == set(LABELS)
+
+
+@pytest.mark.usefixtures("handing_over_child")
+def test_what_is_served_is_what_is_documented() -> None:
+    """The golden registry, which the pages are made from, has all that is served."""
+    options = vars(build_parser().parse([], {}))
+    options |= {f"collector.{name}": True for name in COLLECTORS}
+    with ExitStack() as stack:
+        loaded = run.load("auto", 1)
+        served = build_collectors(loaded, options, stack)
+        expected = names(registry().collect())
+        deadline = time.monotonic() + 30
+        while names(served.collect()) != expected and time.monotonic() < deadline:
+            pass
+        assert expected == names(served.collect())
+
+
+def test_tables_replace_what_is_between_markers() -> None:
+    """What was there goes, what is around stays, and once more changes nothing."""
+    begin, end = "<!-- mask: written by `make docs` -->\n", "<!-- end -->"
+    filled = f"above\n{begin}\nnew\n\n{end}\nbelow\n"
+    for old in ("", "old\n", "\nnew\n\n"):
+        page = f"above\n{begin}{old}{end}\nbelow\n"
+        assert filled == pages.with_tables(page, {"mask": "new\n"})
+
+
+@pytest.mark.parametrize("marked", [(), ("mask", "mask"), ("mask", "flags")])
+def test_a_page_marks_each_table_once(marked: tuple[str, ...]) -> None:
+    """A marker that is missing, doubled or of no table is an error that says so."""
+    page = "".join(
+        f"<!-- {name}: written by `make docs` -->\n<!-- end -->\n" for name in marked
+    )
+    with pytest.raises(ValueError, match="tables are \\['mask'\\]"):
+        pages.with_tables(page, {"mask": ""})
+
+
+def test_a_bar_does_not_end_a_cell() -> None:
+    """A "|" in a cell is escaped, so that each row has as many cells as the head."""
+    expected = "| a | b |\n| --- | --- |\n| `x\\|y` | z |\n"
+    assert expected == pages.table(("a", "b"), [("`x|y`", "z")])
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Each link to a file of ours finds it, and the heading if it names one."""
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text()):
+        name, _, fragment = target.partition("#")
+        other = (page.parent / name).resolve() if name else page
+        assert other.exists(), target
+        assert not fragment or fragment in anchors(other), target
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: page.name)
+def test_rows_of_a_table_are_alike(page: Path) -> None:
+    """Each row of a table has as many cells as its head: none is cut off."""
+    for found in re.findall(r"(?:^\|.*\n)+", page.read_text(), re.MULTILINE):
+        cells = {len(re.findall(r"(?<!\\)\|", row)) for row in found.splitlines()}
+        assert 1 == len(cells), found

@@ -1,0 +1,174 @@
+"""The table says what the tests proved, and never more."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools.vm import apt, initramfs, kernels, matrix, report
+from tools.vm.guest import Outcome
+from tools.vm.kernels import Kernel, Suite
+from tools.vm.matrix import Result, Row
+from tools.vm.verdicts import Case, Kind, Verdict, failed, judge, not_run, parse_junit
+
+
+JUNIT = """\
+<?xml version="1.0" encoding="utf-8"?>
+<testsuites><testsuite>
+<testcase classname="t.test_exact" name="test_every_call"><properties>
+  <property name="hook" value="auto" /></properties></testcase>
+<testcase classname="t.test_compat" name="test_every_call" />
+<testcase classname="t.test_exact" name="test_threads">
+  <failure message="assert 1974 == 2000" /></testcase>
+<testcase classname="t.test_exact" name="test_threads">
+  <error message="teardown" /></testcase>
+<testcase classname="t.test_exact" name="test_group">
+  <skipped message="no group IDs before 5.15" /></testcase>
+</testsuite></testsuites>
+"""
+EXACT = Verdict(Kind.EXACT, "3 tests")
+OLDEST, MIDDLE, NEWEST = (
+    Row(Suite(name, None)) for name in ("oldest", "middle", "newest")
+)
+KERNEL = Kernel("6.1.0-9-cloud-amd64", Path("vmlinuz"), Path("modules"))
+
+
+def skipped(name: str) -> Case:
+    return Case("auto", name, failed=False, skipped="refused")
+
+
+def passed(name: str) -> Case:
+    return Case("auto", name, failed=False, skipped=None)
+
+
+def test_junit_counts_a_test_that_broke_twice_once() -> None:
+    """A failure and the error of its teardown are one failed test."""
+    cases = parse_junit(JUNIT)
+    verdict = judge(cases)
+    assert cases[0].hook == "auto"
+    assert str(verdict) == "FAILED (1 of 4 tests)"
+    assert verdict.failures == ("t.test_exact::test_threads",)
+    assert verdict.skipped == (("no group IDs before 5.15", 1),)
+
+
+@pytest.mark.parametrize(
+    ("cases", "cell"),
+    [
+        ([], "FAILED: pytest found no tests"),
+        ([skipped("a"), skipped("b")], "not offered: refused"),
+        ([passed("a")], "exact (1 test)"),
+        ([passed("a"), skipped("b")], "exact (1 test, 1 skipped)"),
+        ([passed("a"), passed("compat")], "exact (2 tests, 1 of them compat)"),
+    ],
+)
+def test_cell(cases: list[Case], cell: str) -> None:
+    """Skipped tests are never part of the number of exact ones."""
+    assert str(judge(cases)) == cell
+
+
+ON_AUTO = '<properties><property name="hook" value="auto" /></properties>'
+
+
+@pytest.mark.parametrize(
+    ("status", "junit", "cell"),
+    [
+        (None, None, "FAILED: the guest ended too early, after 9 s: Kernel panic - x"),
+        (124, None, "FAILED: not done in 1200 s"),
+        (9, None, "FAILED: pytest wrote no result and ended with status 9"),
+        (0, "<s />", "FAILED: pytest found no tests"),
+        (
+            1,
+            f'<s><testcase name="a">{ON_AUTO}</testcase></s>',
+            "FAILED: no test failed, yet pytest ended with status 1",
+        ),
+        (
+            0,
+            f'<s><testcase name="a">{ON_AUTO}<skipped message="no" /></testcase></s>',
+            "FAILED: not offered, which nobody expected: no",
+        ),
+    ],
+)
+def test_a_run_without_proof_is_failed(
+    tmp_path: Path, status: int | None, junit: str | None, cell: str
+) -> None:
+    """A guest that dies, hangs or skips what its kernel offers has not passed."""
+    (tmp_path / "console.log").write_text("[ 1.2] Kernel panic - x\r\n")
+    if junit is not None:
+        (tmp_path / matrix.JUNIT).write_text(junit)
+    outcome = Outcome(status, seconds=9.1)
+    cells = matrix.judge_hooks(OLDEST, ["auto"], outcome, tmp_path)
+    assert {"auto": cell} == {hook: str(verdict) for hook, verdict in cells.items()}
+
+
+@pytest.mark.parametrize(
+    ("oldest", "middle", "newest", "status"),
+    [
+        (EXACT, EXACT, EXACT, 0),
+        (EXACT, not_run("gone"), EXACT, 0),
+        (not_run("gone"), EXACT, EXACT, 1),
+        (EXACT, EXACT, not_run("gone"), 1),
+        (EXACT, failed("1 of 3"), EXACT, 1),
+    ],
+)
+def test_exit_status(
+    oldest: Verdict, middle: Verdict, newest: Verdict, status: int
+) -> None:
+    """A kernel may be missing between the oldest and the newest, nowhere else."""
+    rows = ((OLDEST, oldest), (MIDDLE, middle), (NEWEST, newest))
+    results = [Result(row, KERNEL, {"auto": cell}) for row, cell in rows]
+    assert matrix.exit_status(results) == status
+    assert matrix.exit_status([]) == 1
+
+
+def test_page_has_every_hook_and_no_address() -> None:
+    """A hook that did not run says so, and no mirror is named."""
+    gone = not_run("Failed to fetch http://mirror.invalid/debian/x | 404")
+    page = report.page([Result(OLDEST, None, {"auto": gone})])
+    assert f"| oldest | - |{' not run |' * len(matrix.HOOKS)}\n" in page
+    assert "- oldest auto: Failed to fetch the mirror's /debian/x \\| 404\n" in page
+    assert "mirror.invalid" not in page
+
+
+def test_page_has_each_reason_once() -> None:
+    """Cells with the same reason share one line below the table."""
+    refused = judge([skipped("a")])
+    cells = {"kprobe": refused, "auto": judge([passed("a"), skipped("b")])}
+    page = report.page([Result(OLDEST, KERNEL, cells), Result(NEWEST, KERNEL, cells)])
+    assert "\n## Not offered\n\n- 6.1 kprobe, 6.1 kprobe: refused\n" in page
+    assert "\n## Skipped tests\n\n- 6.1 auto (1), 6.1 auto (1): refused\n" in page
+
+
+def test_archive_is_what_cpio_reads(tmp_path: Path) -> None:
+    """Names, contents and modes survive busybox's cpio."""
+    entries = [("bin", 0o040755, b""), ("bin/odd", 0o100700, b"12345")]
+    subprocess.run(
+        ["busybox", "cpio", "-i"],
+        input=initramfs.archive(entries),
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    assert (tmp_path / "bin/odd").read_bytes() == b"12345"
+    assert (tmp_path / "bin/odd").stat().st_mode == 0o100700
+
+
+def test_kernel_packages_of_a_split_kernel() -> None:
+    """All packages that carry files of the kernel are fetched, and no other."""
+    release = "7.3.4+deb13-cloud-amd64"
+    wanted = [f"linux-{part}-{release}" for part in ("base", "image", "modules")]
+    found = kernels.kernel_packages(["linux-base", "linux-image-cloud-amd64", *wanted])
+    assert found == (release, wanted)
+
+
+def test_mirror_from_apt(tmp_path: Path) -> None:
+    """Both archives and the keyring are those that this machine trusts."""
+    sources = tmp_path / "debian.sources"
+    sources.write_text("URIs: http://a.invalid/debian\nSigned-By: /keys/debian.gpg\n")
+    rows = (
+        f"Debian\thttp://a.invalid/debian/\t{sources}:1\n"
+        f"Debian-Security\thttp://b.invalid/security/\t{sources}:9\n"
+    )
+    expected = apt.Mirror(
+        "http://a.invalid/debian", "http://b.invalid/security", Path("/keys/debian.gpg")
+    )
+    assert apt.parse_targets(rows) == expected

@@ -1,0 +1,119 @@
+"""What is known of the probes and maps in, the exporter's own families out."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+import pytest
+from prometheus_client.core import Metric
+
+from fanotify_exporter import __version__
+from fanotify_exporter.bpf.loaded import AttachedProbe, LoadedPrograms
+from fanotify_exporter.bpf.samples import Lost, Snapshot, Usage
+from fanotify_exporter.collectors.exporter_health import ExporterHealthCollector
+from fanotify_exporter.collectors.revision import read_revision
+
+
+LOADED = LoadedPrograms(
+    hook="tracepoint",
+    probes=(
+        AttachedProbe("fanotify_mark", "tracepoint:enter"),
+        AttachedProbe("fanotify_mark", "tracepoint:exit"),
+    ),
+    layouts={},
+    lost_reasons=("no_entry",),
+    max_entries=8,
+    sees_compat=True,
+    slows_all_syscalls=False,
+    bcc="0.26.0",
+    llvm="14",
+)
+SNAPSHOT = Snapshot(
+    counting_since=1.0,
+    calls={},
+    usage=(Usage("calls_root", 3, 8), Usage("calls_user", 0, 8)),
+    lost=(Lost("fanotify_mark", "no_entry", 5), Lost("fanotify_mark", "recursion", 0)),
+)
+
+
+@pytest.fixture
+def families() -> dict[str, Metric]:
+    collector = ExporterHealthCollector(
+        LOADED, lambda: SNAPSHOT, lambda hook: hook == "tracepoint:enter"
+    )
+    return {family.name: family for family in collector.collect()}
+
+
+def rows(family: Metric) -> list[tuple[dict[str, str], float]]:
+    return [(sample.labels, sample.value) for sample in family.samples]
+
+
+def test_build_info(families: dict[str, Metric]) -> None:
+    """One series of value 1 says which program, Python, bcc and kernel run."""
+    labels = {
+        "version": __version__,
+        "revision": read_revision(),
+        "python": platform.python_version(),
+        "bcc": "0.26.0",
+        "kernel": os.uname().release,
+    }
+    assert [(labels, 1)] == rows(families["fanotify_exporter_build_info"])
+
+
+def test_each_hook_is_attached_or_not(families: dict[str, Metric]) -> None:
+    """Each hook of each probe has a row: 1 attached, 0 not."""
+    assert [
+        ({"probe": "fanotify_mark", "hook": "tracepoint:enter"}, 1),
+        ({"probe": "fanotify_mark", "hook": "tracepoint:exit"}, 0),
+    ] == rows(families["fanotify_exporter_probe_attached"])
+
+
+def test_maps_are_measured_beside_their_limit(families: dict[str, Metric]) -> None:
+    """Keys in use and keys that fit have the same labels, for dividing them."""
+    assert [
+        ({"map": "calls_root"}, 3),
+        ({"map": "calls_user"}, 0),
+    ] == rows(families["fanotify_exporter_map_entries"])
+    assert [
+        ({"map": "calls_root"}, 8),
+        ({"map": "calls_user"}, 8),
+    ] == rows(families["fanotify_exporter_map_max_entries"])
+
+
+def test_lost_calls_have_a_reason(families: dict[str, Metric]) -> None:
+    """Every reason has its counter from the start, also at 0."""
+    lost = families["fanotify_exporter_lost_calls"]
+    assert "counter" == lost.type
+    assert [
+        ({"probe": "fanotify_mark", "reason": "no_entry"}, 5),
+        ({"probe": "fanotify_mark", "reason": "recursion"}, 0),
+    ] == rows(lost)
+
+
+def test_when_counting_began(families: dict[str, Metric]) -> None:
+    """It is the programs' time, not this process's."""
+    family = families["fanotify_exporter_counting_start_time_seconds"]
+    assert [({}, 1.0)] == rows(family)
+
+
+def test_describes_what_it_collects() -> None:
+    """The families that are described are those that are collected."""
+    collector = ExporterHealthCollector(LOADED, lambda: SNAPSHOT)
+    described = [
+        (each.name, each.type, each.documentation) for each in collector.describe()
+    ]
+    collected = [
+        (each.name, each.type, each.documentation) for each in collector.collect()
+    ]
+    assert described == collected
+    assert not any(family.samples for family in collector.describe())
+
+
+def test_describing_reads_no_map() -> None:
+    """Names are known without a look at the maps, and so is a new collector."""
+
+    def read() -> Snapshot:
+        pytest.fail("the maps were read")
+
+    list(ExporterHealthCollector(LOADED, read).describe())

@@ -1,0 +1,78 @@
+"""Files of sys/fs/fanotify in, gauges out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fanotify_exporter.collectors.limits import LIMITS, LimitsCollector
+from fanotify_exporter.metrics.registry import build_registry
+
+
+VALUES = {
+    "max_user_groups": "128\n",
+    "max_user_marks": "205039\n",
+    "max_queued_events": "16384\n",
+    "watchdog_timeout": "0\n",
+}
+HERE = Path("/proc/sys/fs/fanotify")
+
+
+def proc_with(path: Path, files: dict[str, str]) -> Path:
+    folder = path / "sys/fs/fanotify"
+    folder.mkdir(parents=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return path
+
+
+def values(proc: Path) -> dict[str, float]:
+    return {
+        sample.name: sample.value
+        for family in LimitsCollector(proc).collect()
+        for sample in family.samples
+    }
+
+
+def test_each_limit_is_a_gauge(tmp_path: Path) -> None:
+    """Each file's number is the value of one series without labels."""
+    assert {
+        "fanotify_limit_user_groups": 128,
+        "fanotify_limit_user_marks": 205039,
+        "fanotify_limit_queued_events": 16384,
+        "fanotify_watchdog_timeout_seconds": 0,
+    } == values(proc_with(tmp_path, VALUES))
+
+
+def test_older_kernel(tmp_path: Path) -> None:
+    """A file that the kernel lacks is a series that is absent, not one of 0."""
+    files = {name: VALUES[name] for name in ("max_user_groups", "max_user_marks")}
+    assert {
+        "fanotify_limit_user_groups": 128,
+        "fanotify_limit_user_marks": 205039,
+    } == values(proc_with(tmp_path, files))
+
+
+def test_no_fanotify_at_all(tmp_path: Path) -> None:
+    """A kernel before 5.13 has no limits to show; the collector did not fail."""
+    assert {} == values(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "many\n", "-1\n", "1 2\n", "0x10\n"])
+def test_garbled(tmp_path: Path, text: str) -> None:
+    """A file with no number fails the collector, and the message names the file."""
+    proc = proc_with(tmp_path, VALUES | {"max_user_marks": text})
+    with pytest.raises(ValueError, match="sys/fs/fanotify/max_user_marks holds"):
+        list(LimitsCollector(proc).collect())
+    registry = build_registry({"limits": LimitsCollector(proc)})
+    labels = {"collector": "limits"}
+    assert 0 == registry.get_sample_value("fanotify_exporter_collector_success", labels)
+    assert registry.get_sample_value("fanotify_limit_user_groups") is None
+
+
+def test_this_machine() -> None:
+    """What this kernel offers is shown, and nothing else."""
+    shown = values(Path("/proc"))
+    names = {path.name for path in HERE.glob("*")} & LIMITS.keys()
+    assert {LIMITS[name][0] for name in names} == shown.keys()

@@ -1,0 +1,205 @@
+"""
+Real child processes in the place of Python, each failing in its own way.
+
+No mock: the loader runs ``sys.executable``, and the fixture makes that a shell
+script.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from fanotify_exporter.bpf.call_maps import CallMaps
+from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.samples import Call, Lost
+from fanotify_exporter.errors import LoadError
+from fanotify_exporter.loader import run
+
+
+Child = Callable[[str], None]
+
+
+def has_child() -> bool:
+    """Return whether this process has a child, alive or dead and not waited for."""
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def open_fds() -> dict[str, str]:
+    """Return this process's descriptors and what they are."""
+    found = {}
+    for fd in list(Path("/proc/self/fd").iterdir()):
+        with suppress(FileNotFoundError):  # the descriptor of the listing itself
+            found[fd.name] = str(fd.readlink())
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing() -> Iterator[None]:
+    """After every test there is no child and no descriptor more than before."""
+    assert not has_child()
+    fds = open_fds()
+    yield
+    assert not has_child()
+    assert fds == open_fds()
+
+
+def message(*, timeout: float = 5.0) -> str:
+    with pytest.raises(LoadError) as caught:
+        run.load("kprobe", 8, timeout=timeout)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+def test_child_that_exits(loader_child: Child) -> None:
+    """The exit status and the last words on stderr are in the message."""
+    loader_child("echo first >&2; echo 'the last words' >&2; echo >&2; exit 3")
+    assert "exited with status 3; it said: the last words." in message()
+
+
+def test_child_that_speaks_on_stdout(loader_child: Child) -> None:
+    """What the child says on stdout is heard as well."""
+    loader_child("echo 'on stdout'; exit 1")
+    assert "exited with status 1; it said: on stdout." in message()
+
+
+def test_child_that_exits_without_a_word(loader_child: Child) -> None:
+    """A silent end is told as such."""
+    loader_child("exit 4")
+    assert "exited with status 4; it said: nothing." in message()
+
+
+def test_child_that_succeeds_without_a_word(loader_child: Child) -> None:
+    """A child that exits with 0 and handed nothing over has failed too."""
+    loader_child("exit 0")
+    assert "exited with status 0; it said: nothing." in message()
+
+
+def test_child_that_says_what_is_no_text(loader_child: Child) -> None:
+    """Last words that are not UTF-8 are shown as well as they can be."""
+    loader_child(r"printf 'bad \377 bytes' >&2; exit 1")
+    assert "it said: bad \ufffd bytes." in message()
+
+
+@pytest.mark.parametrize("name", ["KILL", "SEGV", "TERM"])
+def test_child_that_is_killed(loader_child: Child, name: str) -> None:
+    """The signal goes by its name; KILL is what the OOM killer sends."""
+    loader_child(f"echo compiling >&2; kill -{name} $$")
+    text = message()
+    assert f"was killed by SIG{name}; it said: compiling." in text
+    assert "150 MB of memory" in text
+
+
+def test_child_that_is_killed_by_a_nameless_signal(loader_child: Child) -> None:
+    """A real-time signal has no name in Python and is told by its number."""
+    loader_child("kill -40 $$")
+    assert "40" in message()
+
+
+def test_child_that_hangs(loader_child: Child) -> None:
+    """A child that takes too long is killed, and the message says what to do."""
+    loader_child("exec sleep 60")
+    started = time.monotonic()
+    text = message(timeout=0.3)
+    assert time.monotonic() - started < 2
+    assert text.startswith("loading the BPF programs took more than 0.3 s")
+
+
+def test_child_that_hangs_after_closing_its_socket(loader_child: Child) -> None:
+    """A child that is done with us but does not end is killed as well."""
+    script = "import os, sys, time; os.close(int(sys.argv[1])); time.sleep(60)"
+    loader_child(f'exec {sys.executable} -c "{script}" $3')
+    assert "took more than 0.3 s" in message(timeout=0.3)
+
+
+def test_child_that_refuses(loader_child: Child) -> None:
+    """The child's own one-line error is the whole message."""
+    script = (
+        "import socket, sys; from fanotify_exporter import errors; "
+        "from fanotify_exporter.loader import handover; "
+        "handover.send_error(socket.socket(fileno=int(sys.argv[1])), "
+        "errors.LoadError('no bcc', 'why'))"
+    )
+    loader_child(f'{sys.executable} -c "{script}" $3; exit 1')
+    assert "no bcc. why" == message()
+
+
+def test_child_that_cannot_be_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A system that starts no more processes is told in one line, not a traceback."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "gone"))
+    assert "No such file" in message()
+
+
+def test_child_is_told_what_to_load(loader_child: Child, tmp_path: Path) -> None:
+    """The child is an isolated Python with the loader, the hook and the size."""
+    loader_child(f"echo $1 $2 - $4 $5 $6 > {tmp_path}/arguments")
+    with pytest.raises(LoadError):
+        run.load("fentry", 64)
+    arguments = (tmp_path / "arguments").read_text()
+    methods = "fexit,fexit_read,fexit_wrappers"
+    assert f"-I {run.CHILD} - {methods} 64 0\n" == arguments
+
+
+def test_child_has_no_descriptor_of_ours(loader_child: Child, tmp_path: Path) -> None:
+    """Of what we have open it gets its socket alone, also what others inherit."""
+    look = "import os; print(*filter(os.path.exists, map(str, os.listdir())))"
+    python = f'{sys.executable} -c "{look}" > {tmp_path}/fds'
+    loader_child(f"cd /proc/self/fd; echo $3 > {tmp_path}/channel; exec {python}")
+    ours = os.open(os.devnull, os.O_RDONLY)
+    os.set_inheritable(ours, True)  # noqa: FBT003
+    message()
+    os.close(ours)
+    channel = (tmp_path / "channel").read_text().strip()
+    assert {"0", "1", "2", channel} == set((tmp_path / "fds").read_text().split())
+
+
+@pytest.fixture
+def _something_on_stdin() -> Iterator[None]:
+    """Let our own stdin be a file with a line in it."""
+    stdin = os.dup(0)
+    something = os.memfd_create("stdin")
+    os.pwrite(something, b"ours\n", 0)
+    os.dup2(something, 0)
+    os.close(something)
+    yield
+    os.dup2(stdin, 0)
+    os.close(stdin)
+
+
+@pytest.mark.usefixtures("_something_on_stdin")
+def test_child_reads_nothing_from_us(loader_child: Child, tmp_path: Path) -> None:
+    """The child's stdin is empty, whatever ours is."""
+    loader_child(f"cat > {tmp_path}/input; exit 1")
+    message()
+    assert b"" == (tmp_path / "input").read_bytes()
+
+
+@pytest.mark.usefixtures("handing_over_child")
+def test_child_that_hands_over() -> None:
+    """What the child hands over can be read when the child is gone."""
+    loaded = run.load("auto", 1, timeout=10.0)
+    assert isinstance(loaded, LoadedPrograms)
+    snapshot = CallMaps(loaded).read()
+    for fd in loaded.fds.values():
+        os.close(fd)
+    (call,) = snapshot.calls["fanotify_mark"]
+    assert Call("fatrace", 0x11, 0x20, 0, 23, call.created) == call
+    assert Lost("fanotify_mark", "no_entry", 7) in snapshot.lost
+
+
+def close(loaded: LoadedPrograms) -> None:
+    for fd in loaded.fds.values():
+        os.close(fd)

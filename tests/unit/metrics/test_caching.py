@@ -1,0 +1,75 @@
+"""One reading for all collectors of a scrape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from fanotify_exporter.metrics.caching import OncePerScrape
+from fanotify_exporter.metrics.registry import build_registry
+
+
+class Source:
+    """Counts its readings."""
+
+    def __init__(self) -> None:
+        self.readings = 0
+        self.failing = False
+
+    def read(self) -> int:
+        self.readings += 1
+        if self.failing:
+            raise OSError("no reading")
+        return self.readings
+
+
+class Reader:
+    """A collector of one gauge, the number of the reading that it got."""
+
+    def __init__(self, name: str, read: OncePerScrape[int]) -> None:
+        self._name = name
+        self._read = read
+
+    def describe(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(self._name, "Number of the reading.")
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(self._name, "Number of the reading.", self._read())
+
+
+def test_collectors_of_a_scrape_share_a_reading() -> None:
+    """Two collectors see the same reading; the next scrape makes a new one."""
+    source = Source()
+    read = OncePerScrape(source.read)
+    collectors = {name: Reader(name, read) for name in ("first", "second")}
+    registry = build_registry(collectors, [read])
+    assert 0 == source.readings
+
+    for scrape in (1, 2):
+        values = {
+            family.name: family.samples[0].value
+            for family in registry.collect()
+            if family.name in collectors
+        }
+        assert {"first": scrape, "second": scrape} == values
+
+
+def test_nothing_is_kept_between_scrapes() -> None:
+    """A reading may be large: after the scrape it is gone."""
+    read = OncePerScrape(Source().read)
+    registry = build_registry({"first": Reader("first", read)}, [read])
+    list(registry.collect())
+    assert [] == read._readings
+
+
+def test_failed_reading_is_not_shared() -> None:
+    """After a failed reading the next call reads again."""
+    source = Source()
+    read = OncePerScrape(source.read)
+    source.failing = True
+    with pytest.raises(OSError, match="no reading"):
+        read()
+    source.failing = False
+    assert 2 == read()

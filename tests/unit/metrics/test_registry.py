@@ -1,0 +1,167 @@
+"""Collectors that fail, and registries asked for some names only."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from fanotify_exporter.metrics.registry import build_registry
+
+
+class Steady:
+    """Two families with one series each."""
+
+    def __init__(self, prefix: str) -> None:
+        self.names = (f"{prefix}_one", f"{prefix}_two")
+
+    def describe(self) -> Iterable[Metric]:
+        return [GaugeMetricFamily(name, "Steady.") for name in self.names]
+
+    def collect(self) -> Iterator[Metric]:
+        for name in self.names:
+            yield GaugeMetricFamily(name, "Steady.", value=1)
+
+
+class Broken(Steady):
+    """Fails after its first family."""
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(self.names[0], "Broken.", value=1)
+        raise OSError("the second family is not to be had")
+
+
+def names(registry: CollectorRegistry) -> list[str]:
+    return [
+        family.name
+        for family in registry.collect()
+        if not family.name.startswith("process_")
+    ]
+
+
+def success(registry: CollectorRegistry, collector: str) -> float | None:
+    return registry.get_sample_value(
+        "fanotify_exporter_collector_success", {"collector": collector}
+    )
+
+
+ABOUT_COLLECTORS = [
+    "fanotify_exporter_collector_success",
+    "fanotify_exporter_collector_duration_seconds",
+    "fanotify_exporter_series",
+]
+
+
+def series(registry: CollectorRegistry, collector: str) -> float | None:
+    return registry.get_sample_value(
+        "fanotify_exporter_series", {"collector": collector}
+    )
+
+
+class Counting(Steady):
+    """Gives counters with the time of their first event."""
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily("counting", "Counted.", labels=["who"])
+        for who in "abc":
+            family.add_metric([who], 5, created=1.5)
+        yield family
+
+
+def test_series_are_those_of_a_scrape() -> None:
+    """Each collector's series are counted as Prometheus would, without _created."""
+    registry = build_registry({"a": Steady("a"), "counting": Counting("b")})
+    assert (2, 3) == (series(registry, "a"), series(registry, "counting"))
+
+
+def test_all_collectors_work() -> None:
+    """Every family is there once, in order, and each collector says so."""
+    registry = build_registry({"a": Steady("a"), "b": Steady("b")})
+    assert ["a_one", "a_two", "b_one", "b_two", *ABOUT_COLLECTORS] == names(registry)
+    assert (1, 1) == (success(registry, "a"), success(registry, "b"))
+
+
+def test_failing_collector_costs_only_its_families() -> None:
+    """One that fails half way loses all of its families, and only those."""
+    registry = build_registry(
+        {"a": Steady("a"), "broken": Broken("broken"), "b": Steady("b")}
+    )
+    assert ["a_one", "a_two", "b_one", "b_two", *ABOUT_COLLECTORS] == names(registry)
+    assert {
+        "a": 1,
+        "broken": 0,
+        "b": 1,
+    } == {name: success(registry, name) for name in ("a", "broken", "b")}
+
+
+def test_failing_collector_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A failure leaves one error with the collector's name and the exception."""
+    list(build_registry({"broken": Broken("broken")}).collect())
+    (record,) = caplog.records
+    assert logging.ERROR == record.levelno
+    assert "broken" == vars(record)["collector"]
+    assert record.exc_info is not None
+    assert "the second family is not to be had" == str(record.exc_info[1])
+
+
+def test_every_collector_is_timed() -> None:
+    """Each collector has a duration, the failed one too."""
+    registry = build_registry({"a": Steady("a"), "broken": Broken("broken")})
+    for name in ("a", "broken"):
+        seconds = registry.get_sample_value(
+            "fanotify_exporter_collector_duration_seconds", {"collector": name}
+        )
+        assert seconds is not None
+        assert 0 <= seconds < 1
+
+
+def test_process_metrics_are_there() -> None:
+    """The exporter's own process is measured under the usual names."""
+    found = {family.name for family in build_registry({}).collect()}
+    assert found >= {
+        "process_cpu_seconds",
+        "process_open_fds",
+        "process_resident_memory_bytes",
+        "process_start_time_seconds",
+    }
+
+
+def test_building_a_registry_collects_nothing() -> None:
+    """Registration asks for names only: it must not read the kernel's maps."""
+
+    class Untouchable(Steady):
+        def collect(self) -> Iterator[Metric]:
+            pytest.fail("collected")
+
+    build_registry({"a": Untouchable("a")})
+
+
+def test_restricted_to_names() -> None:
+    """name[] gives the named families, of whatever collector, and nothing else."""
+    registry = build_registry({"a": Steady("a"), "b": Steady("b")})
+    wanted = ["a_two", "b_one", "fanotify_exporter_collector_success"]
+    found = registry.restricted_registry(wanted).collect()
+    assert wanted == [family.name for family in found]
+
+
+def test_restricted_to_how_collectors_did() -> None:
+    """name[] finds the two families about collectors on their own."""
+    registry = build_registry({"a": Steady("a")})
+    for name in ABOUT_COLLECTORS:
+        found = registry.restricted_registry([name]).collect()
+        assert [name] == [family.name for family in found]
+
+
+def test_restricted_to_process_metrics() -> None:
+    """name[] finds the process metrics too."""
+    found = build_registry({}).restricted_registry(["process_open_fds"]).collect()
+    assert ["process_open_fds"] == [family.name for family in found]
+
+
+def test_restricted_to_an_unknown_name() -> None:
+    """name[] with a name that no one has gives nothing."""
+    registry = build_registry({"a": Steady("a")})
+    assert [] == list(registry.restricted_registry(["nobody_has_this"]).collect())

@@ -1,0 +1,125 @@
+"""
+A scrape of 10,000 keys, from kernel to text: ours against bcc's items().
+
+Both variants count the same 10,000 calls, each with a key of its own: 100 comms,
+100 masks; every tenth comm's calls fail. The peer is what an exporter on bcc does
+today: items() of a hash, add_metric(), prometheus-client's generate_latest().
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+from prometheus_client import generate_latest
+from prometheus_client.core import CounterMetricFamily, Metric
+
+from fanotify_exporter.bpf.call_maps import CallMaps
+from fanotify_exporter.bpf.samples import Call
+from fanotify_exporter.collectors.exporter_health import ExporterHealthCollector
+from fanotify_exporter.collectors.mark_calls import FANOTIFY_MARK, MarkCallsCollector
+from fanotify_exporter.loader import run
+from fanotify_exporter.loader.compile import read_source
+from fanotify_exporter.loader.tracefs import require_tracefs
+from fanotify_exporter.metrics.caching import OncePerScrape
+from fanotify_exporter.metrics.exposition import encode_openmetrics, encode_text
+from fanotify_exporter.metrics.registry import build_registry
+from fanotify_exporter.uapi.comm import comm_text
+
+
+REPEATS = 15
+COMMS, MASKS = 100, 100
+BCC_PROGRAM = """
+#include <linux/types.h>
+#include <user_regs.h>
+struct key { u64 mask; u32 flags; s32 error; char comm[16]; };
+BPF_HASH(calls, struct key, u64, 16384);
+TRACEPOINT_PROBE(syscalls, sys_exit_fanotify_mark) {
+    struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+    struct key key = { .mask = NATIVE_ARG3(regs), .flags = NATIVE_ARG2(regs) };
+    key.error = args->ret < 0 ? -args->ret : 0;
+    bpf_get_current_comm(key.comm, sizeof(key.comm));
+    calls.increment(key);
+    return 0;
+}
+"""
+
+
+def make_calls() -> None:
+    """Make each of the 10,000 calls once."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    group = libc.syscall(300, 0, 0)
+    for number in range(COMMS):
+        libc.prctl(15, b"bench%d" % number)
+        for mask in range(1, MASKS + 1):
+            flags = 1 if number % 10 else 0
+            libc.syscall(301, group, flags, ctypes.c_uint64(mask), -100, b"/tmp")
+
+
+def ours() -> dict[str, float]:
+    """Time the exporter's own way."""
+    loaded = run.load("auto", 16384)
+    maps = CallMaps(loaded)
+    make_calls()
+    read = OncePerScrape(maps.read)
+    registry = build_registry(
+        {
+            "mark_calls": MarkCallsCollector(read),
+            "exporter_health": ExporterHealthCollector(loaded, read),
+        },
+        [read],
+    )
+    return {
+        "keys": len(maps.read().calls["fanotify_mark"]),
+        "read_ms": milliseconds(maps.read),
+        "text_ms": milliseconds(lambda: encode_text(registry.collect())),
+        "openmetrics_ms": milliseconds(lambda: encode_openmetrics(registry.collect())),
+    }
+
+
+def items() -> dict[str, float]:
+    """Time bcc's way to read, and the library's encoder, with one family only."""
+    require_tracefs()
+    read_source()
+    from bcc import BPF  # noqa: PLC0415  only this variant may load LLVM
+
+    calls = BPF(text=BCC_PROGRAM)[b"calls"]
+    make_calls()
+
+    class Peer:
+        def collect(self) -> list[Metric]:
+            family = CounterMetricFamily(
+                "fanotify_mark_calls", "Calls.", labels=FANOTIFY_MARK.labels
+            )
+            for key, count in calls.items():
+                call = Call(
+                    comm_text(key.comm), key.flags, key.mask, key.error, count.value, 0
+                )
+                family.add_metric(FANOTIFY_MARK.values(call), call.count)
+            return [family]
+
+    return {
+        "keys": len(calls.items()),
+        "read_ms": milliseconds(calls.items),
+        "text_ms": milliseconds(lambda: generate_latest(Peer())),
+    }
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    """Return the median time of *work* in ms."""
+    times = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - started) * 1e3)
+    return statistics.median(times)
+
+
+if __name__ == "__main__":
+    print(json.dumps({"ours": ours, "items": items}[sys.argv[1]]()), flush=True)
+    os._exit(0)

@@ -1,0 +1,27 @@
+"""Write docs/metrics.md, docs/licences.md and tables: `make docs`."""
+
+from __future__ import annotations
+
+import sys
+
+from tools.docs import pages
+
+
+def main() -> int:
+    """Write each page and return the exit status."""
+    try:
+        written = pages.render()
+    except KeyError as error:
+        print(
+            f"tools.docs: nothing is known of {error}: "
+            "say it in tests/docs/family_facts.py or uapi_facts.py",
+            file=sys.stderr,
+        )
+        return 1
+    for path, text in written.items():
+        path.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+"""
+Code and facts in, Markdown out.
+
+Families, labels and HELP come from the collectors, numbers and names from
+fanotify_exporter.uapi; so a page cannot say what the exporter does not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from prometheus_client.core import Metric
+
+from fanotify_exporter.uapi.fanotify import (
+    BLOCKING_MASK,
+    INIT_CLASSES,
+    INIT_FLAGS,
+    MARK_COMMANDS,
+    MARK_MODIFIERS,
+    MARK_TYPES,
+    MASK,
+)
+from tests.unit.test_golden import registry
+from tools.docs import licences, uapi_facts
+from tools.docs.family_facts import FAMILIES, LABELS
+from tools.docs.uapi_facts import Fact
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+METRICS = DOCS / "metrics.md"
+FANOTIFY_MARK = DOCS / "fanotify_mark.md"
+LICENCES = DOCS / "licences.md"
+
+METRICS_HEAD = """\
+# Metrics
+
+Written by `make docs` from the collectors; do not edit. What the calls themselves do is
+in [fanotify_mark.md](fanotify_mark.md).
+
+- The sum over `fanotify_mark_calls_total` is the number of calls that returned since
+  the exporter attached, but for those that a hook cannot see
+  ([README](../README.md#what-it-cannot-see)).
+- When a key does not fit into its map, the call is still counted, with
+  `comm="[other: map full]"` and empty `flags`, `mask` and `errno`, and, whatever labels
+  are dropped, in `fanotify_exporter_lost_calls_total{reason="map_full"}`. Other users'
+  keys cannot take root's room.
+- A call that the kernel let no BPF program see, and counted, has
+  `comm="[other: not seen]"`, and all other labels are empty.
+- With `--label.container` all families of calls have two more labels: `cgroup`, the
+  path of the caller's cgroup (`[unknown: ID]` if it was gone before it had been looked
+  at), and `container_id`, 64 digits, empty outside a container. To add the pod's names
+  of kube-state-metrics, whose ids begin with the runtime's name:
+
+  ```
+  sum by (container_id) (rate(fanotify_mark_calls_total[5m]))
+    * on (container_id) group_left (namespace, pod, container)
+  label_replace(kube_pod_container_info, "container_id", "$1", "container_id", ".+://(.+)")
+  ```
+- `--label.drop` leaves out labels and sums what they told apart.
+- A series appears with its first call, at its count and not at 0. OpenMetrics carries
+  `_created`, the time of that call; the plain text format leaves it out.
+
+## Families
+
+"""
+LABELS_HEAD = """
+## Labels
+
+"""
+LICENCES_HEAD = """\
+# Licences
+
+Written by `make docs` from what is installed; do not edit. What runs when the exporter
+runs, beside Python and its library:
+
+"""
+LICENCES_TAIL = """
+The wheel has the first two, and both licence texts. pip installs the packages below
+them. A release's SBOM lists them too, in the versions that the container image has. bcc
+is the distribution's, as are LLVM and libbpf, which it uses: Debian and Ubuntu keep the
+licences of a package in `/usr/share/doc/PACKAGE/copyright`.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Numbers with names that the exporter decodes, and the facts on each name."""
+
+    names: Mapping[int, str]
+    facts: Mapping[str, Fact]
+
+
+TABLES: Final = {
+    "commands": Table(MARK_COMMANDS, uapi_facts.MARK_COMMANDS),
+    "types": Table(MARK_TYPES, uapi_facts.MARK_TYPES),
+    "modifiers": Table(MARK_MODIFIERS, uapi_facts.MARK_MODIFIERS),
+    "mask": Table(MASK, uapi_facts.MASK),
+    "init_classes": Table(INIT_CLASSES, uapi_facts.INIT_CLASSES),
+    "init_flags": Table(INIT_FLAGS, uapi_facts.INIT_FLAGS),
+}
+"""By the name in the markers of docs/fanotify_mark.md."""
+
+MARKED = re.compile(
+    r"(<!-- (\w+): written by `make docs` -->\n)(?:.*?\n)??(<!-- end -->)", re.DOTALL
+)
+
+
+def render() -> dict[Path, str]:
+    """Return the text that each page should have."""
+    tables = {name: _uapi_table(name, table) for name, table in TABLES.items()}
+    return {
+        METRICS: metrics_page(registry().collect()),
+        FANOTIFY_MARK: with_tables(FANOTIFY_MARK.read_text(), tables),
+        LICENCES: licences_page(),
+    }
+
+
+def with_tables(page: str, tables: Mapping[str, str]) -> str:
+    """
+    Return *page* with the text between its markers written anew.
+
+    Raises:
+        ValueError: *page* has not exactly one pair of markers for each table.
+    """
+    marked = sorted(name for _, name, _ in MARKED.findall(page))
+    if marked != sorted(tables):
+        raise ValueError(f"markers are for {marked}, tables are {sorted(tables)}")
+    return MARKED.sub(lambda found: f"{found[1]}\n{tables[found[2]]}\n{found[3]}", page)
+
+
+def metrics_page(families: Iterable[Metric]) -> str:
+    """Return docs/metrics.md: one row for each family, one for each label."""
+    listed = list(families)
+    used = dict.fromkeys(label for family in listed for label in labels(family))
+    return (
+        METRICS_HEAD
+        + table(
+            ("family", "type", "labels", "meaning", "source", "since Linux"),
+            map(_family_row, listed),
+        )
+        + LABELS_HEAD
+        + table(("label", "value"), ((f"`{name}`", LABELS[name]) for name in used))
+    )
+
+
+def licences_page() -> str:
+    """Return docs/licences.md."""
+    head = ("part", "licence", "said in")
+    return LICENCES_HEAD + table(head, licences.rows()) + LICENCES_TAIL
+
+
+def exposed_name(family: Metric) -> str:
+    """Return the name that a query uses: with _total, if it is a counter."""
+    return family.name + ("_total" if family.type == "counter" else "")
+
+
+def labels(family: Metric) -> Sequence[str]:
+    """Return the names of the labels that each series of *family* has."""
+    names: Sequence[str] = family._labelnames  # type: ignore[attr-defined]
+    return names
+
+
+def _family_row(family: Metric) -> tuple[str, ...]:
+    facts = FAMILIES[exposed_name(family)]
+    return (
+        f"`{exposed_name(family)}`",
+        family.type,
+        ", ".join(labels(family)) or "none",
+        family.documentation,
+        facts.source,
+        facts.since,
+    )
+
+
+def _uapi_table(name: str, known: Table) -> str:
+    blocks = ("blocks",) if name == "mask" else ()
+    rows = (
+        (
+            f"`{number:#x}`",
+            f"`{word}`",
+            known.facts[word].since,
+            known.facts[word].meaning,
+            known.facts[word].needs,
+            *("yes" * bool(number & BLOCKING_MASK) for _ in blocks),
+        )
+        for number, word in sorted(known.names.items())
+    )
+    return table(("number", "name", "since Linux", "meaning", "needs", *blocks), rows)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table; a "|" in a cell stays a "|"."""
+    return "".join(_lines((head, ("---",) * len(head), *rows)))
+
+
+def _lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    for row in rows:
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |\n"

@@ -1,0 +1,15 @@
+"""What requirements.lock pins."""
+
+from __future__ import annotations
+
+import re
+
+from tools import CHECKOUT
+
+
+LOCK = CHECKOUT / "requirements.lock"
+
+
+def locked() -> dict[str, str]:
+    """Return versions by name."""
+    return dict(re.findall(r"^([\w-]+)==(\S+)", LOCK.read_text(), re.MULTILINE))

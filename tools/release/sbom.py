@@ -1,0 +1,57 @@
+"""
+A wheel into the list of what the image has of Python packages, as CycloneDX.
+
+That is the wheel, and what requirements.lock pins: alike for each Python and machine,
+so the Python that runs this need not be the image's. bcc is the distribution's, and so
+in the list of its packages.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from fanotify_exporter import __version__
+from tools import CHECKOUT
+from tools.harness.lock import LOCK
+from tools.release.build import run
+from tools.release.errors import ReleaseError
+
+
+def write_sbom(wheel: Path, path: Path) -> None:
+    """Install the lock, then *wheel*, as the image does, and list that in *path*."""
+    with tempfile.TemporaryDirectory() as folder:
+        venv.create(folder)
+        python = f"{folder}/bin/python"
+        pip = (sys.executable, "-m", "pip", "--python", python, "install")
+        locked = ("--only-binary=:all:", "--require-hashes", f"--requirement={LOCK}")
+        run(*pip, *locked)
+        run(*pip, "--no-deps", str(wheel))
+        describe(python, path)
+    document = json.loads(path.read_text())
+    document["metadata"]["component"]["version"] = __version__
+    path.write_text(json.dumps(document, indent=2) + "\n")
+    if error := invalid(path.read_text()):
+        raise ReleaseError(f"{path.name} is no CycloneDX: {error}")
+
+
+def describe(python: str, path: Path) -> None:
+    """Write what *python*'s environment has into *path*."""
+    pyproject = f"--pyproject={CHECKOUT / 'pyproject.toml'}"
+    run(
+        *(sys.executable, "-m", "cyclonedx_py", "environment", pyproject),
+        *("--spec-version=1.6", "--output-reproducible", f"--output-file={path}"),
+        python,
+    )
+
+
+def invalid(text: str) -> str:
+    """Return what CycloneDX' schema finds wrong with *text*, "" if nothing."""
+    error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
+    return str(error.data.message) if error else ""

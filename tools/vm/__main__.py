@@ -1,0 +1,111 @@
+"""
+Run the kernel tests on every kernel and hook: `python -m tools.vm`.
+
+Needs root, the packages of `packages.txt`, and the project installed in `.venv`.
+Exits with 1 if a hook failed, or if the oldest or the newest kernel did not run.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from tools import CHECKOUT
+from tools.vm import command, matrix, report
+from tools.vm.apt import machine_mirror
+from tools.vm.errors import HarnessError, UsageError
+from tools.vm.kernels import Kernel
+from tools.vm.matrix import HOOKS, ROWS, Result, Row
+from tools.vm.schedule import Kernels, Schedule
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the parsed command line."""
+    parser = command.parser("tools.vm", __doc__)
+    add = parser.add_argument
+    add("--kernel", action="append", metavar="SERIES", help="such as 6.1, or a suite")
+    add("--plain", action="store_true", help="no rows with kernel parameters")
+    add("--hook", action="append", choices=HOOKS)
+    add("--arch", choices=("amd64", "arm64", "all"), default="amd64")
+    add("--jobs", type=int, default=2, metavar="N", help="guests at a time")
+    add("--write-docs", action="store_true", help="write docs/kernels.md")
+    return parser.parse_args()
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fetch, run, print the table, and return the exit status."""
+    if not (CHECKOUT / ".venv/bin/python").exists():
+        raise HarnessError(f"no .venv in {CHECKOUT}: run make test-vm")
+    mirror = machine_mirror(arguments.mirror)
+    hooks = [hook for hook in HOOKS if hook in (arguments.hook or HOOKS)]
+    schedule = Schedule(CHECKOUT, arguments.cache, mirror, hooks, arguments.jobs)
+    fetched = Kernels(arguments.cache, mirror)
+    rows = [row for row in ROWS if not (arguments.plain and row.command_line)]
+    asked = select(rows, fetched, arguments.arch, arguments.kernel or [])
+    by_row = run_rows(schedule, fetched, asked)
+    results = [by_row[row] for row in asked]
+    show(results, schedule)
+    if arguments.write_docs:
+        write_docs(by_row)
+    return matrix.exit_status(results)
+
+
+def run_rows(
+    schedule: Schedule, fetched: Kernels, asked: Sequence[Row]
+) -> dict[Row, Result]:
+    """Return what came of each row *asked* for, those without a kernel included."""
+    answers = {row: fetched.newest(row.suite) for row in asked}
+    ready = [
+        (row, answer) for row, answer in answers.items() if isinstance(answer, Kernel)
+    ]
+    by_row = {result.row: result for result in schedule.run(ready)}
+    for row, answer in answers.items():
+        by_row.setdefault(row, matrix.absent(row, schedule.hooks, str(answer)))
+    return by_row
+
+
+def select(
+    rows: Sequence[Row], fetched: Kernels, architecture: str, words: Sequence[str]
+) -> list[Row]:
+    """
+    Return those of *rows* of *architecture* that *words* name; all without words.
+
+    A word is a series or a suite. Only a series that Debian changes has to be
+    fetched to know its name.
+    """
+    rows = [row for row in rows if architecture in (row.suite.architecture, "all")]
+    if not words:
+        return rows
+    known = {word for row in rows for word in (row.suite.name, row.suite.series)}
+
+    def names(row: Row) -> set[str | None]:
+        moves = row.suite.series is None and not known.issuperset(words)
+        kernel = fetched.newest(row.suite) if moves else None
+        series = kernel.series if isinstance(kernel, Kernel) else row.suite.series
+        return {row.suite.name, series}
+
+    named = [(row, names(row)) for row in rows]
+    for word in words:
+        if not any(word in own for _, own in named):
+            raise UsageError(f"--kernel {word}: there is no such row")
+    return [row for row, own in named if own.intersection(words)]
+
+
+def show(results: Sequence[Result], schedule: Schedule) -> None:
+    """Print the table, and of each failed row what there is to see."""
+    for result in results:
+        if result.has_failed:
+            print(report.failures(result, schedule.results(result.row)))
+    print(f"\n{report.table(results)}", end="")
+
+
+def write_docs(by_row: dict[Row, Result]) -> None:
+    """Write docs/kernels.md with all rows and hooks, also those not asked for."""
+    results = [by_row.get(row, Result(row, kernel=None)) for row in ROWS]
+    path = CHECKOUT / "docs/kernels.md"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(report.page(results))
+    print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(command.main(run, parse_arguments()))

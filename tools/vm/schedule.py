@@ -1,0 +1,132 @@
+"""Rows to results: fetch the kernels, then run the guests, a few at a time."""
+
+import asyncio
+import shutil
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.harness import compiled
+from tools.vm import arm64, guest, initramfs, kernels, matrix
+from tools.vm.apt import Mirror
+from tools.vm.errors import HarnessError
+from tools.vm.guest import Guest
+from tools.vm.kernels import Kernel, Suite
+from tools.vm.matrix import Result, Row
+
+
+class Kernels:
+    """The newest kernels, each fetched when first asked for."""
+
+    def __init__(self, cache: Path, mirror: Mirror) -> None:
+        """Fetch from *mirror* into *cache*."""
+        self._cache = cache
+        self._mirror = mirror
+        self._answers = dict[Suite, Kernel | HarnessError]()
+
+    def newest(self, suite: Suite) -> Kernel | HarnessError:
+        """Return the newest kernel of *suite*, or why it is not to be had."""
+        if suite not in self._answers:
+            try:
+                answer: Kernel | HarnessError = kernels.newest_kernel(
+                    suite, self._cache, self._mirror
+                )
+            except HarnessError as error:
+                answer = error
+            self._answers[suite] = answer
+        return self._answers[suite]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What every row needs to run."""
+
+    checkout: Path
+    cache: Path
+    mirror: Mirror
+    hooks: Sequence[str]
+    guests_at_a_time: int = 2
+
+    def run(self, rows: Sequence[tuple[Row, Kernel]]) -> list[Result]:
+        """
+        Run *rows* and return their results, in any order.
+
+        Ctrl-C, SIGTERM and SIGHUP end all guests and raise.
+        """
+        prepared = [(row, kernel, self._guest(row, kernel)) for row, kernel in rows]
+        return asyncio.run(self._run_all(prepared))
+
+    def results(self, row: Row) -> Path:
+        """Return the folder in which all output of *row* stays until its next run."""
+        return self.cache / "results" / row.label(None).replace(" ", "-")
+
+    def _guest(self, row: Row, kernel: Kernel) -> Guest | HarnessError:
+        """Return the guest of *row*: this machine's own files, or arm64's."""
+        try:
+            if row.suite.architecture == "arm64":
+                arm64.compile_callers(self.cache, self.mirror)
+                root = arm64.root(self.cache, self.mirror)
+                shares = arm64.shares(self.checkout, root)
+                busybox = root / "usr/bin/busybox"
+            else:
+                for machine in ("x86_64", "i386"):
+                    compiled.program(machine)
+                root, shares, busybox = Path("/"), (), initramfs.host_busybox()
+        except HarnessError as error:
+            return error
+        return Guest(
+            row.suite.architecture, kernel, root, busybox, shares, row.command_line
+        )
+
+    async def _run_all(
+        self, rows: Sequence[tuple[Row, Kernel, Guest | HarnessError]]
+    ) -> list[Result]:
+        own_task = asyncio.current_task()
+        assert own_task  # a coroutine runs in a task
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, own_task.cancel)
+        slots = asyncio.Semaphore(self.guests_at_a_time)
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._run_row(row, kernel, prepared, slots))
+                for row, kernel, prepared in sorted(rows, key=_by_length)
+            ]
+        return [task.result() for task in tasks]
+
+    async def _run_row(
+        self,
+        row: Row,
+        kernel: Kernel,
+        prepared: Guest | HarnessError,
+        slots: asyncio.Semaphore,
+    ) -> Result:
+        if isinstance(prepared, HarnessError):
+            return matrix.absent(row, self.hooks, str(prepared))
+        async with slots:
+            label = row.label(kernel)
+            print(f"{label}: started", flush=True)
+            try:
+                result = await self._run_guest(row, prepared)
+            except HarnessError as error:
+                return matrix.absent(row, self.hooks, str(error))
+            print(f"{label}: done in {result.seconds:.0f} s", flush=True)
+            return result
+
+    async def _run_guest(self, row: Row, prepared: Guest) -> Result:
+        results = self.results(row)
+        shutil.rmtree(results, ignore_errors=True)
+        results.mkdir(parents=True)
+        prelude = arm64.PRELUDE if prepared.architecture == "arm64" else ""
+        outcome = await guest.run(
+            prepared,
+            matrix.job(self.checkout, self.hooks, prelude),
+            results,
+            patience=matrix.PATIENCE,
+        )
+        return matrix.judge_row(row, prepared.kernel, self.hooks, outcome, results)
+
+
+def _by_length(prepared: tuple[Row, Kernel, Guest | HarnessError]) -> bool:
+    """Sort the longest first, so that no guest is left alone at the end."""
+    return prepared[0].suite.architecture != "arm64"

@@ -1,0 +1,134 @@
+"""
+Let systemd start the units, as PID 1 of QEMU guests: `python -m tools.vm.systemd`.
+
+Needs root, the packages of tools/packages/vm.txt, and the project installed in `.venv`.
+Exits with 1 if a test failed, or if a kernel could not be had.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shlex
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from tools import CHECKOUT
+from tools.harness import readme
+from tools.vm import command, guest, initramfs
+from tools.vm.apt import machine_mirror
+from tools.vm.errors import HarnessError
+from tools.vm.guest import RESULTS, Guest
+from tools.vm.kernels import Kernel, Suite
+from tools.vm.matrix import NEWEST
+from tools.vm.schedule import Kernels
+from tools.vm.shares import Share
+
+
+SUITES = (Suite("bookworm", "6.1"), NEWEST)
+INSTALLED = Path("/opt/fanotify-exporter")
+SECONDS = 600.0
+LOG = "tests.log"
+MASKED = (
+    # What a guest without network, disk and clock has no use for.
+    "systemd-random-seed",
+    "systemd-tmpfiles-setup",
+    "systemd-timesyncd",
+    "systemd-update-utmp",
+)
+PID_1 = """\
+rm -f /.dockerenv
+umount /sys/kernel/debug /sys/kernel/tracing /sys/fs/bpf
+{masks}
+cat >/run/systemd/system/tests.service <<'END'
+[Unit]
+Requires=basic.target
+After=basic.target
+[Service]
+Type=oneshot
+TimeoutStartSec=infinity
+WorkingDirectory={checkout}
+ExecStart=/bin/sh -c '{tests} >{results}/{log} 2>&1; echo $? >{results}/status'
+ExecStopPost=/bin/sh -c 'journalctl --no-pager >{results}/journal.log; sync'
+ExecStopPost=/run/guest/busybox poweroff -f
+END
+exec /lib/systemd/systemd --unit=tests.service
+"""
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the parsed command line."""
+    parser = command.parser("tools.vm.systemd", __doc__)
+    add = parser.add_argument
+    add("--kernel", action="append", metavar="SERIES", help="such as 6.1, or a suite")
+    parser.set_defaults(cache=CHECKOUT / ".cache/vm")  # the same kernels as tools.vm
+    return parser.parse_args()
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Install as README says, run the tests in a guest for each kernel, and tell."""
+    kernels = Kernels(arguments.cache, machine_mirror(arguments.mirror))
+    opt = install(arguments.cache / "opt")
+    wanted = arguments.kernel or [suite.name for suite in SUITES]
+    failed = False
+    for suite in SUITES:
+        if {suite.name, suite.series}.intersection(wanted):
+            kernel = kernels.newest(suite)
+            if isinstance(kernel, HarnessError):
+                raise kernel
+            failed |= not passes(kernel, opt, arguments.cache / "systemd" / suite.name)
+    return int(failed)
+
+
+def install(opt: Path) -> Path:
+    """Follow README's steps with the folder *opt* at INSTALLED, as only they see."""
+    shutil.rmtree(opt, ignore_errors=True)
+    opt.mkdir(parents=True)
+    INSTALLED.mkdir(parents=True, exist_ok=True)
+    mount = f'mount --bind {shlex.quote(str(opt))} {INSTALLED}; exec "$@"'
+    readme.follow("install", ("unshare", "--mount", "sh", "-ec", mount, "sh"))
+    with suppress(OSError):  # there is something in it that is not ours
+        INSTALLED.rmdir()
+    return opt
+
+
+def passes(kernel: Kernel, opt: Path, results: Path) -> bool:
+    """Run the tests in a guest with *kernel*; print what they say."""
+    shutil.rmtree(results, ignore_errors=True)
+    results.mkdir(parents=True)
+    machine = Guest(
+        "amd64",
+        kernel,
+        Path("/"),
+        initramfs.host_busybox(),
+        (Share("opt", opt, str(INSTALLED)),),
+        "guest.init=job",
+    )
+    outcome = asyncio.run(guest.run(machine, job(), results, patience=SECONDS))
+    log = results / LOG
+    print(log.read_text(errors="replace") if log.exists() else "no test ran")
+    print(f"{kernel.series}: {outcome.seconds:.0f} s, all output is in {results}")
+    return outcome.status == 0
+
+
+def job() -> str:
+    """Return the script that is PID 1 of a guest until systemd is."""
+    tests = [
+        *(str(CHECKOUT / ".venv/bin/python"), "-m", "pytest", "-v"),
+        *("-p", "no:cacheprovider", "tests/systemd"),
+    ]
+    units = "/run/systemd/system"
+    masks = [f"ln -s /dev/null {units}/{each}.service" for each in MASKED]
+    return PID_1.format(
+        masks="\n".join([f"mkdir -p {units}", *masks]),
+        checkout=CHECKOUT,
+        tests=shlex.join(tests),
+        results=RESULTS,
+        log=LOG,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(command.main(run, parse_arguments()))
