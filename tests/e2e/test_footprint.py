@@ -9,6 +9,7 @@ import pytest
 
 from tools.harness import caller
 from tools.harness.caller import Calls
+from tools.harness.processes import resident_kb
 from tools.harness.serving import Exporter
 
 
@@ -19,11 +20,6 @@ AS_PROMETHEUS = {
     "Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
     "Accept-Encoding": "gzip",
 }
-
-
-def resident_kb(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(re.findall(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)[0])
 
 
 def test_a_hundred_scrapes(exporter: Exporter, tmp_path: Path) -> None:

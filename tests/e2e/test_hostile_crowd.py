@@ -15,8 +15,8 @@ from ssl import create_default_context
 import pytest
 
 from fanotify_exporter.web.connections import MAX_CONNECTIONS
-from tests.e2e.test_footprint import resident_kb
 from tools.harness.certificates import make_certificates
+from tools.harness.processes import resident_kb
 from tools.harness.serving import LISTEN, Exporter, serving
 
 

@@ -14,10 +14,10 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana import dashboard, selectors
 from grafana.panel_base import DOCS
-from tests.unit.test_golden import registry
 from tools import CHECKOUT
 from tools.docs.pages import exposed_name
 from tools.harness import shipped
+from tools.harness.golden import registry
 
 
 DOCUMENT: dict[str, Any] = json.loads(dashboard.PATH.read_text())

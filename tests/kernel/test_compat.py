@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.kernel.conftest import Caller, Counts
+from tools.harness.kernel_calls import Caller, Counts
 from tools.harness.plans import NOBODY, every_bit_and_pair
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from fanotify_exporter.procfs.mounts import read_mounted
 from fanotify_exporter.system.cgroups import Cgroups
-from tests.kernel.conftest import Caller, Load
+from tools.harness.kernel_calls import Caller, Load
 from tools.harness.plans import ADD, OPEN, every_bit_and_pair
 
 

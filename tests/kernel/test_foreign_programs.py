@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.conftest import Caller, Counts
+from tools.harness.kernel_calls import Caller, Counts
 from tools.harness.strace import STRACE, parse_trace, trace
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 import pytest
 
 from fanotify_exporter.bpf.samples import OTHER_COMM
-from tests.kernel.conftest import Caller, Counts, Load
+from tools.harness.kernel_calls import Caller, Counts, Load
 from tools.harness.plans import NOBODY, every_init_flag
 
 

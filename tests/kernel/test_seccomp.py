@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from tests.kernel.conftest import Caller, Counts
+from tools.harness.kernel_calls import Caller, Counts
 from tools.harness.plans import ADD, FLUSH, OPEN, REMOVE
 
 

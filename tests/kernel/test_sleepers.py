@@ -15,7 +15,7 @@ from threading import Thread
 
 import pytest
 
-from tests.kernel.conftest import Counts
+from tools.harness.kernel_calls import Counts
 from tools.harness.plans import ADD, OPEN
 
 

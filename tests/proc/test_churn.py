@@ -13,36 +13,12 @@ import pytest
 from fanotify_exporter.fsnotify.model import GroupScan
 from fanotify_exporter.fsnotify.proc_scan import GroupScanner
 from fanotify_exporter.procfs.process import read_pids
+from tools.harness.churn import CHURN, PROCESSES
 from tools.harness.listeners import NEW_PIDS, Listener, listening
 
 
-PROCESSES = 200
 WARM_STEPS, STEPS = 10, 30
 MAX_GROWTH_KB = 1024
-
-CHURN = f"""
-    import random, signal
-
-    def churn(chance):
-        while True:
-            group = init(FID)
-            time.sleep(chance.random())
-            mark(group, ADD, OPEN, "/")
-            other = os.dup(group)
-            os.close(group)
-            time.sleep(chance.random())
-            if chance.random() < 0.1 and os.fork():
-                os._exit(0)  # a child goes on with the group
-            os.close(other)
-
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    for number in range({PROCESSES}):
-        if not os.fork():
-            # Each is another user: max_user_groups is 128.
-            os.setresgid(*[200_000 + number] * 3)
-            os.setresuid(*[200_000 + number] * 3)
-            churn(random.Random(number))
-    """
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from argparse import BooleanOptionalAction
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
 from fanotify_exporter.options import build_parser
 from fanotify_exporter.web.connections import MAX_CONNECTIONS
-from tests.unit.test_golden import registry
 from tools import CHECKOUT
 from tools.docs.pages import exposed_name
+from tools.harness.golden import registry
 
 
 README = (CHECKOUT / "README.md").read_text()

@@ -3,67 +3,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fanotify_exporter import __version__
 from tools import CHECKOUT
+from tools.harness.release_clone import Clone
 from tools.release.checks import git
-
-
-TAG = f"v{__version__}"
-
-
-@dataclass(frozen=True, slots=True)
-class Clone:
-    """A repository of its own, which a test may spoil."""
-
-    folder: Path
-
-    def git(self, *arguments: str) -> str:
-        who = ("-c", "user.name=a", "-c", "user.email=a@b.c")
-        return self.run("git", *who, *arguments)
-
-    def commit(self) -> None:
-        """Commit all that is there, and let the tag mean it."""
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message=one")
-        self.git("tag", "--force", TAG)
-
-    def replace(self, name: str, old: str, new: str) -> None:
-        path = self.folder / name
-        assert old in path.read_text()
-        path.write_text(path.read_text().replace(old, new, 1))
-
-    def run(self, *command: str | Path) -> str:
-        """Run *command* in it, and return what it prints."""
-        done = self._run(command)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def _run(self, command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
-        """Run *command* with the clone's package, not the installed one."""
-        return subprocess.run(
-            command,
-            cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(self.folder / "exporter")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def refusal(self) -> str:
-        """Return the one line that a release ends with."""
-        done = self._run([sys.executable, "-m", "tools.release"])
-        assert (1, "") == (done.returncode, done.stdout), done.stderr
-        assert not (self.folder / "dist").exists()
-        (line,) = done.stderr.splitlines()
-        return line
 
 
 @pytest.fixture(scope="session")

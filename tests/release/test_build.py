@@ -16,9 +16,9 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from fanotify_exporter import __version__
-from tests.release.conftest import Clone
 from tools import CHECKOUT
 from tools.harness.lock import locked
+from tools.harness.release_clone import Clone
 from tools.harness.requirements import need
 from tools.release import sbom
 

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from fanotify_exporter import __version__
-from tests.release.conftest import TAG, Clone
+from tools.harness.release_clone import TAG, Clone
 
 
 IMAGE = "fanotify-exporter"

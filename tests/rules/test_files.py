@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.unit.test_golden import registry
 from tools.docs.pages import exposed_name
 from tools.harness import shipped
+from tools.harness.golden import registry
 from tools.harness.releases import Release
 
 

@@ -15,10 +15,10 @@ from fanotify_exporter.commands.assemble import build_collectors
 from fanotify_exporter.loader import run
 from fanotify_exporter.options import COLLECTORS, build_parser
 from fanotify_exporter.uapi import fanotify
-from tests.unit.test_golden import registry
 from tools.docs import pages
 from tools.docs.family_facts import FAMILIES, LABELS
 from tools.docs.pages import TABLES, exposed_name
+from tools.harness.golden import registry
 
 
 CHECKOUT = pages.DOCS.parent

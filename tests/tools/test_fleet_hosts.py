@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from tests.unit.test_golden import OPENMETRICS
 from tools.bench.fleet_hosts import Host
+from tools.harness.golden import OPENMETRICS
 
 
 Series = tuple[str, str]

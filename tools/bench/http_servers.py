@@ -5,7 +5,7 @@ prometheus_client's own start_http_server. waitress is left out: it has no TLS.
 Each one serves the same registry over TLS on 127.0.0.1 from a child process, with the
 library's own time limits set to 10 s where it has any.
 
-Run it with ``python tests/bench/http_servers.py [--rounds 3]`` (about 9 minutes a
+Run it with ``python -m tools.bench.http_servers [--rounds 3]`` (about 9 minutes a
 round; Linux, the openssl command). It needs more than the exporter does:
 ``pip install tornado cheroot uvicorn h11``.
 """

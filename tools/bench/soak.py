@@ -34,8 +34,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Self
 
-from tests.proc.test_churn import CHURN
 from tools.bench.rounds import table
+from tools.harness.churn import CHURN
 from tools.harness.compiled import NATIVE, program
 from tools.harness.listeners import NEW_PIDS, as_user, listening
 from tools.harness.plans import NOBODY

@@ -14,7 +14,7 @@ def main() -> int:
     except KeyError as error:
         print(
             f"tools.docs: nothing is known of {error}: "
-            "say it in tests/docs/family_facts.py or uapi_facts.py",
+            "say it in tools/docs/family_facts.py or uapi_facts.py",
             file=sys.stderr,
         )
         return 1

@@ -24,10 +24,10 @@ from fanotify_exporter.uapi.fanotify import (
     MARK_TYPES,
     MASK,
 )
-from tests.unit.test_golden import registry
 from tools.docs import licences, uapi_facts
 from tools.docs.family_facts import FAMILIES, LABELS
 from tools.docs.uapi_facts import Fact
+from tools.harness.golden import registry
 
 
 DOCS = Path(__file__).parents[2] / "docs"

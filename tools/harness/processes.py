@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -101,3 +102,9 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
         if not name.startswith("FANOTIFY_EXPORTER_")
     }
     return ours | dict(more or {})
+
+
+def resident_kb(pid: int) -> int:
+    """Return the resident memory of process *pid* in kB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.findall(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)[0])

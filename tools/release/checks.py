@@ -9,9 +9,9 @@ from pathlib import Path
 
 from fanotify_exporter import __version__
 from grafana import dashboard
-from tests.unit import test_golden
 from tools import CHECKOUT
 from tools.docs import pages
+from tools.harness import golden
 from tools.manifests import __main__
 from tools.manifests.__main__ import KUBERNETES
 from tools.release.errors import ReleaseError
@@ -82,7 +82,7 @@ def generated() -> dict[str, Mapping[Path, str]]:
         "make docs": pages.render(),
         "make dashboard": {dashboard.PATH: dashboard.render()},
         "make manifests": {__main__.WRITTEN: __main__.render()},
-        "make golden": test_golden.render(),
+        "make golden": golden.render(),
     }
 
 

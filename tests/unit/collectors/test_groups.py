@@ -5,29 +5,14 @@ from __future__ import annotations
 from typing import NoReturn
 
 from fanotify_exporter.collectors.groups import GroupsCollector
-from fanotify_exporter.fsnotify.model import Group, GroupScan, HeldGroup, Marks
+from fanotify_exporter.fsnotify.model import GroupScan
 from fanotify_exporter.metrics.registry import build_registry
+from tools.harness.golden import SCAN
 
 
 Samples = dict[tuple[str, ...], float]
 
 UNLIMITED = 0x20
-
-SCAN = GroupScan(
-    groups=(
-        HeldGroup(
-            "fapolicyd",
-            994,
-            Group(4, (Marks("mount", True, 9), Marks("inode", False, 2))),  # noqa: FBT003
-        ),
-        HeldGroup("fatrace", 0, Group(0, (Marks("filesystem", False, 3),))),  # noqa: FBT003
-        HeldGroup("fatrace", 0, Group(0, (Marks("filesystem", False, 4),))),  # noqa: FBT003
-        HeldGroup("edr", 0, Group(UNLIMITED, (Marks("inode", True, 90_000),))),  # noqa: FBT003
-        HeldGroup("idle", 1000, Group(UNLIMITED, ())),
-    ),
-    unreadable=3,
-    scanned=1_750_000_000.5,
-)
 
 
 def collect(scan: GroupScan | None) -> dict[str, Samples]:

@@ -20,7 +20,7 @@ from fanotify_exporter.landing.page import duration, element, failures, rate, re
 from fanotify_exporter.landing.summary import SummaryReader
 from fanotify_exporter.metrics.registry import Collector, build_registry
 from fanotify_exporter.uapi.comm import comm_text
-from tests.unit.test_golden import BOOTED, LOADED, SNAPSHOT, registry
+from tools.harness.golden import BOOTED, LOADED, SNAPSHOT, registry
 
 
 NOW = BOOTED + 1000
@@ -232,7 +232,7 @@ def test_collector_that_fails(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_limits_that_are_off() -> None:
     """Without limits users have figures, and no shares."""
-    from tests.unit.collectors.test_groups import SCAN  # noqa: PLC0415
+    from tools.harness.golden import SCAN  # noqa: PLC0415
 
     shown = page({"groups": GroupsCollector(lambda: SCAN)})
     assert ["0", "3", "7"] in shown.tables[USERS]

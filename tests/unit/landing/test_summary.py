@@ -21,7 +21,7 @@ from fanotify_exporter.landing.summary import (
     SummaryReader,
     User,
 )
-from tests.unit.test_golden import BOOTED, LOADED, SNAPSHOT, registry
+from tools.harness.golden import BOOTED, LOADED, SNAPSHOT, registry
 
 
 def overview(collect: Iterable[Metric]) -> Summary:

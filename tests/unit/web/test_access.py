@@ -19,8 +19,8 @@ import pytest
 
 from fanotify_exporter.web.access import AccessControl, read_file
 from fanotify_exporter.web.basic_auth import MAX_WAITING
-from tests.unit.web.test_connections import connect, is_served
 from tools.harness.certificates import make_signed
+from tools.harness.web_clients import connect, is_served
 from tools.harness.web_server import Answer, request, serve, site_of
 
 

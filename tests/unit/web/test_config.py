@@ -14,7 +14,7 @@ import pytest
 from fanotify_exporter.errors import ConfigError
 from fanotify_exporter.web.access import AccessControl
 from fanotify_exporter.web.config import Tls, WebConfig, parse_web_config
-from tests.unit.web.test_hostile_bytes import mutants
+from tools.harness.web_clients import mutants
 from tools.harness.web_examples import GOOD, REFUSED, SOURCE, expected_error
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter.web import connections
+from tools.harness.web_clients import ASK, SECONDS, connect, is_served
 from tools.harness.web_server import (
     HUGE,
     Answer,
@@ -26,28 +27,6 @@ from tools.harness.web_server import (
     serve,
     site_of,
 )
-
-
-ASK = b"GET /-/healthy HTTP/1.1\r\nHost: a\r\n\r\n"
-SECONDS = 10.0
-
-
-def connect(port: int, host: str = "127.0.0.1", room: int = 65536) -> socket.socket:
-    """Connect from *host*, one of loopback's, with so much *room* for what comes."""
-    client = socket.socket()
-    client.settimeout(SECONDS)
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
-    client.bind((host, 0))
-    client.connect(("127.0.0.1", port))
-    return client
-
-
-def is_served(client: socket.socket) -> bool:
-    """Return whether a request over *client* is answered."""
-    with suppress(OSError):
-        client.sendall(ASK)
-        return client.recv(65536).startswith(b"HTTP/1.1 200 ")
-    return False
 
 
 @contextmanager

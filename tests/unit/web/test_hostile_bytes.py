@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import re
 import socket
 import threading
@@ -12,6 +11,7 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
+from tools.harness.web_clients import batches, mutants
 from tools.harness.web_server import exchange, request, rest_of, serve, site_of
 
 
@@ -136,28 +136,6 @@ def test_pipelining(sent: bytes) -> None:
     assert [200] * 21 == statuses(answers)
     assert 20 == answers.count(b"Ready.\n")
     assert answers.endswith(b"Healthy.\n")
-
-
-WORDS = (b"", b"\0", b"\r\n", b"\n", b" ", b":", b"\xff" * 9, b"0", b"9" * 40, b"HTTP/")
-
-
-def mutants(original: bytes, number: int, seed: int) -> Iterator[bytes]:
-    """Yield *original* with each byte changed in turn, then with parts moved about."""
-    chance = random.Random(seed)
-    for place in range(len(original)):
-        yield original[:place] + chance.randbytes(1) + original[place + 1 :]
-    for _ in range(number):
-        changed = original
-        for _ in range(chance.randint(1, 4)):
-            start, end = sorted(chance.choices(range(len(changed) + 1), k=2))
-            word = chance.choice((*WORDS, changed[start:end] * 2, chance.randbytes(3)))
-            changed = changed[:start] + word + changed[end:]
-        yield changed
-
-
-def batches(items: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
-    while batch := [each for each, _ in zip(items, range(size), strict=False)]:
-        yield batch
 
 
 def send_all(port: int, batch: Sequence[bytes]) -> Iterator[bytes]:

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter.web.access import AccessControl
-from tests.unit.web.test_connections import ASK, connect
-from tests.unit.web.test_hostile_bytes import batches, mutants
+from tools.harness.web_clients import ASK, batches, connect, mutants
 from tools.harness.web_server import Answer, Huge, request, rest_of, serve, site_of
 
 

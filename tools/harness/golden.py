@@ -1,0 +1,181 @@
+"""A fixed set of samples, and the golden files with their whole exposition."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from fanotify_exporter.bpf.loaded import AttachedProbe, LoadedPrograms
+from fanotify_exporter.bpf.samples import OTHER_COMM, Call, Lost, Snapshot, Usage
+from fanotify_exporter.collectors.exporter_health import ExporterHealthCollector
+from fanotify_exporter.collectors.groups import GroupsCollector
+from fanotify_exporter.collectors.init_calls import InitCallsCollector
+from fanotify_exporter.collectors.limits import LimitsCollector
+from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
+from fanotify_exporter.fsnotify.model import Group, GroupScan, HeldGroup, Marks
+from fanotify_exporter.metrics.exposition import encode_openmetrics, encode_text
+from fanotify_exporter.metrics.negotiation import Encoder
+from fanotify_exporter.metrics.registry import build_registry
+from fanotify_exporter.uapi.comm import comm_text
+from fanotify_exporter.uapi.fanotify import FAN_UNLIMITED_MARKS
+from tools import CHECKOUT
+
+
+PROC = CHECKOUT / "tests/unit/fixtures/proc"
+GOLDEN = CHECKOUT / "tests/unit/golden"
+TEXT = GOLDEN / "metrics.txt"
+OPENMETRICS = GOLDEN / "metrics.openmetrics.txt"
+ENCODERS: dict[Path, Encoder] = {TEXT: encode_text, OPENMETRICS: encode_openmetrics}
+
+BOOTED = 1_750_000_000.0
+
+SCAN = GroupScan(
+    groups=(
+        HeldGroup(
+            "fapolicyd",
+            994,
+            Group(
+                4,
+                (
+                    Marks("mount", blocking=True, count=9),
+                    Marks("inode", blocking=False, count=2),
+                ),
+            ),
+        ),
+        HeldGroup(
+            "fatrace", 0, Group(0, (Marks("filesystem", blocking=False, count=3),))
+        ),
+        HeldGroup(
+            "fatrace", 0, Group(0, (Marks("filesystem", blocking=False, count=4),))
+        ),
+        HeldGroup(
+            "edr",
+            0,
+            Group(FAN_UNLIMITED_MARKS, (Marks("inode", blocking=True, count=90_000),)),
+        ),
+        HeldGroup("idle", 1000, Group(FAN_UNLIMITED_MARKS, ())),
+    ),
+    unreadable=3,
+    scanned=1_750_000_000.5,
+)
+
+SNAPSHOT = Snapshot(
+    counting_since=1_700_000_000.0,
+    calls={
+        "fanotify_mark": (
+            # fatrace marks every mount, and learns that its kernel is too old for one.
+            Call("fatrace", 0x011, 0x4000_003B, 0, 12, BOOTED + 60.25),
+            Call("fatrace", 0x101, 0x4000_003B, 22, 1, BOOTED + 60.125),
+            # clamonacc removes with an empty mask, always in vain (clamav's inotif.c).
+            Call("clamonacc", 0x001, 0x0801_0000, 0, 5041, BOOTED + 10),
+            Call("clamonacc", 0x002, 0, 22, 5041, BOOTED + 11),
+            Call("clamonacc", 0x001, 0x0801_0000, 28, 3, BOOTED + 12),
+            # fapolicyd blocks whole mounts and goes away.
+            Call("fapolicyd", 0x011, 0x0005_0000, 0, 9, BOOTED + 5),
+            Call("fapolicyd", 0x090, 0, 0, 1, BOOTED + 500),
+            # A mount namespace watch, and bits that no header names yet.
+            Call("systemd", 0x111, 0x0300_0000, 0, 1, BOOTED + 2),
+            Call("future", 0x8001, 0x8000_0000_0000_2020, 22, 2, BOOTED + 70),
+            # Two commands at once, and a count beyond what a float holds to the unit.
+            Call("fuzzer", 0x083, 0x8000_0020, 22, 2**53 + 2, BOOTED + 80),
+            # Names that bite.
+            Call(comm_text(b""), 0x001, 0x20, 0, 1, BOOTED + 90),
+            Call(comm_text(b'"} 1\nforged 1'), 0x001, 0x20, 0, 1, BOOTED + 91),
+            Call(comm_text(b"a\\nb\xff\xc3\xa9"), 0x001, 0x20, 9, 1, BOOTED + 92),
+            # The map was full.
+            Call(OTHER_COMM, 0x011, 0, 0, 400, BOOTED + 100),
+            Call(OTHER_COMM, 0x011, 0, 1, 3, BOOTED + 101),
+        ),
+        "fanotify_init": (
+            Call("fatrace", 0x1, 0x8000, 0, 1, BOOTED + 60),
+            Call("fapolicyd", 0x46, 0x88000, 0, 1, BOOTED + 4),
+            # HSM daemons wait in the way; two classes at once are refused.
+            Call("hsmd", 0xA08, 0x2, 0, 1, BOOTED + 3),
+            Call("fuzzer", 0x8000_000C, 0x8000_0003, 22, 2, BOOTED + 81),
+            # A leak of groups ends here (inspektor-gadget issue 2967).
+            Call("gadget", 0x5, 0x80000, 24, 128, BOOTED + 200),
+            Call(OTHER_COMM, 0x4, 0, 1, 7, BOOTED + 201),
+        ),
+        "inotify_init": (
+            Call("systemd", 0x80800, 0, 0, 30, BOOTED + 1),
+            Call("tail", 0, 0, 24, 1, BOOTED + 300),
+            Call("future", 0x1, 0, 22, 1, BOOTED + 301),
+        ),
+    },
+    usage=(Usage("calls_root", 4096, 8192), Usage("calls_user", 8192, 8192)),
+    lost=(
+        Lost("fanotify_mark", "map_full", 403),
+        Lost("fanotify_init", "map_full", 7),
+        Lost("inotify_init", "map_full", 0),
+        Lost("fanotify_mark", "no_entry", 0),
+        Lost("fanotify_mark", "recursion", 2),
+        Lost("fanotify_init", "no_entry", 0),
+        Lost("fanotify_init", "recursion", 0),
+        Lost("inotify_init", "no_entry", 1),
+        Lost("inotify_init", "recursion", 0),
+    ),
+)
+
+LOADED = LoadedPrograms(
+    hook="tracepoint",
+    probes=(
+        AttachedProbe(
+            "fanotify_mark",
+            "tracepoint:syscalls:sys_enter_fanotify_mark",
+        ),
+        AttachedProbe(
+            "fanotify_mark",
+            "tracepoint:syscalls:sys_exit_fanotify_mark",
+        ),
+    ),
+    layouts={},
+    lost_reasons=("no_entry",),
+    max_entries=8192,
+    sees_compat=False,
+    slows_all_syscalls=True,
+    bcc="0.26.0",
+    llvm="14",
+)
+
+
+def registry() -> CollectorRegistry:
+    return build_registry(
+        {
+            "mark_calls": MarkCallsCollector(lambda: SNAPSHOT),
+            "init_calls": InitCallsCollector(lambda: SNAPSHOT),
+            "groups": GroupsCollector(lambda: SCAN),
+            "limits": LimitsCollector(PROC),
+            "exporter_health": ExporterHealthCollector(
+                LOADED, lambda: SNAPSHOT, lambda hook: "sys_exit" not in hook
+            ),
+        }
+    )
+
+
+def normalise(text: str) -> str:
+    """
+    Replace what differs between two runs or machines, and nothing else.
+
+    The values of process_* and of the collectors' durations become 0; the labels
+    version, revision, python and kernel of build_info become "NORMALISED".
+    """
+    volatile = r"process_\w+|fanotify_exporter_collector_duration_seconds"
+    text = re.sub(
+        rf"^((?:{volatile})(?:{{.*}})?) .+$", r"\1 0.0", text, flags=re.MULTILINE
+    )
+    build_info = re.search(r"^fanotify_exporter_build_info{.*$", text, re.MULTILINE)
+    assert build_info
+    fixed = re.sub(
+        r'\b(version|revision|python|kernel)="[^"]*"', r'\1="NORMALISED"', build_info[0]
+    )
+    return text.replace(build_info[0], fixed)
+
+
+def render() -> dict[Path, str]:
+    """Return the text that each golden file should have."""
+    return {
+        golden: normalise(encode(registry().collect()).decode())
+        for golden, encode in ENCODERS.items()
+    }
