@@ -1,4 +1,4 @@
-"""A checkout that cannot be released says why, in one line, and builds nothing."""
+"""A release is refused with one line that has the reason, and builds nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IMAGE_NAMED_IN = ("README.md", "deploy/kubernetes/daemonset.yml")
 
 
 def test_a_file_that_is_not_committed(clone: Clone) -> None:
-    """What is new or changed is named."""
+    """New and changed files are named."""
     (clone.folder / "new").touch()
     (clone.folder / "LICENSE").write_text("changed")
 
@@ -25,38 +25,39 @@ def test_a_file_that_is_not_committed(clone: Clone) -> None:
 
 
 def test_unreleased_changes(clone: Clone) -> None:
-    """The changelog must have come to this version."""
+    """The first heading of the changelog must be this version."""
     clone.replace("CHANGELOG.md", "## ", "## Unreleased\n\n- more\n\n## ")
     clone.commit()
 
-    said = 'release: CHANGELOG.md begins with "Unreleased", not with '
-    assert clone.refusal().startswith(f'{said}"{__version__} - " and a day')
+    line = 'release: CHANGELOG.md begins with "Unreleased" instead of '
+    assert clone.refusal().startswith(f'{line}"{__version__} - YYYY-MM-DD"')
 
 
 def test_another_version(clone: Clone) -> None:
-    """A version that the changelog does not know is refused."""
+    """A version without a heading in the changelog is refused."""
     clone.replace("exporter/fanotify_exporter/__init__.py", __version__, "99.0.0")
     for name in IMAGE_NAMED_IN:
         clone.replace(name, f"{IMAGE}:{__version__}", f"{IMAGE}:99.0.0")
     clone.commit()
     clone.git("tag", "v99.0.0")
 
-    said = f'release: CHANGELOG.md begins with "{__version__} - 2026-01-02", not with '
-    assert clone.refusal().startswith(f'{said}"99.0.0 - " and a day')
+    line = f'release: CHANGELOG.md begins with "{__version__} - 2026-01-02" instead of '
+    assert clone.refusal().startswith(f'{line}"99.0.0 - YYYY-MM-DD"')
 
 
 @pytest.mark.parametrize("name", IMAGE_NAMED_IN)
 def test_another_image(name: str, clone: Clone) -> None:
-    """Who follows README, or applies the manifests, runs this version."""
+    """README.md and the DaemonSet must run the image of this version."""
     clone.replace(name, f"{IMAGE}:{__version__}", f"{IMAGE}:{__version__}-old")
     clone.commit()
 
-    said = f"release: {name} has no image {IMAGE}:{__version__}. Write it there"
-    assert said == clone.refusal()
+    image = f"{IMAGE}:{__version__}"
+    line = f"release: {name} does not name the image {image}. Change the version there"
+    assert line == clone.refusal()
 
 
 def test_no_tag(clone: Clone) -> None:
-    """A commit without a tag gets the command that tags it."""
+    """The refusal of a commit without a tag has the command that makes the tag."""
     clone.git("tag", "--delete", TAG)
 
     line = f"release: HEAD has no tag {TAG}. Tag it: git tag -a {TAG} -m {TAG}"
@@ -64,11 +65,11 @@ def test_no_tag(clone: Clone) -> None:
 
 
 def test_the_tag_of_another_commit(clone: Clone) -> None:
-    """A version is released once."""
+    """A version cannot be released from a second commit."""
     clone.git("commit", "--quiet", "--allow-empty", "--message=two")
 
-    said = f"release: {TAG} is another commit. "
-    assert f"{said}Check it out, or raise exporter.__version__" == clone.refusal()
+    line = f"release: The tag {TAG} is at another commit. Check out the tag, or raise "
+    assert clone.refusal().startswith(line)
 
 
 @pytest.mark.parametrize(
@@ -85,16 +86,16 @@ def test_the_tag_of_another_commit(clone: Clone) -> None:
     ],
 )
 def test_a_stale_file(name: str, command: str, clone: Clone) -> None:
-    """A generated file that is not what the code writes is named with its target."""
+    """A generated file that is out of date is named, with its make target."""
     with (clone.folder / name).open("a") as file:
         file.write("more\n")
     clone.commit()
 
-    assert f"release: {name} is stale. Write it anew: {command}" == clone.refusal()
+    assert f"release: {name} is out of date. Run {command}" == clone.refusal()
 
 
 def test_packages_that_are_not_those_locked(clone: Clone) -> None:
-    """What the lock's hashes do not know goes into no release."""
+    """A package whose hash differs from the lock is refused."""
     lock = clone.folder / "requirements.lock"
     lock.write_text(re.sub(r"sha256:\w{8}", "sha256:00000000", lock.read_text()))
     clone.commit()
@@ -103,7 +104,7 @@ def test_packages_that_are_not_those_locked(clone: Clone) -> None:
 
 
 def test_no_repository(clone: Clone) -> None:
-    """Unpacked from an sdist there is nothing to release."""
+    """A folder without a git repository, such as an unpacked sdist, is refused."""
     shutil.rmtree(clone.folder / ".git")
 
     assert clone.refusal().startswith("release: fatal: not a git repository")
