@@ -53,10 +53,9 @@ class Clone:
             check=False,
         )
 
-    def refusal(self) -> str:
-        """Try to make a release, which must fail; return the error, a single line."""
+    def refusals(self) -> list[str]:
+        """Try to make a release, which must fail; return the problems, one a line."""
         done = self._run([sys.executable, "-m", "tools.release"])
         assert (1, "") == (done.returncode, done.stdout), done.stderr
         assert not (self.folder / "dist").exists()
-        (line,) = done.stderr.splitlines()
-        return line
+        return [line.removeprefix("release: ") for line in done.stderr.splitlines()]
