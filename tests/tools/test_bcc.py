@@ -18,7 +18,8 @@ from tools.bcc.report import (
 )
 
 
-SAID = "cannot attach to fanotify_mark: fexit: "
+# Start of the loader's error for a method that was refused.
+ERROR = "cannot attach to fanotify_mark: fexit: "
 EXACT = Attempt("tracepoint", "sys_exit", Outcome.EXACT, "7 of 7", 0.5)
 REFUSED = Attempt("fentry", "fexit", Outcome.REFUSED, "load: Not permitted")
 FAILED = Attempt("fentry", "fexit", Outcome.FAILED, "killed")
@@ -35,12 +36,12 @@ def not_run(name: str) -> Result:
 @pytest.mark.parametrize(
     ("why", "outcome", "detail"),
     [
-        (f"{SAID}load: Not permitted", Outcome.REFUSED, "load: Not permitted"),
-        (f"{SAID}a.c:3:14: error: no type", Outcome.FAILED, None),
-        (f"{SAID}Failed to compile BPF module", Outcome.FAILED, None),
+        (f"{ERROR}load: Not permitted", Outcome.REFUSED, "load: Not permitted"),
+        (f"{ERROR}a.c:3:14: error: no type", Outcome.FAILED, None),
+        (f"{ERROR}Failed to compile BPF module", Outcome.FAILED, None),
         ("the process was killed by SIGABRT", Outcome.FAILED, None),
-        (f"{SAID}the process was killed by SIGABRT", Outcome.FAILED, None),
-        (f"{SAID}loading took more than 30 s", Outcome.FAILED, None),
+        (f"{ERROR}the process was killed by SIGABRT", Outcome.FAILED, None),
+        (f"{ERROR}loading took more than 30 s", Outcome.FAILED, None),
         ("cannot attach to fanotify_mark: kretprobe: no", Outcome.FAILED, None),
     ],
 )
@@ -54,7 +55,7 @@ def test_only_the_kernel_refuses(
 
 def test_auto_is_never_refused() -> None:
     """A suite fails if no method attaches."""
-    assert judge_refusal("auto", "auto", f"{SAID}no").outcome is Outcome.FAILED
+    assert judge_refusal("auto", "auto", f"{ERROR}no").outcome is Outcome.FAILED
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ class Usage:
 @dataclass(frozen=True, slots=True)
 class Cost:
     """
-    What one host costs Prometheus in production time.
+    The cost of a host to Prometheus, in production time.
 
     Attributes:
         base_memory: memory of Prometheus without hosts, bytes.

@@ -12,7 +12,7 @@ SOURCE = Path(__file__).with_name("hooks_caller.c")
 
 
 class RefusedError(Exception):
-    """A variant has no figures: it cannot run here, or it missed calls."""
+    """A variant without figures: the kernel refused a program, or calls were missed."""
 
 
 def build_caller(folder: str) -> list[str]:

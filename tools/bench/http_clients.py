@@ -1,4 +1,4 @@
-"""The clients of tools.bench.http_servers: one that scrapes, and many slow ones."""
+"""The clients of tools.bench.http_servers: a scraper, and slow clients."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Clone:
         )
 
     def refusals(self) -> list[str]:
-        """Try to make a release, which must fail; return the problems, one a line."""
+        """Try to make a release, which must fail; return the reported problems."""
         done = self._run([sys.executable, "-m", "tools.release"])
         assert (1, "") == (done.returncode, done.stdout), done.stderr
         assert not (self.folder / "dist").exists()

@@ -62,7 +62,7 @@ def failed(reason: str) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test: its hook and name, whether it failed, and the reason if skipped."""
+    """A test: hook, name, whether the test failed, and the reason if skipped."""
 
     hook: str
     name: str
