@@ -83,14 +83,14 @@ def bare(caller: list[str]) -> dict[str, float]:
 def empty(method: AttachMethod, caller: list[str]) -> dict[str, float]:
     """Time the calls with programs that only return, attached by *method*."""
     require_tracefs()
-    hooks = [hook for hook in method.hooks if hook.probe == "fanotify_mark"]
-    functions = dict.fromkeys(hook.function for hook in hooks)
+    specs = [spec for spec in method.hooks if spec.probe == "fanotify_mark"]
+    functions = dict.fromkeys(spec.function for spec in specs)
     text = "".join(
         EMPTY.format(old=name, new=name.replace("kretfunc__", "kretfunc__vmlinux__", 1))
         for name in functions
     )
     with compiled(text) as bpf:
-        attach_probes(bpf, method.hook, hooks)
+        attach_probes(bpf, method.hook, specs)
     return run_caller(caller)
 
 
@@ -137,9 +137,10 @@ def variants(hooks: Iterable[str] = HOOKS) -> dict[str, Callable[..., Any]]:
     found: dict[str, Callable[..., Any]] = {"bare": bare}
     for hook in hooks:
         methods = [method for method in ATTACH_METHODS if method.hook == hook]
-        for kind in (empty, ours):
+        for measured in (empty, ours):
             for method in methods:
-                found[f"{kind.__name__}-{method.name}"] = partial(kind, method)
+                name = f"{measured.__name__}-{method.name}"
+                found[name] = partial(measured, method)
         if hook == "kprobe":
             found["pair-kprobe"] = pair
         for name in BPFTRACE:
