@@ -1,7 +1,9 @@
 """
 Test the systemd units in QEMU guests: `python -m tools.vm.systemd`.
 
-Systemd is PID 1 of a guest for each kernel in SUITES.
+Systemd is PID 1 of two guests: one with Linux 6.1, one with the newest kernel of
+Debian.
+
 Needs root, the packages of `tools/packages/vm.txt`, and the project installed in
 `.venv`. The exit status is 1 if a test failed or a kernel could not be fetched.
 """
