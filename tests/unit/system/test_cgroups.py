@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -183,6 +184,18 @@ def test_new_ones_are_learnt(root: Path, started: Cgroups) -> None:
         time.sleep(0.01)
 
 
-def test_walks_take_little_cpu() -> None:
-    """Walks take at most 2 % of a CPU, and start at most once a second."""
-    assert CpuBudget(share=0.02, min_delay=1.0) == cgroups_module.WALKS
+def test_walks_take_little_cpu(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A walk of 0.1 s of CPU time is followed by 5 s of rest, a cheap walk by 1 s."""
+    cpu_times = iter([0.0, 0.1, 0.1, 0.101])
+    delays: list[float] = []
+
+    class Stopped(Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            delays.append(timeout or 0)
+            return len(delays) == 3
+
+    monkeypatch.setattr(time, "thread_time", lambda: next(cpu_times))
+    cgroups = Cgroups(root)
+    cgroups._stopped = Stopped()
+    cgroups._run()
+    assert pytest.approx([1.0, 5.0, 1.0]) == delays
