@@ -36,7 +36,7 @@ from fanotify_exporter.system.cpu_budget import CpuBudget
 # Full scans take at most 5 % of a CPU.
 FULL_SCANS: Final = CpuBudget(share=0.05)
 
-# A full scan yields the GIL after so many processes, which is well below 1 ms.
+# A full scan yields the GIL after five processes, about 1 ms of CPU time.
 PROCESSES_AT_ONCE: Final = 5
 
 # Returns pids that called fanotify_init(2) lately, and whether the set is complete.

@@ -10,7 +10,7 @@ from fanotify_exporter.procfs import PROC
 
 def read_program_misses(fd: int, proc: Path = PROC) -> int:
     """
-    Return how often the kernel skipped the BPF program of our descriptor *fd*.
+    Return how often the kernel skipped the BPF program behind descriptor *fd*.
 
     The kernel skips a program that is already running on the same CPU, for a task
     that was preempted while running the program (recursion_misses, Linux 5.12;

@@ -11,10 +11,10 @@ from pathlib import Path
 from fanotify_exporter.procfs import PROC
 
 
-# Parsing one chunk of fdinfo takes less than 5 ms, the GIL's switch interval.
+# Parsing 64 KiB of fdinfo takes less than 5 ms, the switch interval of the GIL.
 CHUNK_BYTES = 65_536
 
-# Reading so many links takes well below 1 ms.
+# Reading 250 links takes less than 1 ms of CPU time.
 LINKS_AT_ONCE = 250
 
 
@@ -110,7 +110,7 @@ def parse_start_time(stat: bytes) -> int:
 
 
 def read_effective_uid(process: int) -> int:
-    """Return the process's effective user id, in our user namespace."""
+    """Return the process's effective user id, in the exporter's user namespace."""
     return parse_effective_uid(_read(process, "status"))
 
 

@@ -1,1 +1,1 @@
-"""What the exporter asks of the machine: system calls, cgroups, privileges, systemd."""
+"""Interfaces to the operating system: system calls, cgroups, privileges, systemd."""

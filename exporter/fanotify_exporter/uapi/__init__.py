@@ -1,1 +1,1 @@
-"""Names for the numbers of fanotify's, inotify's and the kernel's other interfaces."""
+"""Names and texts for numbers and bytes of the kernel's user-space API."""

@@ -1,4 +1,4 @@
-"""Symbols of error numbers, of those the kernel keeps to itself too."""
+"""Symbols of error numbers, including numbers that the kernel uses internally."""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 Names of fanotify's flags, masks, commands and types.
 
 Tables: include/uapi/linux/fanotify.h of Linux 6.18. To name a new kernel flag, add the
-flag to its table here, and a fact to tools/docs/uapi_facts.py.
+flag to its table here and to the copy in tests/unit/uapi/test_fanotify.py, add a fact
+to tools/docs/uapi_facts.py, and run `make docs`.
 """
 
 from __future__ import annotations
