@@ -48,8 +48,8 @@ def test_errno_without_a_name(number: int) -> None:
 
 def test_errno_names_are_distinct() -> None:
     """No two errnos have the same text."""
-    names = {errno_name(number) for number in range(1 << 16)}
-    assert 1 << 16 == len(names)
+    names = {errno_name(number) for number in range(1 << 13)}
+    assert 1 << 13 == len(names)
 
 
 def test_errnos_agree_with_the_headers() -> None:
