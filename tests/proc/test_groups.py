@@ -252,7 +252,7 @@ def test_hostile_comm(comm: bytes, shown: str) -> None:
 
 
 def test_fsnotifywait(tmp_path: Path) -> None:
-    """Fsnotifywait has one group, with a mark for each folder on its command line."""
+    """The program fsnotifywait has one group, with a mark for each given folder."""
     folders = [tmp_path / str(number) for number in range(23)]
     for folder in folders:
         folder.mkdir()
@@ -263,7 +263,7 @@ def test_fsnotifywait(tmp_path: Path) -> None:
 
 
 def test_fatrace(tmp_path: Path) -> None:
-    """Fatrace has one group, with a mark on the filesystem of its working directory."""
+    """The program fatrace has one group, with a mark on the current filesystem."""
     expected: ByUser = [(0, (Marks("filesystem", blocking=False, count=1),))]
     options = ("--current-mount", "--command=nobody")
     with installed("fatrace", *options, folder=tmp_path) as program:
