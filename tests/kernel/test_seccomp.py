@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from tools.harness.kernel_calls import Caller, Counts
+from tools.harness.kernel_calls import Caller, Counts, Key
 from tools.harness.plans import ADD, FLUSH, OPEN, REMOVE
 
 
@@ -22,6 +22,19 @@ PLAN = [(ADD, OPEN, 23), (REMOVE | 0x10, 0x3, 29), (FLUSH, 1 << 31, 31)]
 
 def answer(action: int) -> list[str]:
     return ["env", f"SECCOMP={action:x}"]
+
+
+def check(counts: Counts, seen: Counter[Key], *comms: str) -> None:
+    """
+    Assert that exactly the calls *seen* were counted.
+
+    A pair of tracepoints reports the calls that it does not see as lost, so only the
+    counted calls are compared. No kernel that needs a pair preempts itself.
+    """
+    if counts.is_pair:
+        assert seen == counts.of(*comms)
+    else:
+        counts.agree(seen, *comms)
 
 
 @pytest.mark.parametrize(
@@ -52,11 +65,8 @@ def test_refused(
     assert 23 == (made - refused).total()
     assert 60 == (made & refused).total()
     seen = (made if counts.sees_refused else made - refused) + allowed
-    if counts.is_pair:
-        assert seen == counts.of("filtered", "allowed")
-        assert 60 == counts.lost()
-    else:
-        counts.agree(seen, "filtered", "allowed")
+    check(counts, seen, "filtered", "allowed")
+    assert not counts.is_pair or 60 == counts.lost()
 
 
 @pytest.mark.parametrize("action", [TRAP, KILL_PROCESS])
@@ -66,7 +76,7 @@ def test_killed(counts: Counts, caller: Caller, action: int) -> None:
         caller.run(PLAN, "killed", wrap=answer(action))
 
     assert -signal.SIGSYS == killed.value.returncode
-    counts.agree(Counter({("killed", ADD, OPEN, 0): 23}), "killed")
+    check(counts, Counter({("killed", ADD, OPEN, 0): 23}), "killed")
 
 
 @pytest.mark.parametrize("syscall", ["fanotify_init", "inotify_init1"])
@@ -81,4 +91,4 @@ def test_killed_maker(
         )
     taken = {("killed", 0x800, 0, 0): 1} if counts.sees_refused else {}
 
-    counts.agree(Counter({("killed", 0, 0, 0): 41, **taken}), "killed")
+    check(counts, Counter({("killed", 0, 0, 0): 41, **taken}), "killed")
