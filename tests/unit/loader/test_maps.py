@@ -9,6 +9,10 @@ from fanotify_exporter.bpf.loaded import Layout
 from fanotify_exporter.loader.maps import SHARED_MAPS, fill_free_slots, read_layouts
 
 
+# Q where ctypes tells unsigned long long from unsigned long, else L.
+U64 = ctypes.c_ulonglong._type_
+
+
 class Call(ctypes.Structure):
     _fields_ = [
         ("mask", ctypes.c_ulonglong),
@@ -30,7 +34,7 @@ def test_layout_of_nested_structures() -> None:
     """The layout has the members of nested structures, with padding as in C."""
     table = SimpleNamespace(Leaf=Slot, max_entries=9)
     layouts = read_layouts({name.encode(): table for name in SHARED_MAPS})
-    expected = Layout(("mask", "flags", "comm", "count"), "@QI16sQ", 9)
+    expected = Layout(("mask", "flags", "comm", "count"), f"@{U64}I16s{U64}", 9)
     assert dict.fromkeys(SHARED_MAPS, expected) == layouts
 
 
