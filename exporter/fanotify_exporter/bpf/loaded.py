@@ -64,7 +64,7 @@ class LoadedPrograms:
         slows_all_syscalls: True if every system call of the host gets slower.
         bcc: version of bcc that compiled the programs.
         llvm: version of LLVM that bcc compiled with, or "unknown".
-        reasons: by hook, why the hooks that were tried before were refused.
+        reasons: by hook, why the hooks that were tried before *hook* were refused.
         fds: descriptors of maps, programs and links by name.
         counting_since: CLOCK_BOOTTIME when the programs began to count, in seconds.
     """

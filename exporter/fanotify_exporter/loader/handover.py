@@ -24,9 +24,9 @@ MAX_MESSAGE: Final = 65536
 # syscalls, has 8 links, 8 programs and 3 maps.
 MAX_FDS: Final = 64
 
-# Characters of an error. JSON needs up to 6 bytes for a character, so an error of
-# this length still fits in MAX_MESSAGE.
-_MAX_WHY = 8192
+# Characters of an error. JSON takes up to 12 bytes for a character, so an error of
+# this length fits into MAX_MESSAGE.
+_MAX_WHY = 4096
 
 # The first bytes of an error message. A description has no key of this name.
 _ERROR_PREFIX = b'{"why"'

@@ -63,7 +63,8 @@ def load(
             if _NOT_PERMITTED in error.why:
                 forbidden[method.hook] = error
         else:
-            return replace(loaded, reasons=reasons_by_hook(failures))
+            other_hooks = [each for each in failures if each[0].hook != method.hook]
+            return replace(loaded, reasons=reasons_by_hook(other_hooks))
     raise explain_failure(failures)
 
 

@@ -151,7 +151,7 @@ def test_error_arrives_instead(pair: Pair, message: str) -> None:
     assert (message, "mend it") == (received.why, received.advice)
 
 
-@pytest.mark.parametrize("character", ["x", '"', "\u00e9"])
+@pytest.mark.parametrize("character", ["x", '"', "\u00e9", "\U0001f600"])
 def test_error_of_any_length_arrives(pair: Pair, character: str) -> None:
     """An error that is too long for a message is shortened."""
     ours, theirs = pair

@@ -8,9 +8,11 @@ import pytest
 
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import load as loader
-from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
+from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, AttachMethod
+from tools.harness.loaded_programs import make_loaded
 
 
+METHODS = {method.name: method for method in ATTACH_METHODS}
 FENTRY = [method for method in ATTACH_METHODS if method.hook == "fentry"]
 
 
@@ -35,3 +37,31 @@ def test_forbidden_hooks_are_not_compiled_again(
     expected = f"cannot attach to fanotify_mark: fentry (3 ways tried): {refusal}"
     assert expected == error.value.why
     assert times == len(compiled)
+
+
+@pytest.mark.parametrize(
+    ("works", "reasons"),
+    [
+        ("fexit", {}),
+        ("fexit_wrappers", {}),
+        ("kretprobe", {"fentry": "refused: fexit, also: refused: fexit_read"}),
+    ],
+)
+def test_reasons_of_the_hooks_that_are_not_used(
+    monkeypatch: pytest.MonkeyPatch, works: str, reasons: dict[str, str]
+) -> None:
+    """The first method that works is used, with the reasons of the other hooks."""
+
+    def load(_: object, method: AttachMethod, *__: int, container: bool) -> object:
+        assert not container
+        if method.name != works:
+            raise LoadError(f"refused: {method.name}")
+        return make_loaded(hook=method.hook, share=lambda _: 7)
+
+    monkeypatch.setattr(loader, "import_bcc", SimpleNamespace)
+    monkeypatch.setattr(loader, "_load_method", load)
+    names = ("fexit", "fexit_read", works, "raw_sys_exit")
+    methods = [METHODS[name] for name in dict.fromkeys(names)]
+    loaded = loader.load(methods, 8, container=False)
+    assert METHODS[works].hook == loaded.hook
+    assert reasons == loaded.reasons
