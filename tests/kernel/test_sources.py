@@ -28,5 +28,5 @@ def test_errors_name_the_part() -> None:
     assert re.search(
         r"^bpf/calls/count\.bpf\.c:\d\d:\d+: error: .*'no_number'",
         done.stderr,
-        re.MULTILINEULTILINE,
+        re.MULTILINE,
     )
