@@ -42,7 +42,7 @@ def switched_off() -> Iterator[None]:
 def test_function_tracer_is_off(
     shared_probes: LoadedPrograms, counts: Counts, caller: Caller
 ) -> None:
-    """Calls are not counted exactly while the programs are reported as not attached."""
+    """Each call is counted, unless the programs are reported as not attached."""
     with switched_off():
         (attached,) = {is_attached(p.attach_point) for p in shared_probes.probes}
         made = caller.run([(ADD, OPEN, 7)], "dark")
