@@ -163,7 +163,9 @@ def test_a_folder_that_is_in_no_bpffs(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, check=False)
 
     assert 1 == done.returncode
-    assert b"is in no bpffs. Mount one (mount -t bpf bpf /sys/fs/bpf)" in done.stderr
+    assert (
+        b"is in no bpffs. Mount a bpffs (mount -t bpf bpf /sys/fs/bpf)" in done.stderr
+    )
 
 
 def test_unpin_without_a_directory() -> None:

@@ -18,7 +18,7 @@ from tools.bcc.report import (
 )
 
 
-SAID = "cannot attach to fanotify_mark: fexit: "
+SAID = "cannot attach to fanotify_mark: fentry: "
 EXACT = Attempt("tracepoint", "sys_exit", Outcome.EXACT, "7 of 7", 0.5)
 REFUSED = Attempt("fentry", "fexit", Outcome.REFUSED, "load: Not permitted")
 FAILED = Attempt("fentry", "fexit", Outcome.FAILED, "killed")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import mmap
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tools.harness.loaded_programs import share_memory
 from tools.harness.web_examples import make_examples
 
 
@@ -47,11 +47,8 @@ def memory() -> Iterator[Callable[[bytes], int]]:
     made: list[int] = []
 
     def make(content: bytes) -> int:
-        fd = os.memfd_create("array")
-        made.append(fd)
-        os.ftruncate(fd, max(1, -(-len(content) // mmap.PAGESIZE)) * mmap.PAGESIZE)
-        os.pwrite(fd, content, 0)
-        return fd
+        made.append(share_memory(content))
+        return made[-1]
 
     yield make
     for fd in made:

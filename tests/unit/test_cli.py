@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -20,13 +19,13 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter import __version__
-from fanotify_exporter.bpf.loaded import Layout, LoadedPrograms
 from fanotify_exporter.cli import main
 from fanotify_exporter.commands import serve as app
 from fanotify_exporter.commands.assemble import build_collectors
 from fanotify_exporter.errors import UsageError
 from fanotify_exporter.metrics.exposition import encode_text
 from fanotify_exporter.options import HOOKS, MAX_MAX_ENTRIES, build_parser, variable
+from tools.harness.loaded_programs import UNUSED, make_loaded, pack_slot
 
 
 FLAGS = (
@@ -607,35 +606,10 @@ def test_each_scrape_reads_the_maps_anew(
     memory: Callable[[bytes], int], stack: ExitStack
 ) -> None:
     """Calls between two scrapes are in the second, in what all collectors say."""
-    layout = Layout(
-        ("mask", "flags", "error", "syscall", "comm", "created_ns", "count"),
-        "@QIHH16sQQ",
-        2,
-    )
-    slots = memory(bytes(2 * struct.calcsize(layout.format)))
-    loaded = LoadedPrograms(
-        hook="none",
-        probes=(),
-        layouts={
-            "slots": layout,
-            "lost": Layout(("value",), "@Q", 3),
-            "creators": Layout(("when_ns", "pid", "ousted_ns"), "@QQQ", 1),
-        },
-        lost_reasons=("no_entry",),
-        max_entries=1,
-        sees_compat=True,
-        slows_all_syscalls=False,
-        bcc="0",
-        llvm="0",
-        fds={
-            "slots": slots,
-            "lost": memory(bytes(24)),
-            "creators": memory(bytes(24)),
-        },
-    )
+    loaded = make_loaded([UNUSED, UNUSED], max_entries=1, share=memory)
     registry = build_collectors(loaded, DEFAULTS, stack)
     list(registry.collect())
-    os.pwrite(slots, struct.pack(layout.format, 0x20, 0x1, 0, 0, b"late", 5, 1), 0)
+    os.pwrite(loaded.fds["slots"], pack_slot(b"late", 1, created_ns=5), 0)
     text = encode_text(registry.collect()).decode()
     assert 'comm="late"' in text
     assert 'fanotify_exporter_map_entries{map="calls_root"} 1.0' in text

@@ -114,7 +114,7 @@ def judge_refusal(hook: str, method: str, why: str) -> Attempt:
     The kernel may refuse a program. A compiler may not, and a loader that died
     never got to ask.
     """
-    asked, _, reason = why.rpartition(f"cannot attach to fanotify_mark: {method}: ")
+    asked, _, reason = why.rpartition(f"cannot attach to fanotify_mark: {hook}: ")
     if asked or reason == why or NOT_THE_KERNEL.search(why):
         return Attempt(hook, method, Outcome.FAILED, why)
     return Attempt(hook, method, Outcome.REFUSED, reason)

@@ -36,7 +36,7 @@ from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run
 from fanotify_exporter.loader.attach import attach_probes
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, AttachMethod
-from fanotify_exporter.loader.compile import import_bcc, read_source
+from fanotify_exporter.loader.compile import import_bcc
 from fanotify_exporter.loader.diagnostics import captured_stderr
 from fanotify_exporter.loader.tracefs import require_tracefs
 from tools.bench.rounds import ROUNDS, Runs, run_rounds, table
@@ -162,7 +162,7 @@ def bare(caller: list[str]) -> dict[str, float]:
 def empty(method: AttachMethod, caller: list[str]) -> dict[str, float]:
     """Time the calls with programs that only return."""
     require_tracefs()
-    hooks = [hook for hook in method.hooks if hook.probe == "fanotify_mark"]
+    hooks = [hook for hook in method.probes if hook.syscall == "fanotify_mark"]
     functions = dict.fromkeys(hook.function for hook in hooks)
     text = "".join(
         EMPTY.format(old=name, new=name.replace("kretfunc__", "kretfunc__vmlinux__", 1))
@@ -176,7 +176,6 @@ def empty(method: AttachMethod, caller: list[str]) -> dict[str, float]:
 @contextmanager
 def compiled(text: str) -> Iterator[Any]:
     """Yield bcc's object for *text*; what it raises until the end is a refusal."""
-    read_source()  # points bcc at the headers
     bcc = import_bcc()
     with captured_stderr() as words:
         try:

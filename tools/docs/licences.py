@@ -20,7 +20,7 @@ DEBIAN_COPYRIGHT = Path("/usr/share/doc") / BCC / "copyright"
 def rows() -> Iterator[tuple[str, str, str]]:
     """Yield each part, its licence as an SPDX expression, and where that is said."""
     yield f"{PROJECT}, all but `bpf/`", "Apache-2.0", "[LICENSE](../LICENSE)"
-    source = (CHECKOUT / "bpf/fanotify.bpf.c").read_text()
+    source = (CHECKOUT / "bpf/calls/count.bpf.c").read_text()
     yield f"{PROJECT}, `bpf/`", in_source(source), "[bpf/LICENSE](../bpf/LICENSE)"
     for name in sorted(dependencies(PROJECT)):
         yield name, declared(name), "metadata of the package on PyPI"
@@ -44,10 +44,10 @@ def declared(name: str) -> str:
 
 
 def in_source(text: str) -> str:
-    """Return the SPDX expression of the kernel's sources, in today's spelling."""
+    """Return the SPDX expression of the kernel's sources."""
     found = re.search(r"SPDX-License-Identifier: (\S+)", text)
     assert found
-    return {"GPL-2.0": "GPL-2.0-only"}[found[1]]
+    return found[1]
 
 
 def of_all_files(copyright_file: str) -> str:

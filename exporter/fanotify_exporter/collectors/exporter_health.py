@@ -84,12 +84,13 @@ class ExporterHealthCollector:
         info, attached, entries, max_entries, lost, began = self.describe()
         info.add_metric(self._build, 1)
         for probe in self._loaded.probes:
-            attached.add_metric((probe.name, probe.hook), self._attached(probe.hook))
+            labels = (probe.syscall, probe.attach_point)
+            attached.add_metric(labels, self._attached(probe.attach_point))
         snapshot = self._read()
         for usage in snapshot.usage:
             entries.add_metric((usage.map,), usage.entries)
             max_entries.add_metric((usage.map,), usage.max_entries)
         for each in snapshot.lost:
-            lost.add_metric((each.probe, each.reason), each.count)
+            lost.add_metric((each.syscall, each.reason), each.count)
         began.add_metric((), snapshot.counting_since)
         yield from (info, attached, entries, max_entries, lost, began)

@@ -64,7 +64,7 @@ def start_scan(maps: CallMaps, options: Options, stack: ExitStack) -> Background
         GroupScanner(
             options["path.procfs"],
             interval=options["collector.groups.interval"],
-            recent_pids=partial(maps.group_creators, RECENT_SECONDS),
+            recent_pids=partial(maps.read_group_creators, RECENT_SECONDS),
         )
     )
     if scan.inexact_reason:

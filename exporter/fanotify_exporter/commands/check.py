@@ -110,8 +110,8 @@ def _trial(method: AttachMethod, outcome: LoadedPrograms | LoadError) -> Trial:
 
 
 def _reason(method: AttachMethod, error: LoadError) -> str:
-    """Return *error* without the words about which method it is."""
-    return error.why.partition(f"{method.name}: ")[2] or error.why
+    """Return *error* without the words about which hook it is."""
+    return error.why.partition(f"{method.hook}: ")[2] or error.why
 
 
 def read_lockdown(sysfs: Path) -> str:

@@ -111,13 +111,13 @@ def load(options: Options, stack: ExitStack) -> LoadedPrograms:
 
 def log_limits(loaded: LoadedPrograms) -> None:
     """Log why no better hook runs, and what the one that does misses and costs."""
-    for method, reason in loaded.reasons.items():
-        log.info("hook not used", extra={"hook": method, "reason": reason})
-    hook = {"hook": loaded.hook}
+    for hook, reason in loaded.reasons.items():
+        log.info("hook not used", extra={"hook": hook, "reason": reason})
+    used = {"hook": loaded.hook}
     if not loaded.sees_compat:
-        log.warning("32-bit compat calls are not seen", extra=hook)
+        log.warning("32-bit compat calls are not seen", extra=used)
     if loaded.slows_all_syscalls:
-        log.warning("this hook slows every system call of the host", extra=hook)
+        log.warning("this hook slows every system call of the host", extra=used)
 
 
 def tell_start(
@@ -132,7 +132,7 @@ def tell_start(
         extra={
             "version": __version__,
             "address": ",".join(addresses),
-            "hook": ",".join(probe.hook for probe in loaded.probes),
+            "hook": ",".join(probe.attach_point for probe in loaded.probes),
             "kernel": os.uname().release,
             "bcc": loaded.bcc,
         },
