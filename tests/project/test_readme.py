@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from argparse import BooleanOptionalAction
+from importlib import import_module
 
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
-from fanotify_exporter.options import build_parser
+from fanotify_exporter.options.parser import COMMANDS, SERVE, Parser
 from fanotify_exporter.web.connections import MAX_CONNECTIONS
 from tools import CHECKOUT
 from tools.docs.pages import exposed_name
@@ -19,11 +20,15 @@ README = (CHECKOUT / "README.md").read_text()
 def test_every_flag_is_listed() -> None:
     """The flags table and the parser name the same flags."""
     listed = set(re.findall(r"^\| `(--[^=` ]+)", README, re.MULTILINE))
-    known = {
-        f"--[no-]{flag[2:]}" if isinstance(action, BooleanOptionalAction) else flag
-        for action in build_parser()._actions
-        for flag in action.option_strings[:1]
-    }
+    known = set()
+    for command in (SERVE, *COMMANDS):
+        parser = Parser(command)
+        import_module(f"fanotify_exporter.commands.{command}").add_flags(parser)
+        known |= {
+            f"--[no-]{flag[2:]}" if isinstance(action, BooleanOptionalAction) else flag
+            for action in parser._actions
+            for flag in action.option_strings[:1]
+        }
 
     assert known - {"-h"} == listed
 

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from prometheus_client.core import Metric
 
+from fanotify_exporter.collectors.catalog import CATALOG
+from fanotify_exporter.commands import serve
 from fanotify_exporter.commands.assemble import build_collectors
 from fanotify_exporter.loader import run
-from fanotify_exporter.options import COLLECTORS, build_parser
+from fanotify_exporter.options.parser import SERVE, Parser
 from fanotify_exporter.uapi import fanotify
 from tools.docs import pages
 from tools.docs.family_facts import FAMILIES, LABELS
@@ -74,11 +76,12 @@ def test_every_label_is_explained() -> None:
 @pytest.mark.usefixtures("handing_over_child")
 def test_what_is_served_is_what_is_documented() -> None:
     """The golden registry, which the pages are made from, has all that is served."""
-    options = vars(build_parser().parse([], {}))
-    options |= {f"collector.{name}": True for name in COLLECTORS}
+    parser = Parser(SERVE)
+    build = serve.add_flags(parser)
+    options = build(parser.parse([f"--collector.{each.name}" for each in CATALOG], {}))
     with ExitStack() as stack:
         loaded = run.load("auto", 1)
-        served = build_collectors(loaded, options, stack)
+        served = build_collectors(loaded, options.collectors, options.labels, stack)
         expected = names(registry().collect())
         deadline = time.monotonic() + 30
         while names(served.collect()) != expected and time.monotonic() < deadline:

@@ -1,34 +1,53 @@
 """
-The preflight: what this machine offers, and what the exporter would do with it.
+Report what this machine offers, and which hook the exporter would use.
 
-Every hook is tried for real, by the loader that serving would use.
+The loader attaches by each hook for real, exactly as it does for serving.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fanotify_exporter import __version__
 from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.errors import LoadError
-from fanotify_exporter.loader import run
+from fanotify_exporter.loader import run as loader
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, AttachMethod
+from fanotify_exporter.options.flags import Build, hook_flag, sysfs_flag
+from fanotify_exporter.options.model import CheckOptions
+from fanotify_exporter.options.parser import Parser
 from fanotify_exporter.procfs.capabilities import read_capabilities
 from fanotify_exporter.procfs.mounts import read_mounted
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """How attaching by one method went; *reason* is the kernel's if it did not."""
+class Attempt:
+    """One attach method, and what came of it: programs, or the error."""
 
-    method: str
+    method: AttachMethod
+    outcome: LoadedPrograms | LoadError
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """
+    The result of attaching by one hook.
+
+    Attributes:
+        ways_tried: the number of attach methods that were tried, in the loader's
+            order, up to the first that worked.
+        reason: why they do not work; empty if one works.
+    """
+
     hook: str
     works: bool
     reason: str
+    ways_tried: int
     sees_compat: bool
     slows_every_syscall: bool
 
@@ -36,11 +55,11 @@ class Trial:
 @dataclass(frozen=True, slots=True)
 class Report:
     """
-    What was found.
+    The results of all checks.
 
     Attributes:
-        chosen: the method that serving with the same flags would use, or None.
-        advice: the one thing to do, if there is none.
+        chosen: the hook that serving with the same --bpf.hook would use, or None.
+        advice: what to do if no hook can be used.
     """
 
     version: str
@@ -57,21 +76,31 @@ class Report:
     advice: str
 
 
+def add_flags(parser: Parser) -> Build[CheckOptions]:
+    """Add the flags of ``check``."""
+    hook = hook_flag(parser)
+    sysfs = sysfs_flag(parser)
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+    return lambda found: CheckOptions(hook(found), sysfs(found), found.json)
+
+
+def run(options: CheckOptions) -> int:
+    """Print the report. Return 0 if the exporter would run, else 1."""
+    report = check(options.hook, options.sysfs)
+    print(as_json(report) if options.json else as_text(report))
+    return 0 if report.chosen else 1
+
+
 def check(hook: str, sysfs: Path) -> Report:
-    """Try every method, and say which one --bpf.hook=*hook* would use."""
+    """Try every hook. Report which one --bpf.hook=*hook* would use."""
     kernel = os.uname()
-    outcomes = [(method, _try(method)) for method in ATTACH_METHODS]
-    loaded = [each for _, each in outcomes if isinstance(each, LoadedPrograms)]
-    usable = [
-        method.name
-        for method, each in outcomes
-        if isinstance(each, LoadedPrograms) and hook in ("auto", method.hook)
-    ]
-    refusals = [
-        each
-        for method, each in outcomes
-        if isinstance(each, LoadError) and hook in ("auto", method.hook)
-    ]
+    hooks = dict.fromkeys(method.hook for method in ATTACH_METHODS)
+    attempts = {each: try_hook(each) for each in hooks}
+    ends = {each: tried[-1].outcome for each, tried in attempts.items()}
+    loaded = [each for each in ends.values() if isinstance(each, LoadedPrograms)]
+    wanted = {each: end for each, end in ends.items() if hook in ("auto", each)}
+    usable = [each for each, end in wanted.items() if isinstance(end, LoadedPrograms)]
+    advice = [end.advice for end in wanted.values() if isinstance(end, LoadError)]
     return Report(
         version=__version__,
         kernel=kernel.release,
@@ -82,15 +111,27 @@ def check(hook: str, sysfs: Path) -> Report:
         capabilities=tuple(sorted(read_capabilities())),
         bcc=loaded[0].bcc if loaded else "unknown",
         llvm=loaded[0].llvm if loaded else "unknown",
-        trials=tuple(_trial(method, each) for method, each in outcomes),
+        trials=tuple(map(_trial, attempts.values())),
         chosen=usable[0] if usable else None,
-        advice="" if usable else refusals[-1].advice,
+        advice="" if usable else advice[-1],
     )
+
+
+def try_hook(hook: str) -> list[Attempt]:
+    """Attach by the methods of *hook* until one works, and detach again."""
+    attempts = []
+    for method in ATTACH_METHODS:
+        if method.hook != hook:
+            continue
+        attempts.append(Attempt(method, _try(method)))
+        if isinstance(attempts[-1].outcome, LoadedPrograms):
+            break
+    return attempts
 
 
 def _try(method: AttachMethod) -> LoadedPrograms | LoadError:
     try:
-        loaded = run.load(method.name, max_entries=1)
+        loaded = loader.load(method.name, max_entries=1)
     except LoadError as error:
         return error
     for fd in loaded.fds.values():
@@ -98,20 +139,26 @@ def _try(method: AttachMethod) -> LoadedPrograms | LoadError:
     return loaded
 
 
-def _trial(method: AttachMethod, outcome: LoadedPrograms | LoadError) -> Trial:
+def _trial(attempts: Sequence[Attempt]) -> Trial:
+    method, outcome = attempts[-1].method, attempts[-1].outcome
+    works = isinstance(outcome, LoadedPrograms)
+    reasons = [] if works else map(_reason, attempts)
     return Trial(
-        method=method.name,
         hook=method.hook,
-        works=isinstance(outcome, LoadedPrograms),
-        reason=_reason(method, outcome) if isinstance(outcome, LoadError) else "",
+        works=works,
+        reason="; ".join(dict.fromkeys(reasons)),
+        ways_tried=len(attempts),
         sees_compat=method.sees_compat,
         slows_every_syscall=method.slows_all_syscalls,
     )
 
 
-def _reason(method: AttachMethod, error: LoadError) -> str:
-    """Return *error* without the words about which method it is."""
-    return error.why.partition(f"{method.name}: ")[2] or error.why
+def _reason(attempt: Attempt) -> str:
+    """Return why *attempt* failed, without the words about how it was made."""
+    names = f"{re.escape(attempt.method.name)}|{re.escape(attempt.method.hook)}"
+    error = attempt.outcome
+    why = error.why if isinstance(error, LoadError) else ""
+    return re.sub(rf"^.*?\b(?:{names}): ", "", why)
 
 
 def read_lockdown(sysfs: Path) -> str:
@@ -124,12 +171,12 @@ def read_lockdown(sysfs: Path) -> str:
 
 
 def as_json(report: Report) -> str:
-    """Return *report* for a program to read."""
+    """Return *report* as JSON."""
     return json.dumps(asdict(report), indent=2)
 
 
 def as_text(report: Report) -> str:
-    """Return *report* for a person to read."""
+    """Return *report* as a text of several lines."""
     return "\n".join(_lines(report))
 
 
@@ -138,20 +185,25 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"BTF           {'yes' if report.btf else 'no: fentry needs it'}"
     yield f"tracefs       {', '.join(report.tracefs) or 'not mounted'}"
     yield f"lockdown      {report.lockdown}"
-    yield f"capabilities  {', '.join(report.capabilities) or 'none of use'}"
+    capabilities = ", ".join(report.capabilities)
+    yield f"capabilities  {capabilities or 'none of those needed'}"
     yield f"bcc           {report.bcc}, LLVM {report.llvm}"
     yield ""
-    yield f"{'hook':<34}{'works':<7}{'compat calls':<14}{'other system calls':<20}"
+    yield f"{'hook':<16}{'works':<7}{'compat calls':<14}other system calls"
     for trial in report.trials:
-        name = f"{trial.hook} ({trial.method})"
-        works = "yes" if trial.works else "no"
-        compat = "seen" if trial.sees_compat else "missed"
-        others = "slower" if trial.slows_every_syscall else "as before"
-        yield f"{name:<34}{works:<7}{compat:<14}{others:<20}".rstrip()
-        if trial.reason:
-            yield f"    {trial.reason}"
+        yield from _rows(trial)
     yield ""
     if report.chosen:
         yield f"The exporter would run, with {report.chosen}."
     else:
         yield f"The exporter would not run. {report.advice}"
+
+
+def _rows(trial: Trial) -> Iterator[str]:
+    works = "yes" if trial.works else "no"
+    compat = "counted" if trial.sees_compat else "missed"
+    others = "slower" if trial.slows_every_syscall else "as before"
+    ways = f"{trial.ways_tried} ways tried" if trial.ways_tried > 1 else ""
+    yield f"{trial.hook:<16}{works:<7}{compat:<14}{others:<20}{ways}".rstrip()
+    if trial.reason:
+        yield f"    {trial.reason}"

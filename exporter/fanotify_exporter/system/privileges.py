@@ -16,9 +16,6 @@ from fanotify_exporter.errors import UsageError
 from fanotify_exporter.procfs.capabilities import CAPABILITIES, read_capabilities
 
 
-SCAN_CAPABILITIES = frozenset({"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"})
-"""What looking for the groups of other users' processes takes."""
-
 PR_SET_DUMPABLE = 4
 PR_SET_KEEPCAPS = 8
 PR_CAPBSET_DROP = 24
