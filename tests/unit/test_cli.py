@@ -11,6 +11,7 @@ import pytest
 
 from fanotify_exporter import __version__, cli
 from fanotify_exporter.cli import main, parse
+from fanotify_exporter.collectors.catalog import CATALOG
 from fanotify_exporter.commands import check, serve
 from fanotify_exporter.errors import LoadError, UsageError
 from fanotify_exporter.options.model import CheckOptions, ServeOptions
@@ -21,10 +22,8 @@ FLAGS = {
         *("--web.listen-address", "--web.telemetry-path", "--web.config.file"),
         *("--web.systemd-socket", "--no-web.systemd-socket"),
         *("--bpf.hook", "--bpf.max-entries", "--bpf.pin", "--run.user"),
-        *("--collector.mark_calls", "--no-collector.mark_calls"),
-        *("--collector.init_calls", "--no-collector.init_calls"),
-        *("--collector.groups", "--no-collector.groups"),
-        *("--collector.limits", "--no-collector.limits"),
+        *(f"--collector.{each.name}" for each in CATALOG),
+        *(f"--no-collector.{each.name}" for each in CATALOG),
         *("--collector.disable-defaults", "--no-collector.disable-defaults"),
         "--collector.groups.interval",
         *("--label.container", "--no-label.container", "--label.drop"),

@@ -51,7 +51,7 @@ class CollectorInfo:
         help: what the collector exports; --help and the documentation show this text.
         build: creates the collector.
         needs: what the collector reads, for the documentation.
-        missing: why families may be missing although the collector works.
+        missing: when series may be missing although the collector works.
         on_by_default: whether the collector runs without a flag.
         droppable: labels that --label.drop may remove; the sums over the other labels
             keep their meaning.
@@ -88,7 +88,7 @@ CATALOG = (
         help="fanotify groups and marks that exist now",
         build=lambda sources: GroupsCollector(sources.start_group_scan()),
         needs="`/proc/*/fd` and `/proc/*/fdinfo`",
-        missing="the first scan of all processes has not finished",
+        missing="until the first scan of all processes has finished",
         # Other users' processes: one capability to list descriptors, one to read them.
         capabilities=frozenset({"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"}),
     ),
@@ -97,8 +97,8 @@ CATALOG = (
         help="limits of fanotify groups, marks and queues",
         build=lambda sources: LimitsCollector(sources.procfs),
         needs="`/proc/sys/fs/fanotify`",
-        missing="this kernel has no such limit: they came with Linux 5.13, and "
-        "watchdog_timeout with 6.18",
+        missing="on kernels without the limit: Linux 5.13 brought them, and 6.18 the "
+        "watchdog_timeout",
     ),
 )
 
