@@ -60,7 +60,12 @@ def build_collectors(
 def start_group_scan(
     maps: CallMaps, options: CollectorOptions, stack: ExitStack
 ) -> Callable[[], GroupScan | None]:
-    """Start the background scan for groups. Return what returns its latest result."""
+    """
+    Start the background scan for groups. *stack* stops the scan.
+
+    Returns:
+        The function that returns the latest result, None before there is one.
+    """
     scan = BackgroundScan(
         GroupScanner(
             options.procfs,
@@ -80,7 +85,7 @@ def start_group_scan(
 
 
 def start_cgroups(stack: ExitStack) -> Cgroups:
-    """Start the thread that reads the names of cgroups, and return its results."""
+    """Start the thread that reads the names of cgroups. *stack* stops the thread."""
     roots = read_mounted("cgroup2")
     if not roots:
         log.warning(

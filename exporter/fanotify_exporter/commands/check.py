@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,11 +26,19 @@ from fanotify_exporter.procfs.mounts import read_mounted
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attach method, and what came of it: programs, or the error."""
+class Attempts:
+    """
+    The attempts to attach by one hook.
 
-    method: AttachMethod
-    outcome: LoadedPrograms | LoadError
+    Attributes:
+        methods: the attach methods that were tried.
+        errors: the error of each method that failed.
+        loaded: the programs of the last method, None if it failed too.
+    """
+
+    methods: tuple[AttachMethod, ...]
+    errors: tuple[LoadError, ...]
+    loaded: LoadedPrograms | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +47,9 @@ class Trial:
     The result of attaching by one hook.
 
     Attributes:
-        ways_tried: the number of attach methods that were tried, in the loader's
-            order, up to the first that worked.
-        reason: why they do not work; empty if one works.
+        reason: why no attach method of the hook works; empty if one works.
+        ways_tried: the number of attach methods that were tried, up to the first
+            that worked.
     """
 
     hook: str
@@ -96,11 +104,10 @@ def check(hook: str, sysfs: Path) -> Report:
     kernel = os.uname()
     hooks = dict.fromkeys(method.hook for method in ATTACH_METHODS)
     attempts = {each: try_hook(each) for each in hooks}
-    ends = {each: tried[-1].outcome for each, tried in attempts.items()}
-    loaded = [each for each in ends.values() if isinstance(each, LoadedPrograms)]
-    wanted = {each: end for each, end in ends.items() if hook in ("auto", each)}
-    usable = [each for each, end in wanted.items() if isinstance(end, LoadedPrograms)]
-    advice = [end.advice for end in wanted.values() if isinstance(end, LoadError)]
+    wanted = {each: attempts[each] for each in hooks if hook in ("auto", each)}
+    usable = [each for each in wanted if wanted[each].loaded]
+    loaded = next((each.loaded for each in attempts.values() if each.loaded), None)
+    *_, last = wanted.values()
     return Report(
         version=__version__,
         kernel=kernel.release,
@@ -109,56 +116,49 @@ def check(hook: str, sysfs: Path) -> Report:
         tracefs=tuple(read_mounted("tracefs")),
         lockdown=read_lockdown(sysfs),
         capabilities=tuple(sorted(read_capabilities())),
-        bcc=loaded[0].bcc if loaded else "unknown",
-        llvm=loaded[0].llvm if loaded else "unknown",
+        bcc=loaded.bcc if loaded else "unknown",
+        llvm=loaded.llvm if loaded else "unknown",
         trials=tuple(map(_trial, attempts.values())),
         chosen=usable[0] if usable else None,
-        advice="" if usable else advice[-1],
+        advice="" if usable else last.errors[-1].advice,
     )
 
 
-def try_hook(hook: str) -> list[Attempt]:
+def try_hook(hook: str) -> Attempts:
     """Attach by the methods of *hook* until one works, and detach again."""
-    attempts = []
+    methods: list[AttachMethod] = []
+    errors: list[LoadError] = []
+    loaded = None
     for method in ATTACH_METHODS:
-        if method.hook != hook:
+        if method.hook != hook or loaded:
             continue
-        attempts.append(Attempt(method, _try(method)))
-        if isinstance(attempts[-1].outcome, LoadedPrograms):
-            break
-    return attempts
-
-
-def _try(method: AttachMethod) -> LoadedPrograms | LoadError:
-    try:
-        loaded = loader.load(method.name, max_entries=1)
-    except LoadError as error:
-        return error
-    for fd in loaded.fds.values():
+        methods.append(method)
+        try:
+            loaded = loader.load(method.name, max_entries=1)
+        except LoadError as error:
+            errors.append(error)
+    for fd in loaded.fds.values() if loaded else ():
         os.close(fd)
-    return loaded
+    return Attempts(tuple(methods), tuple(errors), loaded)
 
 
-def _trial(attempts: Sequence[Attempt]) -> Trial:
-    method, outcome = attempts[-1].method, attempts[-1].outcome
-    works = isinstance(outcome, LoadedPrograms)
-    reasons = [] if works else map(_reason, attempts)
+def _trial(attempts: Attempts) -> Trial:
+    method = attempts.methods[-1]
+    reasons = map(_reason, attempts.methods, attempts.errors)
     return Trial(
         hook=method.hook,
-        works=works,
-        reason="; ".join(dict.fromkeys(reasons)),
-        ways_tried=len(attempts),
+        works=attempts.loaded is not None,
+        reason="" if attempts.loaded else "; ".join(dict.fromkeys(reasons)),
+        ways_tried=len(attempts.methods),
         sees_compat=method.sees_compat,
         slows_every_syscall=method.slows_all_syscalls,
     )
 
 
-def _reason(attempt: Attempt) -> str:
-    """Return why *attempt* failed, without the words about how it was made."""
-    names = f"{re.escape(attempt.method.name)}|{re.escape(attempt.method.hook)}"
-    error = attempt.outcome
-    why = error.why if isinstance(error, LoadError) else ""
-    return re.sub(rf"^.*?\b(?:{names}): ", "", why)
+def _reason(method: AttachMethod, error: LoadError) -> str:
+    """Return the reason in *error*, without the name of the method or hook."""
+    names = f"{re.escape(method.name)}|{re.escape(method.hook)}"
+    return re.sub(rf"^.*?\b(?:{names}): ", "", error.why)
 
 
 def read_lockdown(sysfs: Path) -> str:

@@ -31,7 +31,7 @@ class Collector(Protocol):
 
 
 class IsolatedCollectors:
-    """Several collectors as one. A failure of one collector is logged and counted."""
+    """Several collectors as one. If one of them fails, the others still collect."""
 
     def __init__(
         self,

@@ -34,7 +34,7 @@ DEFAULT_ADDRESS = ":10301"
 
 
 class Switchable(Protocol):
-    """A collector, as its flag needs it."""
+    """A collector that a flag enables."""
 
     @property
     def name(self) -> str:
@@ -151,7 +151,7 @@ def sysfs_flag(parser: Parser) -> Build[Path]:
 def collector_flags(
     parser: Parser, collectors: Iterable[Switchable]
 ) -> Build[CollectorOptions]:
-    """Add the flags that select *collectors*, and those that say what they read."""
+    """Add the flags that enable *collectors*, and the flags of their sources."""
     known = tuple(collectors)
     for each in known:
         default = "on" if each.on_by_default else "off"

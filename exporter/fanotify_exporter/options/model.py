@@ -35,7 +35,14 @@ class LabelOptions:
 
 @dataclass(frozen=True, slots=True)
 class CollectorOptions:
-    """The names of the enabled collectors, and what they read and how often."""
+    """
+    Options of the collectors.
+
+    Attributes:
+        enabled: names of the collectors to run.
+        groups_interval: seconds between scans of all processes for groups.
+        procfs: mount point of the host's procfs.
+    """
 
     enabled: frozenset[str]
     groups_interval: int
@@ -52,7 +59,7 @@ class LogOptions:
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """Options of serving. *user* is the user to run as after attaching."""
+    """Options of serving. After attaching, the exporter runs as *user*, if any."""
 
     web: WebOptions
     bpf: BpfOptions

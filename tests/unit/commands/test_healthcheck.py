@@ -88,14 +88,14 @@ def test_server_with_a_broken_web_configuration(tmp_path: Path) -> None:
     """An exporter that refuses all requests, for a broken file, is not healthy."""
     config = tmp_path / "web.yml"
     config.write_text("basic_auth_users: {}\n")
-    door = AccessControl(config)
+    access = AccessControl(config)
 
     def ask(port: int) -> None:
         config.write_text("no such key: 1\n")
         with pytest.raises(HealthError, match="500 Bad Web Configuration File"):
             healthcheck(f"127.0.0.1:{port}")
 
-    serve(site_of(), ask, door)
+    serve(site_of(), ask, access)
 
 
 @pytest.mark.parametrize(
