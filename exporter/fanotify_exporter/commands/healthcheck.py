@@ -15,8 +15,8 @@ from fanotify_exporter.options.parser import Parser
 # For connecting, and again for the answer. The image's health check may take 10 s.
 TIMEOUT_SECONDS = 5.0
 
-# HTTP/1.0 needs no Host header. http.client would triple the time of a check: it
-# imports the email package and ssl.
+# HTTP/1.0 needs no Host header. Importing http.client, with email and ssl, would take
+# 0.02 s more, a third of the CPU time of a check.
 REQUEST = b"GET /-/healthy HTTP/1.0\r\n\r\n"
 STATUS_LINE_BYTES = 256
 
