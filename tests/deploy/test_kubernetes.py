@@ -15,7 +15,9 @@ from kubernetes_validate.utils import all_versions
 from packaging.requirements import Requirement
 
 from fanotify_exporter import __version__
-from fanotify_exporter.options import DEFAULT_ADDRESS, build_parser
+from fanotify_exporter.commands import serve
+from fanotify_exporter.options.flags import DEFAULT_ADDRESS
+from fanotify_exporter.options.parser import SERVE, Parser
 from tools import CHECKOUT
 from tools.harness import documented
 from tools.harness.lock import LOCK, locked
@@ -108,9 +110,10 @@ def test_all_name_the_same_port() -> None:
 
 def test_its_flags_are_flags() -> None:
     """The parser takes its arguments; they pin into a folder that is mounted."""
-    options = vars(build_parser().parse(container()["args"], {}))
+    parser = Parser(SERVE)
+    options = serve.add_flags(parser)(parser.parse(container()["args"], {}))
     mounts = {mount["mountPath"] for mount in container()["volumeMounts"]}
-    assert str(options["bpf.pin"].parent) in mounts
+    assert str(options.bpf.pin and options.bpf.pin.parent) in mounts
 
 
 def test_each_volume_is_mounted_where_it_is_on_the_host() -> None:

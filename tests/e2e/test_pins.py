@@ -36,7 +36,7 @@ def pins(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["mount", "-t", "bpf", "bpf", root], check=True)
     folder = root / f"e2e-{os.getpid()}"
     yield folder
-    subprocess.run([SCRIPT, f"--bpf.pin={folder}", "unpin"], check=True)
+    subprocess.run([SCRIPT, "unpin", f"--bpf.pin={folder}"], check=True)
     folder.rmdir()
     if not mounted:
         subprocess.run(["umount", root], check=True)
@@ -147,7 +147,7 @@ def test_unpin(pins: Path, tmp_path: Path) -> None:
     arguments = (LISTEN, f"--bpf.pin={pins}")
     with serving(tmp_path / "first.log", *arguments):
         caller.make(tmp_path, failing(COMM, 29))
-    command = [str(SCRIPT), f"--bpf.pin={pins}", "unpin"]
+    command = [str(SCRIPT), "unpin", f"--bpf.pin={pins}"]
     said = subprocess.run(command, capture_output=True, check=True, text=True).stdout
     assert f"removed 1 set(s) of pinned programs from {pins}\n" == said
     assert [] == list(pins.iterdir())

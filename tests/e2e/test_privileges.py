@@ -80,7 +80,7 @@ def test_serving_keeps_what_groups_take(exporter: Exporter, tmp_path: Path) -> N
     assert_counts(exporter, tmp_path)
     assert {(SCAN_ONLY, SCAN_ONLY, 0, 0, 0, 1)} == privileges_of(exporter)
     assert len(statuses(exporter)) > 1
-    line = exporter.process.line("gave up privileges")
+    line = exporter.process.line("dropped privileges")
     assert "CAP_DAC_READ_SEARCH,CAP_SYS_PTRACE" in line
 
 

@@ -30,7 +30,7 @@ TO_CHANGE_USER = {"CAP_SETUID", "CAP_SETGID"}
 TO_SEE_GROUPS = {"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"}
 
 LAST_SCAN = "fanotify_exporter_groups_last_scan_timestamp_seconds"
-COMMAND = ("fanotify-exporter", "--web.listen-address")
+COMMAND = ("fanotify-exporter", "healthcheck", "--web.listen-address")
 
 REFUSED = """
 import ctypes, errno, sys
@@ -161,6 +161,6 @@ def test_seccomp_refuses_the_rest(engine: Engine, image: str) -> None:
 def test_asks_itself_whether_it_is_healthy(engine: Engine, container: Exporter) -> None:
     """The image's health check runs in the container, with all that it lacks."""
     (address,) = container.addresses
-    engine.execute(*COMMAND, address, "healthcheck")
+    engine.execute(*COMMAND, address)
     with pytest.raises(AssertionError):
-        engine.execute(*COMMAND, "127.0.0.1:1", "healthcheck")
+        engine.execute(*COMMAND, "127.0.0.1:1")

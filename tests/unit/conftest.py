@@ -1,4 +1,4 @@
-"""What several unit tests share: an option, real memory, the root logger."""
+"""Options and fixtures that several unit tests share."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="rewrite tests/unit/golden instead of comparing with it",
     )
     parser.addoption(
-        "--fuzz", type=int, default=300, help="inputs made up by each test that fuzzes"
+        "--fuzz", type=int, default=300, help="random inputs of each test that fuzzes"
     )
 
 
 @pytest.fixture
 def fuzz(request: pytest.FixtureRequest) -> int:
-    """Give the number of inputs that a test that fuzzes is to make up."""
+    """Give the number of random inputs of a test that fuzzes."""
     return int(request.config.getoption("--fuzz"))
 
 
@@ -43,7 +43,7 @@ def web_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def memory() -> Iterator[Callable[[bytes], int]]:
-    """Make descriptors that can be mapped as a BPF array can: whole pages."""
+    """Give a function that makes descriptors which can be mapped like a BPF array."""
     made: list[int] = []
 
     def make(content: bytes) -> int:
@@ -57,10 +57,10 @@ def memory() -> Iterator[Callable[[bytes], int]]:
 
 @pytest.fixture
 def root_logger() -> Iterator[logging.Logger]:
-    """Give the root logger, and put it back as it was."""
+    """Give the root logger, and restore it after the test."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    # logs.setup() closes the handlers that it replaces: hide pytest's own from it.
+    # logs.setup() closes the handlers that it replaces, so hide those of pytest.
     root.handlers[:] = []
     yield root
     root.handlers[:] = handlers

@@ -1,4 +1,4 @@
-"""The licences of what an installation consists of, as each part itself says."""
+"""The licences of the parts of an installation, from the metadata of each part."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEBIAN_COPYRIGHT = Path("/usr/share/doc") / BCC / "copyright"
 
 
 def rows() -> Iterator[tuple[str, str, str]]:
-    """Yield each part, its licence as an SPDX expression, and where that is said."""
+    """Yield each part, its licence as an SPDX expression, and the source of that."""
     yield f"{PROJECT}, all but `bpf/`", "Apache-2.0", "[LICENSE](../LICENSE)"
     source = (CHECKOUT / "bpf/calls/count.bpf.c").read_text()
     yield f"{PROJECT}, `bpf/`", in_source(source), "[bpf/LICENSE](../bpf/LICENSE)"
@@ -29,7 +29,7 @@ def rows() -> Iterator[tuple[str, str, str]]:
 
 
 def dependencies(name: str) -> set[str]:
-    """Return what pip installs with *name*, without what extras want."""
+    """Return the packages that pip installs with *name*, without extras."""
     needed: set[str] = set()
     for requirement in map(Requirement, requires(name) or ()):
         if not requirement.marker or requirement.marker.evaluate({"extra": ""}):
@@ -44,7 +44,7 @@ def declared(name: str) -> str:
 
 
 def in_source(text: str) -> str:
-    """Return the SPDX expression of the kernel's sources."""
+    """Return the SPDX expression in *text*, in the current spelling."""
     found = re.search(r"SPDX-License-Identifier: (\S+)", text)
     assert found
     return found[1]

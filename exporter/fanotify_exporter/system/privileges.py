@@ -18,9 +18,6 @@ from fanotify_exporter.procfs.capabilities import CAPABILITIES, read_capabilitie
 from fanotify_exporter.system.syscalls import syscall
 
 
-# Reading the descriptors of other users' processes takes both; proc(5), kcmp(2).
-SCAN_CAPABILITIES = frozenset({"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"})
-
 # include/uapi/linux/prctl.h
 PR_SET_DUMPABLE = 4
 PR_SET_KEEPCAPS = 8
