@@ -24,7 +24,7 @@ from fanotify_exporter.options import DEFAULT_ADDRESS
 from fanotify_exporter.system.privileges import SCAN_CAPABILITIES, drop, find_user
 from fanotify_exporter.system.systemd import SystemdNotifier, passed_sockets
 from fanotify_exporter.web import server
-from fanotify_exporter.web.handlers import MetricsService
+from fanotify_exporter.web.service import MetricsService
 from fanotify_exporter.web.sockets import listen
 
 
