@@ -193,9 +193,7 @@ def _parse_users(section: Entry) -> dict[str, str]:
     users = {}
     for name, entry in section.entries().items():
         if not re.fullmatch(BCRYPT, entry.text()):
-            raise entry.error(
-                "is not a bcrypt hash: make one with htpasswd -nBC 10 ''"
-            )
+            raise entry.error("is not a bcrypt hash: make one with htpasswd -nBC 10 ''")
         if ":" in name or not name.isprintable():
             raise entry.error("is not a user name that clients can send: change it")
         users[name] = entry.text()

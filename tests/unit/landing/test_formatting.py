@@ -38,6 +38,7 @@ def test_format_count(number: float, words: tuple[str, ...], text: str) -> None:
         (format_rate, 0.0, "0.00"),
         (format_rate, 0.001, "<0.01"),
         (format_rate, 12345.678, "12,345.68"),
+        (format_duration, 1.2, "1 second"),
         (format_duration, 5.2, "5 seconds"),
         (format_duration, 150, "2 minutes"),
         (format_duration, 7200, "2 hours"),
