@@ -20,9 +20,9 @@ class SingleFlight:
     """
     Results of computations on a worker thread, by key.
 
-    Callers that ask for a key while its computation runs, or up to MAX_AGE_SECONDS
-    after the first of them asked, get the same object. So memory holds each result
-    once, and only for that time.
+    All callers that request a key while its computation runs, or up to
+    MAX_AGE_SECONDS after it was started, get the same object. So memory holds each
+    result once, and only for that time.
     """
 
     def __init__(self, worker: Worker) -> None:

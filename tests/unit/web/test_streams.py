@@ -118,9 +118,7 @@ def test_garbage_after_a_handshake(
                     tls.sendall(before)
                 with closing(socket.socket(fileno=tls.detach())) as plain:
                     plain.settimeout(10)
-                    with suppress(
-                        OSError
-                    ):  # the server may close before everything is sent
+                    with suppress(OSError):  # the server may close first
                         plain.sendall(garbage)
                     rest_of(plain)
         return request(port, "/-/healthy", context=client_context)
