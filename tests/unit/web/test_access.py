@@ -6,8 +6,6 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from fanotify_exporter.web.access import AccessControl
 from fanotify_exporter.web.basic_auth import MAX_WAITING
 from tools.harness.web_server import Answer, basic, request, serve_config
@@ -19,20 +17,22 @@ USERS = "basic_auth_users: {alice: %s}\n"
 SECRET = "$2b$04$7S4uzvyazkYBo0t2h0PQK.VD88FXAEiSzrKtArxgQWI/ip03L6u8i"
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready", "/none"])
-def test_users(folder: Path, path: str) -> None:
+def test_users(folder: Path) -> None:
     """Every path requires a password, also those of health checks."""
+    paths = ("/", "/metrics", "/-/healthy", "/-/ready", "/none")
 
-    def client(port: int) -> list[Answer]:
-        headers = ("", basic("wrong"), basic("secret"))
-        return [request(port, path, Authorization=each) for each in headers]
+    def client(port: int) -> list[list[Answer]]:
+        return [
+            [request(port, path, Authorization=each) for path in paths]
+            for each in ("", basic("wrong"), basic("secret"))
+        ]
 
-    *refused, accepted = serve_config(folder, USERS % SECRET, client)
-    for answer in refused:
+    without, wrong, accepted = serve_config(folder, USERS % SECRET, client)
+    for answer in without + wrong:
         assert (401, b"401 Unauthorized\n") == (answer.status, answer.body)
         realm = answer.headers["Www-Authenticate"]
         assert 'Basic realm="fanotify-exporter"' == realm
-    assert accepted.status == (404 if path == "/none" else 200)
+    assert [200, 200, 200, 200, 404] == [answer.status for answer in accepted]
 
 
 def test_guesses_from_one_ipv6_network(folder: Path) -> None:
@@ -51,14 +51,16 @@ def test_guesses_from_one_ipv6_network(folder: Path) -> None:
     assert {401: MAX_WAITING, 429: 50 - MAX_WAITING} == Counter(answers)
 
 
-@pytest.mark.parametrize("method", ["POST", "OPTIONS", "TRACE", "BREW"])
-def test_users_with_other_methods(folder: Path, method: str) -> None:
+def test_users_with_other_methods(folder: Path) -> None:
     """No method bypasses the password."""
-    answer = serve_config(
-        folder, USERS % SECRET, lambda port: request(port, "/metrics", method)
-    )
-    assert answer.status in (401, 405)
-    assert len(answer.body) < 30
+    methods = ("POST", "OPTIONS", "TRACE", "BREW")
+
+    def client(port: int) -> list[Answer]:
+        return [request(port, "/metrics", method) for method in methods]
+
+    for answer in serve_config(folder, USERS % SECRET, client):
+        assert answer.status in (401, 405)
+        assert len(answer.body) < 30
 
 
 def test_headers(folder: Path) -> None:

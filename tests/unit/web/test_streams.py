@@ -86,17 +86,16 @@ def handshaken(port: int, context: SSLContext) -> Iterator[ssl.SSLSocket]:
         yield tls
 
 
-@pytest.mark.parametrize(
-    "garbage",
-    [
-        b"\x17\x03\x03\x00\x20" + b"x" * 32,
-        b"\x17\x03\x03\xff\xff",
-        b"\x15\x03\x03\x00\x02\x02\x28",
-        b"\x16\x03\x03\x00\x04\x00\x00\x00\x00",
-        b"GET / HTTP/1.1\r\n\r\n",
-        b"\0" * 70_000,
-    ],
+GARBAGE = (
+    b"\x17\x03\x03\x00\x20" + b"x" * 32,
+    b"\x17\x03\x03\xff\xff",
+    b"\x15\x03\x03\x00\x02\x02\x28",
+    b"\x16\x03\x03\x00\x04\x00\x00\x00\x00",
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"\0" * 70_000,
 )
+
+
 @pytest.mark.parametrize(
     "before",
     [b"", ASK, ASK[:20], ASK.replace(b"/-/healthy", b"/metrics")],
@@ -107,15 +106,13 @@ def test_garbage_after_a_handshake(
     client_context: SSLContext,
     caplog: pytest.LogCaptureFixture,
     before: bytes,
-    garbage: bytes,
 ) -> None:
     """Bytes that are not encrypted end the connection, without a log line."""
 
     def client(port: int) -> Answer:
-        for _ in range(2):
+        for garbage in GARBAGE:
             with handshaken(port, client_context) as tls:
-                if before:
-                    tls.sendall(before)
+                tls.sendall(before)
                 with closing(socket.socket(fileno=tls.detach())) as plain:
                     plain.settimeout(10)
                     with suppress(OSError):  # the server may close first

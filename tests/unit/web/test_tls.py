@@ -94,6 +94,18 @@ def test_client_certificates(folder: Path, policy: str, accepted: set[str]) -> N
     assert accepted == serve_config(folder, TLS % options, client)
 
 
+def test_client_ca_that_is_no_root(folder: Path) -> None:
+    """Every certificate in client_ca_file is trusted, not only self-signed ones."""
+    options = ", client_auth_type: RequireAndVerifyClientCert"
+    options += ", client_ca_file: client.pem"
+
+    def client(port: int) -> list[int]:
+        names = ("client", "stranger")
+        return [status(port, trusting(folder, name)) for name in names]
+
+    assert [200, 0] == serve_config(folder, TLS % options, client)
+
+
 def test_inline_certificate(web_examples: Path) -> None:
     """PEM texts in the file work like PEM files."""
     access = AccessControl(web_examples / "inline.good.yml")
