@@ -66,7 +66,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    logging.getLogger("tornado.general").addFilter(_filter_tornado)
+    logging.getLogger("tornado.general").addFilter(filter_tornado)
     worker = Worker("scrape")
     application = make_application(service, SingleFlight(worker), access)
     connections = Connections(
@@ -88,7 +88,7 @@ def _nothing() -> None:
     """Do nothing. Queued behind scrapes to show that the worker makes progress."""
 
 
-def _filter_tornado(record: logging.LogRecord) -> bool:
+def filter_tornado(record: logging.LogRecord) -> bool:
     """
     Return whether to log a record of tornado.
 

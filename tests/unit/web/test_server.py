@@ -1,13 +1,18 @@
-"""The end of the server on a signal."""
+"""The end of the server on a signal, and the log records of tornado."""
 
 from __future__ import annotations
 
 import http.client
+import logging
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
+
+from fanotify_exporter.web.server import filter_tornado
 
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -32,3 +37,26 @@ def test_stop_during_a_hanging_scrape() -> None:
         client.close()
     assert (0, "") == (process.returncode, errors)
     assert time.monotonic() - started < 1.5
+
+
+@pytest.mark.parametrize(
+    ("error", "logged", "level"),
+    [
+        (None, False, "DEBUG"),
+        (ConnectionResetError(), False, "DEBUG"),
+        (ZeroDivisionError(), True, "WARNING"),
+    ],
+)
+def test_log_records_of_tornado(
+    error: Exception | None,
+    *,
+    logged: bool,
+    level: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Records about clients become debug records; records of bugs are unchanged."""
+    exc_info = (type(error), error, None) if error else None
+    record = logging.LogRecord("", logging.WARNING, "", 1, "text", (), exc_info)
+    with caplog.at_level(logging.INFO):
+        assert logged == filter_tornado(record)
+    assert level == record.levelname
