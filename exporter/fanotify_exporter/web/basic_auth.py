@@ -17,7 +17,7 @@ import bcrypt
 from fanotify_exporter.web.worker import Worker
 
 
-# Remembered credentials. More than a few Prometheus servers and people is unusual.
+# Verified credentials to remember; a host usually has a few scrapers and people.
 MAX_VERIFIED = 128
 
 # Passwords of one client that may wait for bcrypt, so that one client that guesses

@@ -9,8 +9,8 @@ from tornado.iostream import IOStream, SSLIOStream
 from tornado.netutil import ssl_wrap_socket
 
 
-# Request line and headers; also the body, which no handler reads. Prometheus sends
-# less than 1 KiB.
+# Limit of the request line with the headers, and of the body, which no handler uses.
+# A scrape by Prometheus sends less than 1 KiB.
 MAX_REQUEST_BYTES = 16384
 
 # Send buffer of a connection. By default the kernel buffers megabytes for a client

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # imports YAML and bcrypt, which only --web.config.file needs
     from fanotify_exporter.web.access import AccessControl
 
 
-# A header that HTTP requires with a status: RFC 9110, sections 11.6.1, 10.2.1, 10.2.3.
+# Headers that explain a status: RFC 9110, sections 11.6.1, 10.2.1 and 10.2.3.
 HEADERS_BY_STATUS: Mapping[int, tuple[str, str]] = {
     HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate", 'Basic realm="fanotify-exporter"'),
     HTTPStatus.METHOD_NOT_ALLOWED: ("Allow", "GET, HEAD"),

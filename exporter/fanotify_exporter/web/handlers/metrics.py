@@ -14,6 +14,8 @@ from fanotify_exporter.web.connections import WRITE_SECONDS
 from fanotify_exporter.web.handlers.base import BaseHandler
 
 
+# Of 8,000 series (3.6 MB), level 4 takes 17 ms and leaves 9 %; Python's default, 9,
+# takes 104 ms and leaves 5 %.
 GZIP_LEVEL = 4
 
 log = logging.getLogger(__name__)
