@@ -69,7 +69,7 @@ def test_the_wheel_carries_all_of_bpf_and_no_tests(wheel: Path) -> None:
 def test_the_wheel_carries_the_landing_page(wheel: Path) -> None:
     """Its style and its script are in it, byte for byte."""
     with zipfile.ZipFile(wheel) as archive:
-        for file in ("page.css", "page.js"):
+        for file in ("page.css", "page.html", "page.js"):
             name = f"fanotify_exporter/landing/{file}"
             assert archive.read(name) == (CHECKOUT / "exporter" / name).read_bytes()
 

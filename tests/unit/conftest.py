@@ -22,15 +22,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="rewrite tests/unit/golden instead of comparing with it",
     )
-    parser.addoption(
-        "--fuzz", type=int, default=300, help="random inputs of each test that fuzzes"
-    )
-
-
-@pytest.fixture
-def fuzz(request: pytest.FixtureRequest) -> int:
-    """Give the number of random inputs of a test that fuzzes."""
-    return int(request.config.getoption("--fuzz"))
 
 
 @pytest.fixture(scope="session")

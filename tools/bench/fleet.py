@@ -22,7 +22,7 @@ from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-from fanotify_exporter.web.handlers import GZIP_LEVEL
+from fanotify_exporter.web.handlers.metrics import GZIP_LEVEL
 from tools.bench import fleet_hosts
 from tools.bench.rounds import table
 from tools.harness import workload

@@ -46,7 +46,7 @@ from fanotify_exporter.fsnotify.model import Group
 from fanotify_exporter.fsnotify.proc_scan import GroupScanner
 from fanotify_exporter.procfs.process import opened_process, read_fdinfo
 from fanotify_exporter.web import server as web
-from fanotify_exporter.web.handlers import MetricsService
+from fanotify_exporter.web.service import MetricsService
 from fanotify_exporter.web.sockets import address, listen
 from tools.bench.rounds import Runs, run_rounds, table
 

@@ -35,7 +35,7 @@ from fanotify_exporter.options.parser import Parser
 from fanotify_exporter.system.privileges import drop, find_user
 from fanotify_exporter.system.systemd import SystemdNotifier, passed_sockets
 from fanotify_exporter.web import server
-from fanotify_exporter.web.handlers import MetricsService
+from fanotify_exporter.web.service import MetricsService
 from fanotify_exporter.web.sockets import listen
 
 

@@ -12,7 +12,7 @@ from fanotify_exporter.cli import main
 from fanotify_exporter.commands.healthcheck import healthcheck
 from fanotify_exporter.errors import HealthError
 from fanotify_exporter.web.access import AccessControl
-from tools.harness.web_server import serve, site_of
+from tools.harness.web_server import example_service, serve
 
 
 VARIABLE = "FANOTIFY_EXPORTER_WEB_LISTEN_ADDRESS"
@@ -35,12 +35,12 @@ def check(port: int) -> int:
 
 def test_a_server_is_healthy() -> None:
     """The exit status is 0 while the exporter answers."""
-    assert 0 == serve(site_of(), check)
+    assert 0 == serve(example_service(), check)
 
 
 def test_server_that_is_not_ready_is_healthy() -> None:
     """An exporter whose probes are not attached answers: a restart would not help."""
-    assert 0 == serve(site_of(ready=False), check)
+    assert 0 == serve(example_service(ready=False), check)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_server_that_is_not_ready_is_healthy() -> None:
 )
 def test_server_with_access_control_is_healthy(web_examples: Path, name: str) -> None:
     """The check needs neither a password nor a certificate."""
-    assert 0 == serve(site_of(), check, AccessControl(web_examples / name))
+    assert 0 == serve(example_service(), check, AccessControl(web_examples / name))
 
 
 def test_the_address_comes_from_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,13 +58,13 @@ def test_the_address_comes_from_the_variable(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv(VARIABLE, f"127.0.0.1:{port}, 127.0.0.1:1")
         return main(["healthcheck"])
 
-    assert 0 == serve(site_of(), ask)
+    assert 0 == serve(example_service(), ask)
 
 
 @pytest.mark.parametrize("host", ["", "0.0.0.0", "localhost"])
 def test_addresses_of_this_host(host: str) -> None:
     """Any address to listen on, such as :10301, can be checked."""
-    serve(site_of(), lambda port: healthcheck(f"{host}:{port}"))
+    serve(example_service(), lambda port: healthcheck(f"{host}:{port}"))
 
 
 def test_no_server(
@@ -95,7 +95,7 @@ def test_server_with_a_broken_web_configuration(tmp_path: Path) -> None:
         with pytest.raises(HealthError, match="500 Bad Web Configuration File"):
             healthcheck(f"127.0.0.1:{port}")
 
-    serve(site_of(), ask, access)
+    serve(example_service(), ask, access)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from fanotify_exporter.errors import ListenError, UsageError
 from fanotify_exporter.system.systemd import SystemdNotifier, passed_sockets
-from tools.harness.web_server import Waiting, request, serve, site_of
+from tools.harness.web_server import Waiting, example_service, request, serve
 
 
 PING = b"WATCHDOG=1"
@@ -95,7 +95,7 @@ def test_watchdog_hears_of_progress(systemd: socket.socket) -> None:
             assert PING == systemd.recv(1000)
 
     watched = notifier(systemd, WATCHDOG_USEC="2000", WATCHDOG_PID=str(os.getpid()))
-    serve(site_of(hanging), client, supervisor=watched)
+    serve(example_service(hanging), client, notifier=watched)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_watchdog_hears_of_progress(systemd: socket.socket) -> None:
 def test_no_watchdog(systemd: socket.socket, variables: dict[str, str]) -> None:
     """Without a watchdog for this process no ping is sent; STOPPING=1 is."""
     watched = notifier(systemd, **variables)
-    serve(site_of(), lambda port: request(port, "/metrics"), supervisor=watched)
+    serve(example_service(), lambda port: request(port, "/metrics"), notifier=watched)
     assert b"STOPPING=1" == systemd.recv(1000)
     assert is_silent(systemd)
 
