@@ -98,7 +98,8 @@ def test_scraper_during_a_renewal(folder: Path) -> None:
                 continue
             answer.read()
             statuses.append(answer.status)
-            make_signed(folder, "server", "-addext", "subjectAltName=IP:127.0.0.1")
+            if len(statuses) == 1:
+                make_signed(folder, "server", "-addext", "subjectAltName=IP:127.0.0.1")
         connection.close()
         return statuses
 

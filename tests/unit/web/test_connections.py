@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fanotify_exporter.web import connections
+from fanotify_exporter.web import connections, streams
 from tools.harness.web_clients import ASK, SECONDS, connect
 from tools.harness.web_server import (
     HUGE,
@@ -80,6 +80,7 @@ def is_aborted(client: socket.socket) -> bool:
 def test_client_that_only_sends(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that sends requests without end and reads nothing is aborted, too."""
     monkeypatch.setattr(connections, "WRITE_SECONDS", 0.1)
+    monkeypatch.setattr(streams, "SEND_BUFFER_BYTES", 4096)
 
     def client(port: int) -> None:
         with connect(port, room=4096) as connection:
