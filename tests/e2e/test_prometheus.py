@@ -1,4 +1,4 @@
-"""Exact counts, from fanotify_mark(2) to an answer of Prometheus' HTTP API."""
+"""Counts are exact from fanotify_mark(2) to Prometheus' HTTP API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from tools.harness import caller
 from tools.harness.caller import Calls
 from tools.harness.processes import poll
-from tools.harness.prometheus_server import Prometheus, scraping
+from tools.harness.servers.prometheus import Prometheus, scraping
 from tools.harness.serving import CALL_LABELS, ERROR_LABELS, Exporter
 
 
@@ -29,7 +29,7 @@ def prometheus(exporter: Exporter, tmp_path: Path) -> Iterator[Prometheus]:
 def test_prometheus_scrapes_exact_counts(
     prometheus: Prometheus, tmp_path: Path
 ) -> None:
-    """101 + 53 + 37 calls are those three numbers in Prometheus, not one more."""
+    """Prometheus has exactly the 101, 53 and 37 calls that were made."""
     up = poll(
         lambda: [value for _, value in prometheus.query("up")], lambda up: up == [1]
     )
@@ -45,7 +45,7 @@ def test_prometheus_scrapes_exact_counts(
         Calls(name, flags=0x92, mask=0x2000, times=37, errno=errno.EINVAL),
     )
     ended = time.time()
-    prometheus.scraped_after(ended + 1)  # scrapes within a second share a snapshot
+    prometheus.scraped_after(ended + 1)  # a response may be half a second old
 
     add_inode = (comm, "add", "inode")
     add_filesystem = (comm, "add", "filesystem")
@@ -83,7 +83,7 @@ def test_prometheus_scrapes_exact_counts(
         (*add_filesystem, "FAN_ONDIR"): 53,
         (comm, "invalid", "mount", "0x2000"): 37,
     }
-    # Prometheus asks for OpenMetrics, and so learns of each series' first call.
+    # Prometheus requests OpenMetrics, which has the time of each series' first call.
     created = prometheus.counts(f"fanotify_mark_calls_created{selector}", CALL_LABELS)
     assert len(created) == 3
     assert all(began - 1 < first < ended + 1 for first in created.values())

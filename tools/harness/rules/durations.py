@@ -1,10 +1,10 @@
 """
-The files of prometheus/ with every duration divided by FACTOR: a minute is a second.
+Speed up the files of prometheus/: divide every duration by FACTOR.
 
-That is all that is changed: `for`, `keep_firing_for`, intervals, waits, and within
-expressions the ranges, the offsets and the minutes that are written as `18 * 60`.
-Rates stay per second, and what an alert says stays as it is: it speaks of 15
-minutes where a test has waited for 15 seconds.
+The divided durations are `for`, `keep_firing_for`, intervals and waits, and in
+expressions the ranges, the offsets and numbers of minutes written as `18 * 60`.
+Everything else stays the same: rates are per second, and the texts of alerts say
+"15 minutes" where a test waits 15 seconds.
 """
 
 from __future__ import annotations
@@ -18,55 +18,62 @@ from typing import Any
 import yaml
 
 
+# A minute becomes a second.
 FACTOR = 60
+
+# A duration of Prometheus, or a number of minutes times 60; not `rate5m` in a name.
 DURATION = re.compile(r"(?<![\w:])([\d.]+)(ms|[smhd]| \* 60)\b")
-"""A duration of Prometheus, or a number of minutes times 60; not `rate5m`."""
 
-SECONDS = {"ms": 1e-3, "s": 1, "m": 60, " * 60": 60, "h": 3600, "d": 86_400}
+SECONDS_BY_UNIT = {"ms": 1e-3, "s": 1, "m": 60, " * 60": 60, "h": 3600, "d": 86_400}
 
-TIMED = {
+# Keys whose values contain durations.
+TIMED_KEYS = {
     *("expr", "for", "keep_firing_for", "interval"),
     *("scrape_interval", "evaluation_interval"),
     *("group_wait", "group_interval", "repeat_interval"),
 }
-"""The keys whose values have durations."""
 
+# A value of a document, after the keys that lead to the value.
 Leaf = tuple[tuple[str, ...], str]
 
 
-def faster(path: Path, factor: float = FACTOR) -> dict[str, Any]:
-    """Return a file of prometheus/, with durations divided by *factor*."""
-    document: dict[str, Any] = _faster(yaml.safe_load(path.read_text()), "", factor)
+def divide_durations(path: Path, factor: float = FACTOR) -> dict[str, Any]:
+    """Return a file of prometheus/ with its durations divided by *factor*."""
+    document: dict[str, Any] = _divide(yaml.safe_load(path.read_text()), "", factor)
     return document
 
 
-def leaves(node: object, *above: str) -> Iterator[Leaf]:
-    """Yield each value of a document, and the keys that lead to it."""
+def leaves(node: object, *keys: str) -> Iterator[Leaf]:
+    """Yield each value of a document with the keys that lead to the value."""
     if isinstance(node, dict):
         for key, value in node.items():
-            yield from leaves(value, *above, key)
+            yield from leaves(value, *keys, key)
     elif isinstance(node, list):
         for value in node:
-            yield from leaves(value, *above)
+            yield from leaves(value, *keys)
     else:
-        yield above, str(node)
+        yield keys, str(node)
 
 
 def seconds(text: str) -> list[float]:
-    """Return the durations in *text*."""
-    return [float(number) * SECONDS[unit] for number, unit in DURATION.findall(text)]
+    """Return the durations in *text* in seconds."""
+    return [
+        float(number) * SECONDS_BY_UNIT[unit] for number, unit in DURATION.findall(text)
+    ]
 
 
-def _faster(node: Any, key: str, factor: float) -> Any:  # noqa: ANN401 - what YAML may be
+def _divide(node: Any, key: str, factor: float) -> Any:  # noqa: ANN401 - any YAML value
     if isinstance(node, dict):
-        return {name: _faster(value, name, factor) for name, value in node.items()}
+        return {name: _divide(value, name, factor) for name, value in node.items()}
     if isinstance(node, list):
-        return [_faster(each, key, factor) for each in node]
-    return DURATION.sub(partial(_shorter, factor), node) if key in TIMED else node
+        return [_divide(each, key, factor) for each in node]
+    if key in TIMED_KEYS:
+        return DURATION.sub(partial(_divided, factor), node)
+    return node
 
 
-def _shorter(factor: float, found: re.Match[str]) -> str:
+def _divided(factor: float, found: re.Match[str]) -> str:
     number, unit = float(found[1]) / factor, found[2]
     if unit == " * 60":
         return f"{number:g}{unit}"
-    return f"{1000 * number * SECONDS[unit]:.0f}ms"
+    return f"{1000 * number * SECONDS_BY_UNIT[unit]:.0f}ms"

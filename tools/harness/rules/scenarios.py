@@ -1,57 +1,61 @@
 """
-What a case in alerts/*.yml says, as a file that `promtool test rules` runs.
+Convert the cases in tests/rules/alerts/*.yml to files for `promtool test rules`.
 
-A case tells what Prometheus scraped from a host and when the alert fires, in minutes:
+A case says what Prometheus scraped from a host, and when the alert fires. Times are in
+minutes:
 
-    series: what the exporter gave; {0: 3, 20: 5} is 3 from the start and 5 from minute
-        20 on, {20: 1} begins at minute 20, gone ends a series, "+60" rises by 60 a
-        minute. The host is db1 where no instance is named.
-    firing: ranges such as 20-40, from minute 20 until minute 40 begins; [] is never.
-    edge: minutes that are not looked at, because a sample lies on the edge of a range:
-        2.x counts it in, 3.x does not.
-    missed_scrapes: ranges in which no scrape of any host worked.
-    exporter_starts: minutes at which the exporter started; a day before by default, and
-        nothing is known of the host before the first.
-    interval: "1h" makes the numbers hours.
-    settings: false leaves the thresholds out.
-    told: what the alert says `at` a minute, text and labels in full.
+    series: values that the exporter exposed. {0: 3, 20: 5} is 3 from the start and 5
+        from minute 20 on; {20: 1} begins at minute 20; `gone` ends the series; "+60"
+        rises by 60 a minute. The host is db1 unless a series has a label `instance`.
+    firing: ranges such as 20-40, from minute 20 to minute 39; [] is never.
+    unchecked: minutes without an expectation, because a sample lies exactly on the edge
+        of a range: Prometheus 2.x includes that sample, 3.x does not.
+    missed_scrapes: ranges in which the scrapes of all hosts failed.
+    exporter_starts: minutes at which the exporter started. The default is a day before
+        the first minute. The host has no series before the first start.
+    interval: "1h" makes all times hours.
+    settings: false leaves the settings file with the thresholds out.
+    expected_alert: labels and texts of the alert, `at` a minute.
 
-Each host also has what every target gives, up, and what every exporter gives,
-fanotify_exporter_counting_start_time_seconds and two collectors that work, unless the
-case gives it.
-Cases without `told` share one Prometheus: each is a job of its own, and its hosts are
-called like the others'.
+Each host also has `up`, fanotify_exporter_counting_start_time_seconds and two
+collectors that work, unless the case gives these series.
+
+All cases without `expected_alert` run in one Prometheus. Each case is a job of its own,
+so hosts of several cases may have the same name.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tools.harness import shipped
+from tools.harness.rules import shipped, timeline
+from tools.harness.rules.timeline import Steps
 
-
-END = 60
-"""The last tick that is looked at, in intervals."""
 
 DAY_BEFORE = -24 * 60
 KEYS = {
-    *("series", "firing", "edge", "missed_scrapes"),
-    *("exporter_starts", "interval", "settings", "told"),
+    *("series", "firing", "unchecked", "missed_scrapes"),
+    *("exporter_starts", "interval", "settings", "expected_alert"),
 }
 
-Steps = Mapping[int, float | str]
 Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What an alert says at a tick; the labels are without the job."""
+class ExpectedAlert:
+    """
+    Labels and texts of an alert.
+
+    Attributes:
+        at: tick at which the alert fires, in intervals.
+        labels: without the label `job`.
+    """
 
     at: int
     labels: dict[str, str]
@@ -61,21 +65,21 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case: what was scraped, and at which ticks the alert fires."""
+    """One case; the module's docstring explains the attributes. Times are in ticks."""
 
     name: str
     series: Mapping[str, Steps]
     firing: frozenset[int]
-    edge: frozenset[int]
+    unchecked: frozenset[int]
     missed: frozenset[int]
     starts: Sequence[int]
     interval: str
     settings: bool
-    told: Told | None
+    expected_alert: ExpectedAlert | None
 
     @property
     def job(self) -> str:
-        """The job that is scraped."""
+        """The label `job` of all series of the case."""
         return f"fanotify-{self.name}"
 
 
@@ -88,18 +92,19 @@ def read_cases(path: Path) -> list[Case]:
 
 
 def parse_case(name: str, case: Mapping[str, Any]) -> Case:
-    """Return a case; a word that means nothing is an error."""
+    """Return a case; an unknown key is an error."""
     assert not set(case) - KEYS, f"{name}: unknown {set(case) - KEYS}"
+    expected = case.get("expected_alert")
     return Case(
         name,
         case.get("series", {}),
         ticks(case["firing"]),
-        ticks(case.get("edge", [])),
+        ticks(case.get("unchecked", [])),
         ticks(case.get("missed_scrapes", [])),
         case.get("exporter_starts", (DAY_BEFORE,)),
         case.get("interval", "1m"),
         case.get("settings", True),
-        Told(**case["told"]) if "told" in case else None,
+        ExpectedAlert(**expected) if expected else None,
     )
 
 
@@ -126,12 +131,12 @@ def documents(alert: shipped.Alert, cases: Sequence[Case]) -> list[Document]:
 def document(
     alert: shipped.Alert, cases: Sequence[Case], interval: str, *, settings: bool
 ) -> Document:
-    """Return one promtool file; its rule groups run in the order of the files."""
+    """Return one promtool file; its rule groups are in the order of the rule files."""
     files = [
         path for path in shipped.RULE_FILES if settings or path != shipped.SETTINGS
     ]
-    apart = [[case] for case in cases if case.told]
-    together = [case for case in cases if not case.told]
+    separate = [[case] for case in cases if case.expected_alert]
+    together = [case for case in cases if not case.expected_alert]
     return {
         "rule_files": [str(path) for path in files],
         "evaluation_interval": interval,
@@ -139,7 +144,9 @@ def document(
             group["name"] for path in files for group in shipped.groups(path)
         ],
         "tests": [
-            promtool_test(alert, interval, some) for some in (*apart, together) if some
+            promtool_test(alert, interval, part)
+            for part in (*separate, together)
+            if part
         ],
     }
 
@@ -147,13 +154,13 @@ def document(
 def promtool_test(
     alert: shipped.Alert, interval: str, cases: Sequence[Case]
 ) -> Document:
-    """Return one test: the series, the firing alerts at each tick, and the text."""
+    """Return one test: series, number of firing alerts at each tick, and texts."""
     return {
         "interval": interval,
         "input_series": [
             {"series": series, "values": " ".join(values)}
             for case in cases
-            for series, values in scraped(case)
+            for series, values in scraped(case).items()
         ],
         "promql_expr_test": [
             {
@@ -162,48 +169,57 @@ def promtool_test(
                 "exp_samples": [{"labels": "{}", "value": int(tick in case.firing)}],
             }
             for case in cases
-            for tick in range(END + 1)
-            if tick not in case.edge
+            for tick in range(timeline.END + 1)
+            if tick not in case.unchecked
         ],
         "alert_rule_test": [
-            told_test(alert, case, case.told) for case in cases if case.told
+            alert_rule_test(alert, case, case.expected_alert)
+            for case in cases
+            if case.expected_alert
         ],
     }
 
 
 def firing_count(alert: shipped.Alert, case: Case) -> str:
-    """Return an expression for how many alerts of a case fire, or of no job at all."""
+    """Return an expression: the number of firing alerts of the case or without job."""
     selector = (
         f'ALERTS{{alertname="{alert.name}",alertstate="firing",job=~"|{case.job}"}}'
     )
     return f"count({selector}) or vector(0)"
 
 
-def told_test(alert: shipped.Alert, case: Case, told: Told) -> Document:
-    """Return the expectation of one alert with all its labels and its text."""
-    job = {"job": case.job} if "instance" in told.labels else {}
-    annotations = {"summary": told.summary, "description": told.description}
-    expected = {
-        "exp_labels": {"severity": alert.severity} | job | told.labels,
-        "exp_annotations": alert.annotations | annotations,
-    }
+def alert_rule_test(
+    alert: shipped.Alert, case: Case, expected: ExpectedAlert
+) -> Document:
+    """Return the expectation of one alert with all its labels and texts."""
+    job = {"job": case.job} if "instance" in expected.labels else {}
+    texts = {"summary": expected.summary, "description": expected.description}
     return {
         "alertname": alert.name,
-        "eval_time": f"{told.at}{case.interval[-1]}",
-        "exp_alerts": [expected],
+        "eval_time": f"{expected.at}{case.interval[-1]}",
+        "exp_alerts": [
+            {
+                "exp_labels": {"severity": alert.severity} | job | expected.labels,
+                "exp_annotations": alert.annotations | texts,
+            }
+        ],
     }
 
 
-def scraped(case: Case) -> Iterator[tuple[str, Iterator[str]]]:
-    """Yield selector and values of all series: health, and what the case says."""
+def scraped(case: Case) -> dict[str, list[str]]:
+    """Return promtool's values of all series of a case, by their selectors."""
+    found: dict[str, list[str]] = {}
     series: dict[str, Steps] = {}
     for host in hosts(case) if case.starts else ():
-        yield with_host(f'up{{instance="{host}"}}', case), up(case)
-        series |= health(host, case)
+        labels = f'job="{case.job}",instance="{host}"'
+        found[f"up{{{labels}}}"] = timeline.up(case.starts[0], case.missed)
+        series |= timeline.health(labels, case.starts, case.interval)
     series |= {with_host(each, case): steps for each, steps in case.series.items()}
     for selector, steps in series.items():
         recorded = ":" in selector.partition("{")[0]
-        yield selector, values(steps, frozenset() if recorded else case.missed)
+        missed = frozenset[int]() if recorded else case.missed
+        found[selector] = timeline.values(steps, missed)
+    return found
 
 
 def hosts(case: Case) -> list[str]:
@@ -220,43 +236,3 @@ def with_host(selector: str, case: Case) -> str:
     instance = "" if "instance=" in labels else 'instance="db1"'
     given = ",".join(filter(None, [f'job="{case.job}"', instance, labels]))
     return f"{name}{{{given}}}"
-
-
-def health(host: str, case: Case) -> dict[str, Steps]:
-    """Return what each exporter gives while all is well."""
-    first = max(0, case.starts[0])
-    seconds = {"1m": 60, "1h": 3600}[case.interval]
-    of = f'job="{case.job}",instance="{host}"'
-    success = "fanotify_exporter_collector_success"
-    return {
-        f"fanotify_exporter_counting_start_time_seconds{{{of}}}": {
-            max(0, start): start * seconds for start in case.starts
-        },
-        f'{success}{{{of},collector="mark_calls"}}': {first: 1},
-        f'{success}{{{of},collector="groups"}}': {first: 1},
-    }
-
-
-def up(case: Case) -> Iterator[str]:
-    """Yield 1, and 0 where a scrape failed."""
-    first = max(0, case.starts[0])
-    for tick in range(END + 1):
-        yield "_" if tick < first else str(int(tick not in case.missed))
-
-
-def values(steps: Steps, missed: frozenset[int]) -> Iterator[str]:
-    """Yield a value for each tick, as promtool wants it; stale where a series ends."""
-    value: float | None = None
-    rise = 0.0
-    for tick in range(END + 1):
-        step = steps.get(tick)
-        ends = step == "gone" or (tick in missed and value is not None)
-        if step == "gone":
-            value, rise = None, 0
-        elif isinstance(step, str):
-            value, rise = value or 0, float(step)
-        elif step is not None:
-            value, rise = step, 0
-        if value is not None:
-            value += rise
-        yield "stale" if ends else "_" if value is None else f"{value:.12g}"

@@ -1,4 +1,4 @@
-"""The address that Alertmanager notifies, and what a person reads there."""
+"""Receive the notifications that Alertmanager sends to a webhook."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from typing import Any
 from tools.harness.processes import poll
 
 
+# On an idle machine a notification takes up to half as long; those of resolved alerts
+# take longest.
 DEADLINE_SECONDS = 60.0
-"""An alert, and more so its end, takes up to half of it on an idle machine."""
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """One alert in a notification: who was told, `firing` or `resolved`, and what."""
+class Notification:
+    """
+    One alert of a notification.
+
+    Attributes:
+        status: "firing" or "resolved".
+    """
 
     receiver: str
     status: str
@@ -29,29 +35,29 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A server on loopback that keeps what it was told."""
+    """A server on loopback that keeps all notifications."""
 
     address: str
-    notices: list[Notice] = field(default_factory=list)
+    notifications: list[Notification] = field(default_factory=list)
 
-    def about(self, labels: dict[str, str]) -> list[Notice]:
-        """Return the notices so far about alerts that have *labels*, and maybe more."""
+    def received(self, labels: dict[str, str]) -> list[Notification]:
+        """Return the notifications so far whose alerts have at least *labels*."""
         return [
-            notice
-            for notice in list(self.notices)
-            if notice.labels.items() >= labels.items()
+            each
+            for each in list(self.notifications)
+            if each.labels.items() >= labels.items()
         ]
 
-    def told(self, status: str, labels: dict[str, str]) -> Notice:
-        """Wait for the first notice of *status* about an alert that has *labels*."""
+    def wait_for(self, status: str, labels: dict[str, str]) -> Notification:
+        """Wait for a notification of *status* about an alert with *labels*."""
 
-        def found() -> list[Notice]:
-            return [each for each in self.about(labels) if each.status == status]
+        def found() -> list[Notification]:
+            return [each for each in self.received(labels) if each.status == status]
 
-        notices = poll(found, seconds=DEADLINE_SECONDS)
-        of_its_name = self.about({"alertname": labels["alertname"]})
-        assert notices, f"no {status} {labels} in {of_its_name}"
-        return notices[0]
+        matches = poll(found, seconds=DEADLINE_SECONDS)
+        same_alert = self.received({"alertname": labels["alertname"]})
+        assert matches, f"no {status} {labels} in {same_alert}"
+        return matches[0]
 
 
 @contextmanager
@@ -59,7 +65,7 @@ def webhook() -> Iterator[Webhook]:
     """Serve on a free port of loopback."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         hook = Webhook(f"127.0.0.1:{server.server_port}")
-        server.notices = hook.notices  # type: ignore[attr-defined]
+        server.notifications = hook.notifications  # type: ignore[attr-defined]
         thread = Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -70,21 +76,24 @@ def webhook() -> Iterator[Webhook]:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Takes notifications of Alertmanager's webhook format, version 4."""
+    """HTTP handler for Alertmanager's webhook format, version 4."""
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.notices += parse_notification(body)  # type: ignore[attr-defined]
+        received = parse_notification(body)
+        self.server.notifications += received  # type: ignore[attr-defined]
         self.send_response(200)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Print nothing: a failed test prints the notices."""
+        """Print nothing: the report of a failed test has the notifications."""
 
 
-def parse_notification(body: dict[str, Any]) -> list[Notice]:
+def parse_notification(body: dict[str, Any]) -> list[Notification]:
     """Return the alerts of a notification."""
     return [
-        Notice(body["receiver"], each["status"], each["labels"], each["annotations"])
+        Notification(
+            body["receiver"], each["status"], each["labels"], each["annotations"]
+        )
         for each in body["alerts"]
     ]
