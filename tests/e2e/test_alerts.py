@@ -12,142 +12,25 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
-from tools.harness.incidents import (
-    EXHAUSTING_UID,
-    PROTECTOR,
-    WATCHERS,
-    Incidents,
-    happening,
-    protected,
-)
-from tools.harness.listeners import Listener
+from tools.harness.incidents import EXHAUSTING_UID, PROTECTOR, WATCHERS
+from tools.harness.monitored_host import Host, Text, monitored, need_few_blockers
 from tools.harness.processes import poll
-from tools.harness.requirements import missing
-from tools.harness.rules import shipped
-from tools.harness.rules.durations import (
-    DURATION,
-    FACTOR,
-    TIMED_KEYS,
-    divide_durations,
-    leaves,
-    seconds,
-)
-from tools.harness.servers.alertmanager import Alertmanager, alertmanager
-from tools.harness.servers.prometheus import JOB, Prometheus, alerting
-from tools.harness.servers.webhook import Webhook, webhook
-from tools.harness.serving import Exporter, serving
+from tools.harness.rules.durations import FACTOR
+from tools.harness.serving import serving
 
 
 pytestmark = pytest.mark.whole_host
 
-ALERTS = {alert.name: alert for alert in shipped.alerts()}
-RECEIVERS = {"critical": "pager", "warning": "tickets"}
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """The texts of an alert."""
-
-    summary: str
-    description: str
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """The running programs and servers of all tests."""
-
-    exporter: Exporter
-    prometheus: Prometheus
-    alertmanager: Alertmanager
-    webhook: Webhook
-    protector: Listener
-    incidents: Incidents
-    end_incidents: ExitStack
-
-    @property
-    def instance(self) -> str:
-        return self.exporter.addresses[0]
-
-    def notified(self, alert: str, status: str = "firing", **labels: str) -> Text:
-        """
-        Wait for a notification about *alert*, and return its texts.
-
-        Asserts that the right receiver got the notification, that its labels are
-        *labels* and the labels of the target, and that it has the URL of the runbook.
-        """
-        severity = ALERTS[alert].severity
-        expected = labels | {
-            "alertname": alert,
-            "severity": severity,
-            "job": JOB,
-            "instance": self.instance,
-            "cluster": "example",
-        }
-        notification = self.webhook.wait_for(status, expected)
-        text = dict(notification.annotations)
-        assert RECEIVERS[severity] == notification.receiver
-        assert expected == notification.labels
-        assert ALERTS[alert].annotations["runbook_url"] == text.pop("runbook_url")
-        return Text(**text)
-
-
-def need_few_blockers(prometheus: Prometheus, *ours: str, within: str = "3s") -> None:
-    """Skip the test if two programs other than *ours* have blocking marks."""
-    marks = f"last_over_time(instance_comm:fanotify_blocking_marks:sum[{within}])"
-
-    def others() -> set[str]:
-        return {labels["comm"] for labels, _ in prometheus.query(marks)} - {*ours}
-
-    blockers = poll(others, lambda comms: len(comms) < 2)
-    if len(blockers) >= 2:
-        missing(f"other programs of this machine have blocking marks: {blockers}")
-
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """Start the protector, then the servers, then the incidents."""
     folder = tmp_path_factory.mktemp("alerts")
-    marked = tmp_path_factory.mktemp("marked")
-    with ExitStack() as stack:
-        hook = stack.enter_context(webhook())
-        alerts = stack.enter_context(alertmanager(hook.address, folder))
-        protector = stack.enter_context(protected(marked))
-        exporter = stack.enter_context(serving(folder / "exporter.log"))
-        target = exporter.addresses[0]
-        prometheus = stack.enter_context(alerting(target, alerts.address, folder))
-        assert poll(lambda: prometheus.query("instance:fanotify_counts:present"))
-        need_few_blockers(prometheus)
-
-        ends = stack.enter_context(ExitStack())
-        incidents = ends.enter_context(happening(marked))
-        yield Host(exporter, prometheus, alerts, hook, protector, incidents, ends)
-
-
-@pytest.mark.parametrize(
-    "path",
-    [*shipped.RULE_FILES, shipped.SCRAPE_EXAMPLE, shipped.ALERTMANAGER_EXAMPLE],
-    ids=lambda path: path.name,
-)
-def test_only_durations_change(path: Path) -> None:
-    """divide_durations() divides every duration of a file and changes nothing else."""
-    before = list(leaves(yaml.safe_load(path.read_text())))
-    after = list(leaves(divide_durations(path)))
-    assert [keys for keys, _ in before] == [keys for keys, _ in after]
-    for (keys, old), (_, new) in zip(before, after, strict=True):
-        if keys[-1] in TIMED_KEYS:
-            shorter = [pytest.approx(each / FACTOR) for each in seconds(old)]
-            assert shorter == seconds(new)
-            assert DURATION.sub("", old) == DURATION.sub("", new)
-        else:
-            assert seconds(old) == []
-            assert old == new
+    with monitored(folder, tmp_path_factory.mktemp("marked")) as host:
+        yield host
 
 
 def test_no_marks_left(host: Host) -> None:

@@ -10,7 +10,6 @@ Everything else stays the same: rates are per second, and the texts of alerts sa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,26 +32,11 @@ TIMED_KEYS = {
     *("group_wait", "group_interval", "repeat_interval"),
 }
 
-# A value of a document, after the keys that lead to the value.
-Leaf = tuple[tuple[str, ...], str]
-
 
 def divide_durations(path: Path, factor: float = FACTOR) -> dict[str, Any]:
     """Return a file of prometheus/ with its durations divided by *factor*."""
     document: dict[str, Any] = _divide(yaml.safe_load(path.read_text()), "", factor)
     return document
-
-
-def leaves(node: object, *keys: str) -> Iterator[Leaf]:
-    """Yield each value of a document with the keys that lead to the value."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield from leaves(value, *keys, key)
-    elif isinstance(node, list):
-        for value in node:
-            yield from leaves(value, *keys)
-    else:
-        yield keys, str(node)
 
 
 def seconds(text: str) -> list[float]:
