@@ -40,7 +40,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from fanotify_exporter.fsnotify.descriptors import LINK
+from fanotify_exporter.fsnotify.descriptors import GROUP_LINK
 from fanotify_exporter.fsnotify.fdinfo import parse_fdinfo
 from fanotify_exporter.fsnotify.model import Group
 from fanotify_exporter.fsnotify.proc_scan import GroupScanner
@@ -138,11 +138,11 @@ def ours() -> dict[str, float]:
     """Time a scanner's steps, and the reading of a huge group."""
     with host() as folder:
         before = reclaimable_mb()
-        figures = first_and_later(restless().step)
+        figures = first_and_later(restless().poll)
         kept = reclaimable_mb() - before
         scanner = GroupScanner(interval=86_400)
-        scanner.step()
-        look = statistics.median(cpu_seconds(scanner.step) for _ in range(20))
+        scanner.poll()
+        look = statistics.median(cpu_seconds(scanner.poll) for _ in range(20))
         group = make_group(MARKS, folder)
         huge = statistics.median(
             cpu_seconds(partial(read_group, group)) for _ in range(REPEATS)
@@ -175,7 +175,7 @@ def naive_walk() -> dict[str, int]:
     marks = {}
     for link in glob("/proc/[0-9]*/fd/*"):  # noqa: PTH207  as scripts do
         with suppress(OSError):
-            if os.readlink(link) == LINK:  # noqa: PTH115
+            if os.readlink(link) == GROUP_LINK:  # noqa: PTH115
                 fdinfo = Path(link.replace("/fd/", "/fdinfo/")).read_text()
                 marks[link] = len(re.findall("^fanotify .*mask:", fdinfo, re.MULTILINE))
     return marks
@@ -218,7 +218,7 @@ def scan_on(stopping: threading.Event, steps: Iterator[int]) -> None:
     """Make full scans without rest."""
     scanner = restless()
     while not stopping.is_set():
-        scanner.step()
+        scanner.poll()
         next(steps)
 
 

@@ -14,7 +14,7 @@ from fanotify_exporter.collectors.groups import GroupsCollector
 from fanotify_exporter.collectors.init_calls import InitCallsCollector
 from fanotify_exporter.collectors.limits import LimitsCollector
 from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
-from fanotify_exporter.fsnotify.model import Group, GroupScan, HeldGroup, Marks
+from fanotify_exporter.fsnotify.model import Group, GroupScan, Marks, OwnedGroup
 from fanotify_exporter.metrics.exposition import encode_openmetrics, encode_text
 from fanotify_exporter.metrics.negotiation import Encoder
 from fanotify_exporter.metrics.registry import build_registry
@@ -33,7 +33,7 @@ BOOTED = 1_750_000_000.0
 
 SCAN = GroupScan(
     groups=(
-        HeldGroup(
+        OwnedGroup(
             "fapolicyd",
             994,
             Group(
@@ -44,18 +44,18 @@ SCAN = GroupScan(
                 ),
             ),
         ),
-        HeldGroup(
+        OwnedGroup(
             "fatrace", 0, Group(0, (Marks("filesystem", blocking=False, count=3),))
         ),
-        HeldGroup(
+        OwnedGroup(
             "fatrace", 0, Group(0, (Marks("filesystem", blocking=False, count=4),))
         ),
-        HeldGroup(
+        OwnedGroup(
             "edr",
             0,
             Group(FAN_UNLIMITED_MARKS, (Marks("inode", blocking=True, count=90_000),)),
         ),
-        HeldGroup("idle", 1000, Group(FAN_UNLIMITED_MARKS, ())),
+        OwnedGroup("idle", 1000, Group(FAN_UNLIMITED_MARKS, ())),
     ),
     unreadable=3,
     scanned=1_750_000_000.5,

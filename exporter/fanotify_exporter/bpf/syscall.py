@@ -7,7 +7,7 @@ import os
 import struct
 from pathlib import Path
 
-from fanotify_exporter.system.syscalls import BPF, call
+from fanotify_exporter.system.syscalls import syscall
 
 
 BPF_MAP_CREATE = 0
@@ -19,7 +19,7 @@ BPF_F_MMAPABLE = 0x400
 
 def bpf(command: int, attr: bytes) -> int:
     """Give the BPF subsystem a command and the bytes of its union bpf_attr."""
-    return call("bpf", BPF, command, attr, len(attr))
+    return syscall("bpf", command, attr, len(attr))
 
 
 def create_shared_array(size: int) -> int:

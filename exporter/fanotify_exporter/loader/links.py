@@ -17,7 +17,7 @@ from pathlib import Path
 from fanotify_exporter.bpf.syscall import bpf
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.tracefs import TRACEFS
-from fanotify_exporter.system.syscalls import PERF_EVENT_OPEN, call
+from fanotify_exporter.system.syscalls import syscall
 
 
 PERF_TYPE_TRACEPOINT = 2
@@ -77,7 +77,7 @@ def _perf_event(kind: int, config: int, config1: int) -> int:
     It is of CPU 0 only, but a program on a probe runs on all.
     """
     attr = struct.pack("=IIQ40xQ8x", kind, PERF_ATTR_SIZE_VER1, config, config1)
-    return call("perf_event_open", PERF_EVENT_OPEN, attr, -1, 0, -1, CLOEXEC)
+    return syscall("perf_event_open", attr, -1, 0, -1, CLOEXEC)
 
 
 def _link(program: int, event: int) -> int:
