@@ -21,7 +21,7 @@ from fanotify_exporter.options.parser import SERVE, Parser
 from tools import CHECKOUT
 from tools.harness import documented
 from tools.harness.lock import LOCK, locked
-from tools.harness.shipped import RULE_FILES
+from tools.harness.rules.shipped import RULE_FILES
 from tools.manifests import __main__
 from tools.manifests.__main__ import KUBERNETES
 

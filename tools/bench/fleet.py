@@ -26,12 +26,12 @@ from fanotify_exporter.web.handlers.metrics import GZIP_LEVEL
 from tools.bench import fleet_hosts
 from tools.bench.rounds import table
 from tools.harness import workload
-from tools.harness.faster import faster
 from tools.harness.processes import poll
-from tools.harness.prometheus_server import Prometheus, started
-from tools.harness.releases import Release, installed, newest
+from tools.harness.rules.durations import divide_durations
+from tools.harness.rules.releases import Release, installed, newest
+from tools.harness.rules.shipped import RULE_FILES
+from tools.harness.servers.prometheus import Prometheus, started
 from tools.harness.serving import LISTEN, Exporter, request, samples, serving
-from tools.harness.shipped import RULE_FILES
 
 
 HOSTS = 200
@@ -164,7 +164,7 @@ def measured(
     """Let *release* scrape, with our rules or without, and return what a host cost."""
     folder.mkdir()
     for path in rules:
-        (folder / path.name).write_text(json.dumps(faster(path, FACTOR)))
+        (folder / path.name).write_text(json.dumps(divide_durations(path, FACTOR)))
     config = {
         "global": {
             "scrape_interval": f"{SCRAPE_SECONDS * 1000 // FACTOR}ms",

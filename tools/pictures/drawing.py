@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from tools.harness.board import STEP_SECONDS, Points, Series
+from tools.harness.dashboard import STEP_SECONDS, Points, Series
 
 
 COLUMN, ROW, DPI = 0.58, 0.36, 100

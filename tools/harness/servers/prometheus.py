@@ -1,4 +1,4 @@
-"""Debian's Prometheus, scraping targets on loopback each second."""
+"""Start Debian's Prometheus, which scrapes targets on loopback every second."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from tools import CHECKOUT
-from tools.harness.faster import FACTOR, faster
 from tools.harness.processes import poll, running
 from tools.harness.requirements import need
+from tools.harness.rules.durations import FACTOR, divide_durations
+from tools.harness.rules.shipped import RULE_FILES, SCRAPE_EXAMPLE, SETTINGS
 from tools.harness.serving import Counts, request
-from tools.harness.shipped import RULE_FILES, SCRAPE_EXAMPLE
 
 
 JOB = "fanotify"
-SETTINGS = CHECKOUT / "prometheus/fanotify-settings.rules.yml"
+# Prometheus' default --query.lookback-delta, 5 minutes.
+LOOKBACK_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Prometheus:
-    """A Prometheus that answers queries."""
+    """A running Prometheus and the address it listens on."""
 
     address: str
 
     def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
         """Return labels and value of each series of an instant query."""
-        answer = request(self.address, f"/api/v1/query?query={quote(expression)}")
-        result = json.loads(answer.body)["data"]["result"]
+        response = request(self.address, f"/api/v1/query?query={quote(expression)}")
+        result = json.loads(response.body)["data"]["result"]
         return [(each["metric"], float(each["value"][1])) for each in result]
 
     def last_error(self) -> str:
-        """Return why the last scrape failed, "" if it did not."""
-        answer = request(self.address, "/api/v1/targets?state=active")
-        (target,) = json.loads(answer.body)["data"]["activeTargets"]
+        """Return the error of the last scrape of the only target, or ""."""
+        response = request(self.address, "/api/v1/targets?state=active")
+        (target,) = json.loads(response.body)["data"]["activeTargets"]
         return str(target["lastError"])
 
     def scraped_after(self, moment: float) -> None:
@@ -53,7 +53,8 @@ class Prometheus:
         """
         Return values by the values of *labels*, in that order.
 
-        The series must have these labels, and Prometheus' own, and no others.
+        Asserts that the series have exactly these labels and those that Prometheus
+        adds.
         """
         found = {}
         for metric, value in self.query(selector):
@@ -65,9 +66,12 @@ class Prometheus:
 @contextmanager
 def scraping(target: str, folder: Path, **others: str) -> Iterator[Prometheus]:
     """
-    Start a Prometheus with its data in *folder* that scrapes *target*.
+    Start a Prometheus that scrapes *target* and records the thresholds of our alerts.
 
-    *others* are targets by the name of their job. It has the thresholds of our rules.
+    Args:
+        target: address of an exporter.
+        folder: for the data of Prometheus.
+        others: more targets, by the name of their job.
     """
     jobs = {JOB: target} | others
     config = {
@@ -88,17 +92,23 @@ def scraping(target: str, folder: Path, **others: str) -> Iterator[Prometheus]:
 
 @contextmanager
 def alerting(target: str, alertmanager: str, folder: Path) -> Iterator[Prometheus]:
-    """Start one with the shipped files, only faster, and these two addresses."""
+    """
+    Start a Prometheus with the shipped files, their durations divided by FACTOR.
+
+    Args:
+        target: address of an exporter.
+        alertmanager: address of an Alertmanager.
+        folder: for the configuration and the data of Prometheus.
+    """
     for path in RULE_FILES:
-        (folder / path.name).write_text(json.dumps(faster(path)))
-    config = faster(SCRAPE_EXAMPLE)
-    config["global"]["scrape_interval"] = "1s"  # a timeout cannot be longer
-    (scraped,) = config["scrape_configs"][0]["static_configs"]
-    (told,) = config["alerting"]["alertmanagers"][0]["static_configs"]
-    scraped["targets"], told["targets"] = [target], [alertmanager]
-    with started(
-        config, folder, f"--query.lookback-delta={300 // FACTOR}s"
-    ) as prometheus:
+        (folder / path.name).write_text(json.dumps(divide_durations(path)))
+    config = divide_durations(SCRAPE_EXAMPLE)
+    config["global"]["scrape_interval"] = "1s"  # a scrape timeout cannot be longer
+    (targets,) = config["scrape_configs"][0]["static_configs"]
+    (alertmanagers,) = config["alerting"]["alertmanagers"][0]["static_configs"]
+    targets["targets"], alertmanagers["targets"] = [target], [alertmanager]
+    lookback = f"--query.lookback-delta={LOOKBACK_SECONDS // FACTOR}s"
+    with started(config, folder, lookback) as prometheus:
         yield prometheus
 
 

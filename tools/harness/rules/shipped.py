@@ -1,4 +1,4 @@
-"""The files of prometheus/ as the tests see them: paths, alerts, records."""
+"""Parse the files of prometheus/ that a release ships: paths, alerts, recordings."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ RUNBOOKS = CHECKOUT / "docs/runbooks"
 SETTINGS = FOLDER / "fanotify-settings.rules.yml"
 RECORDING = FOLDER / "fanotify-recording.rules.yml"
 ALERTING = FOLDER / "fanotify-alerting.rules.yml"
+# In order of evaluation: each file uses series that the files before it record.
 RULE_FILES = (SETTINGS, RECORDING, ALERTING)
-"""In the order in which one needs what another records."""
 
 SCRAPE_EXAMPLE = FOLDER / "prometheus.yml"
 ALERTMANAGER_EXAMPLE = FOLDER / "alertmanager.yml"
@@ -26,7 +26,12 @@ ALERTMANAGER_EXAMPLE = FOLDER / "alertmanager.yml"
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alerting rule as it stands in the file; `waits` is its `for`, such as 5m."""
+    """
+    An alerting rule.
+
+    Attributes:
+        waits: value of `for`, such as 5m; 0m where the rule has none.
+    """
 
     name: str
     expression: str
@@ -37,7 +42,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A recording rule as it stands in the file."""
+    """A recording rule."""
 
     name: str
     expression: str
@@ -65,7 +70,7 @@ def alerts() -> list[Alert]:
 
 
 def records() -> list[Record]:
-    """Return every recording rule of the settings and the recording file."""
+    """Return every recording rule of the settings file and the recording file."""
     return [
         Record(rule["record"], rule["expr"])
         for path in (SETTINGS, RECORDING)

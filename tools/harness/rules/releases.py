@@ -1,4 +1,4 @@
-"""The releases of Prometheus that the rules are checked with."""
+"""The releases of Prometheus that check the rules: Debian stable's and Debian sid's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SID_PACKAGES = ("prometheus", "promtool", "prometheus-alertmanager")
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The programs of one release, by path."""
+    """Paths of the programs of one release."""
 
     prometheus: str
     promtool: str
@@ -25,12 +25,16 @@ class Release:
 
 
 def installed() -> Release:
-    """Return Debian's own, 2.42 on bookworm."""
+    """Return the installed release: 2.42 on Debian bookworm."""
     return Release(need("prometheus"), need("promtool"), need("amtool"))
 
 
 def newest() -> Release:
-    """Return that of Debian sid, 3.x, unpacked once into the cache, or skip."""
+    """
+    Return the release of Debian sid, 3.x, or skip the test where no mirror answers.
+
+    The packages are downloaded and unpacked once, into CACHE.
+    """
     try:
         programs = unpacked(CACHE) / "usr/bin"
     except AptError as error:
@@ -41,7 +45,12 @@ def newest() -> Release:
 
 
 def unpacked(cache: Path) -> Path:
-    """Return the folder of sid's packages; raises `AptError` with apt's reason."""
+    """
+    Return the folder in *cache* with the unpacked packages of Debian sid.
+
+    Raises:
+        AptError: apt failed; the message has apt's reason.
+    """
     folder = cache / "unpacked"
     if not folder.exists():
         architecture = run_command(["dpkg", "--print-architecture"]).strip()

@@ -1,4 +1,4 @@
-"""Debian's Alertmanager with the shipped routes and inhibitions."""
+"""Start Debian's Alertmanager with the shipped routes and inhibitions."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tools.harness.faster import faster
 from tools.harness.processes import running
 from tools.harness.requirements import need
+from tools.harness.rules.durations import divide_durations
+from tools.harness.rules.shipped import ALERTMANAGER_EXAMPLE
 from tools.harness.serving import request
-from tools.harness.shipped import ALERTMANAGER_EXAMPLE
 
 
 @dataclass(frozen=True, slots=True)
 class Alertmanager:
-    """An Alertmanager that takes alerts."""
+    """A running Alertmanager and the address it listens on."""
 
     address: str
 
     def inhibited(self, labels: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Return the alerts that have *labels* and that another keeps quiet."""
+        """Return the alerts with *labels* that another alert inhibits."""
         filters = "&".join(
             f"filter={quote(f'{name}={json.dumps(value)}')}"
             for name, value in labels.items()
         )
-        answer = request(self.address, f"/api/v2/alerts?{filters}")
+        response = request(self.address, f"/api/v2/alerts?{filters}")
         return [
-            each for each in json.loads(answer.body) if each["status"]["inhibitedBy"]
+            each for each in json.loads(response.body) if each["status"]["inhibitedBy"]
         ]
 
 
 @contextmanager
 def alertmanager(webhook: str, folder: Path) -> Iterator[Alertmanager]:
-    """Start one that tells every receiver's notifications to *webhook*."""
-    example = faster(ALERTMANAGER_EXAMPLE)
-    for receiver in example["receivers"]:
+    """Start an Alertmanager whose receivers all notify *webhook*, an address."""
+    config = divide_durations(ALERTMANAGER_EXAMPLE)
+    for receiver in config["receivers"]:
         receiver["webhook_configs"] = [{"url": f"http://{webhook}/"}]
-    config = folder / "alertmanager.json"  # JSON is YAML
-    config.write_text(json.dumps(example))
+    path = folder / "alertmanager.json"  # JSON is YAML
+    path.write_text(json.dumps(config))
     command = [
         need("prometheus-alertmanager"),
-        f"--config.file={config}",
+        f"--config.file={path}",
         f"--storage.path={folder / 'alertmanager'}",
         "--web.listen-address=127.0.0.1:0",
         "--cluster.listen-address=",
