@@ -1,6 +1,6 @@
-# Debian with its own bcc, and the exporter as Debian's Python finds it. `make image` builds.
+# The exporter for Debian's own Python and bcc. Built by `make image`.
 FROM debian:trixie-slim AS build
-# No versions of packages: a build gets Debian's security updates.
+# Without versions of packages, so that a build gets Debian's security updates.
 # hadolint ignore=DL3008
 RUN apt-get update && \
     apt-get install -qy --no-install-recommends python3-hatchling python3-pip
@@ -31,7 +31,7 @@ LABEL org.opencontainers.image.title="fanotify-exporter" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 
-# Root attaches the programs; this user serves.
+# The exporter starts as root to attach the programs, and then serves as this user.
 ENV FANOTIFY_EXPORTER_RUN_USER=fanotify-exporter
 EXPOSE 10301
 HEALTHCHECK --interval=60s --timeout=10s --start-period=60s \

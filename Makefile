@@ -1,52 +1,44 @@
-# Every target sets up what it needs. `make` alone lists them.
+# Every target installs what it needs: Debian packages from the lists in tools/packages, and
+# Python packages into .venv. `make` alone lists the targets.
 PYTHON  := .venv/bin/python
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 
-RUN_PACKAGES  := python3 python3-venv python3-bpfcc
-TEST_PACKAGES := busybox-static clang-format faketime fatrace gcc inotify-tools libc6-dev openssl pipx prometheus prometheus-alertmanager \
-	strace stress-ng systemd \
-	$(if $(filter x86_64,$(shell uname -m)),gcc-multilib)
-BENCH_PACKAGES := bpftrace gcc libc6-dev
-BROWSER_PACKAGES := chromium chromium-driver
-BCC_PACKAGES  := mmdebstrap debian-archive-keyring
-IMAGE_PACKAGES := $(BCC_PACKAGES) arch-test buildah catatonit podman qemu-user-static runc
-
 .PHONY: help
 help: ## list the targets
-	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 .PHONY: run
-run: .venv/run ## serve on :10301, as root; ARGS="--flag ..." are passed on
+run: .venv/run ## run the exporter on port 10301, as root; ARGS="--flag ..."
 	$(SUDO) .venv/bin/fanotify-exporter $(ARGS)
 
 .PHONY: test
-test: lint test-unit test-rules test-release test-proc test-kernel test-e2e ## everything below that tests; root for proc, kernel and e2e
+test: lint test-unit test-rules test-release test-proc test-kernel test-e2e ## lint and the tests up to test-e2e; proc, kernel and e2e run as root
 
 .PHONY: test-unit
-test-unit: .venv/test ## no root, no kernel
+test-unit: .venv/test ## tests that need neither root nor BPF
 	$(PYTHON) -m pytest tests/unit tests/project tests/deploy tests/grafana tests/tools --cov --cov-report=term:skip-covered
 
 .PHONY: test-rules
-test-rules: .venv/test ## alerts and runbooks, by promtool and amtool 2.x and 3.x
+test-rules: .venv/test ## alert rules and runbooks, with promtool 2.x and 3.x and amtool
 	$(PYTHON) -m pytest tests/rules
 
 .PHONY: test-release
-test-release: .venv/release ## that a release is the same bytes each time, and what refuses it
+test-release: .venv/release ## releases: reproducible builds, and the checks before a release
 	$(PYTHON) -m pytest tests/release
 
 .PHONY: test-proc
-test-proc: .venv/test ## real groups on this machine's /proc, as root
+test-proc: .venv/test ## real fanotify groups in this machine's /proc, as root
 	$(SUDO) $(PYTHON) -m pytest tests/proc
 
 .PHONY: test-kernel
-test-kernel: .venv/test ## real BPF in this machine's kernel, as root
+test-kernel: .venv/test ## real BPF programs in this machine's kernel, as root
 	$(SUDO) $(PYTHON) -m pytest tests/kernel
 
 .PHONY: test-e2e
-test-e2e: .venv/test ## the installed program under a real Prometheus and Alertmanager, as root
+test-e2e: .venv/test ## the installed exporter with Prometheus and Alertmanager, as root
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync e2e-whole-host e2e-own-calls
 
-# Both wait more than they work, so they run side by side.
+# Both halves spend most of their time waiting, so they run in parallel.
 .PHONY: e2e-whole-host e2e-own-calls
 e2e-whole-host: SELECT = whole_host
 e2e-own-calls: SELECT = not whole_host
@@ -59,34 +51,35 @@ test-browser: .venv/test .cache/browser-packages ## the landing page in Chromium
 	$(SUDO) $(PYTHON) -m pytest tests/browser
 
 .PHONY: test-vm
-test-vm: .venv/test .cache/vm-packages ## the kernel tests on other kernels, in QEMU; ARGS="--kernel 5.10 ..."
+test-vm: .venv/test .cache/vm-packages ## the kernel tests in QEMU, on other kernels; ARGS="--kernel 5.10 ..."
 	$(SUDO) $(PYTHON) -m tools.vm $(or $(ARGS),--arch all --write-docs)
 
 .PHONY: test-systemd
-test-systemd: .venv/test .cache/vm-packages ## the units under systemd as PID 1, in QEMU; ARGS="--kernel 6.1"
+test-systemd: .venv/test .cache/vm-packages ## the systemd units in QEMU, with systemd as PID 1; ARGS="--kernel 6.1"
 	$(SUDO) $(PYTHON) -m tools.vm.systemd $(ARGS)
 
 .PHONY: test-bcc
-test-bcc: .venv/test .cache/bcc-packages ## the loader with other versions of bcc, in chroots
+test-bcc: .venv/test .cache/bcc-packages ## the loader with other versions of bcc, in chroots, as root
 	$(SUDO) $(PYTHON) -m tools.bcc
 
 .PHONY: test-image
-test-image: .venv/test .cache/image-packages ## the container image and its pod, built and run here, as root
+test-image: .venv/test .cache/image-packages ## build the container image and run it, alone and as a pod, as root
 	$(SUDO) $(PYTHON) -m pytest tests/image $(ARGS)
 
 .PHONY: lint
-lint: .venv/test ## formatting, ruff, mypy --strict, clang-format, hadolint, spelling, workflows
+lint: .venv/test ## formatting, ruff, mypy, imports, clang-format, hadolint, spelling, workflows
 	$(PYTHON) -m ruff format --check -q .
 	$(PYTHON) -m ruff check -q .
-	$(PYTHON) -m mypy
+	$(PYTHON) -m mypy --no-error-summary
 	.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
 	clang-format --dry-run -Werror $(C_FILES)
 	.venv/bin/hadolint Dockerfile
 	.venv/bin/codespell
 	.venv/bin/actionlint .github/workflows/*.yml
+.SILENT: lint
 
 .PHONY: format
-format: .venv/test ## write the formatting
+format: .venv/test ## format the Python and C code
 	$(PYTHON) -m ruff format -q .
 	$(PYTHON) -m ruff check -q --fix .
 	clang-format -i $(C_FILES)
@@ -97,43 +90,43 @@ ENGINE  := docker
 VERSION  = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/fanotify_exporter/__init__.py)
 
 .PHONY: image
-image: ## build the container image; ENGINE=podman with another program than docker
+image: ## build the container image; ENGINE=podman to use podman instead of docker
 	$(ENGINE) build $(if $(filter docker,$(ENGINE)),,--format docker) \
 	  --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD) \
 	  --tag fanotify-exporter:$(VERSION) $(ARGS) .
 
 .PHONY: lock
-lock: .venv/test ## write requirements.lock: the newest of pyproject.toml's dependencies, with hashes
+lock: .venv/test ## write requirements.lock: the newest dependencies, with hashes
 	.venv/bin/pip install -q --group lock
 	.venv/bin/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --custom-compile-command 'make lock' pyproject.toml -o requirements.lock
 
 .PHONY: bench
-bench: .venv/test .cache/bench-packages ## what a scrape and a probe cost, as root
+bench: .venv/test .cache/bench-packages ## measure the cost of scrapes, scans and probes, as root
 	$(SUDO) $(PYTHON) -m tools.bench
 
 .PHONY: soak
-soak: .venv/test ## half an hour of scrapes, flood, churn and bad clients, as root
+soak: .venv/test ## run under heavy load for half an hour, as root; ARGS="--minutes N"
 	$(SUDO) $(PYTHON) -m tools.bench.soak $(ARGS)
 
 .PHONY: bench-fleet
-bench-fleet: .venv/test ## what a fleet costs its Prometheus, five minutes, as root
+bench-fleet: .venv/test ## measure the cost of 200 hosts to Prometheus in five minutes, as root
 	$(SUDO) $(PYTHON) -m tools.bench.fleet
 
 .PHONY: golden
-golden: .venv/test ## rewrite the golden exposition; review the difference
+golden: .venv/test ## write tests/unit/golden; review the difference
 	$(PYTHON) -m pytest tests/unit -q --update-golden
 
 .PHONY: docs
-docs: .venv/test ## write docs/metrics.md, docs/licences.md and the tables of docs/fanotify_mark.md
+docs: .venv/test ## write the generated pages and tables in docs/
 	$(PYTHON) -m tools.docs
 
 .PHONY: release
-release: .venv/release ## check that HEAD can be released, then write dist/
+release: .venv/release ## check that HEAD can be released, and write dist/
 	$(PYTHON) -m tools.release
 
 .PHONY: manifests
-manifests: .venv/test ## write the PrometheusRules of deploy/kubernetes from prometheus/
+manifests: .venv/test ## write the PrometheusRules in deploy/kubernetes
 	$(PYTHON) -m tools.manifests
 
 .PHONY: dashboard
@@ -141,49 +134,22 @@ dashboard: .venv/test ## write grafana/fanotify.json
 	$(PYTHON) -m grafana.dashboard
 
 .PHONY: dashboard-picture
-dashboard-picture: .venv/test ## draw docs/dashboard.png from the queries of grafana/fanotify.json, as root
+dashboard-picture: .venv/test ## write docs/dashboard.png, as root
 	.venv/bin/pip install -q --group picture
 	$(SUDO) $(PYTHON) -m tools.pictures.dashboard docs/dashboard.png
 
 .PHONY: landing-picture
-landing-picture: .venv/test .cache/browser-packages ## take docs/landing.png of the landing page, as root
+landing-picture: .venv/test .cache/browser-packages ## write docs/landing.png, as root
 	.venv/bin/pip install -q --group browser
 	$(SUDO) $(PYTHON) -m tools.pictures.landing docs/landing.png
 
 .PHONY: clean
-clean: ## remove what the targets made
+clean: ## remove .venv, .cache and dist
 	rm -rf .venv .cache dist
 
-# Install Debian packages, unless all are there.
-define apt
-@mkdir -p $(@D)
-@dpkg -s $(1) >/dev/null 2>&1 || { $(SUDO) apt-get update -q && \
-  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(1); }
-@touch $@
-endef
-
-.cache/run-packages: Makefile
-	$(call apt,$(RUN_PACKAGES))
-
-.cache/test-packages: Makefile
-	$(call apt,$(TEST_PACKAGES))
-
-.cache/bench-packages: Makefile
-	$(call apt,$(BENCH_PACKAGES))
-
-.cache/browser-packages: Makefile
-	$(call apt,$(BROWSER_PACKAGES))
-
-.cache/bcc-packages: Makefile
-	$(call apt,$(BCC_PACKAGES))
-
-.cache/image-packages: Makefile
-	$(call apt,$(IMAGE_PACKAGES))
-
-.cache/vm-packages: tools/packages/vm.txt
+.cache/%-packages: tools/packages/%.txt
 	@mkdir -p $(@D)
-	$(SUDO) apt-get update -q
-	xargs $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends < $<
+	@sh tools/packages/install.sh $<
 	@touch $@
 
 .venv/run: pyproject.toml | .cache/run-packages

@@ -1,4 +1,4 @@
-"""What deploy/kubernetes says is valid, whole, and what others say."""
+"""The manifests in deploy/kubernetes are valid, complete and consistent."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from tools.manifests import __main__
 from tools.manifests.__main__ import KUBERNETES
 
 
+# The oldest Kubernetes version with a schema that is tested.
 OLDEST = (1, 27)
 KUSTOMIZATIONS = sorted(KUBERNETES.rglob("kustomization.yml"))
 MANIFESTS = sorted(
@@ -59,33 +60,33 @@ VERSIONS = [
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("name", ["namespace", "daemonset", "service"])
 def test_valid(name: str, version: str) -> None:
-    """Kubernetes of each version knows every field, by its own schemas."""
+    """The manifests are valid by the schemas of every supported Kubernetes version."""
     for each in objects(KUBERNETES / f"{name}.yml"):
         kubernetes_validate.validate(each, version, strict=True)
 
 
 @pytest.mark.parametrize("folder", [path.parent for path in KUSTOMIZATIONS])
 def test_kustomizations_are_whole(folder: Path) -> None:
-    """Each lists every manifest beside it."""
+    """Each kustomization lists every manifest in its folder."""
     (kustomization,) = objects(folder / "kustomization.yml")
     beside = {path.name for path in MANIFESTS if path.parent == folder}
     assert beside == set(kustomization["resources"])
 
 
 def test_rules_are_as_generated() -> None:
-    """The committed PrometheusRules are what `make manifests` writes."""
+    """The committed PrometheusRules are equal to what `make manifests` writes."""
     assert __main__.render() == __main__.WRITTEN.read_text()
 
 
 def test_rules_are_those_of_the_files() -> None:
-    """In each there are the groups of one rules file, and nothing else."""
+    """Each PrometheusRule has the groups of one rules file."""
     specs = [each["spec"] for each in objects(__main__.WRITTEN)]
     files = [yaml.safe_load(path.read_text()) for path in RULE_FILES]
     assert files == specs
 
 
 def test_all_select_the_same_pods() -> None:
-    """What the DaemonSet makes is what it, the Service and the PodMonitor look for."""
+    """DaemonSet, Service and PodMonitor select the pods of the DaemonSet."""
     (daemon_set,) = objects(KUBERNETES / "daemonset.yml")
     (service,) = objects(KUBERNETES / "service.yml")
     (monitor,) = objects(KUBERNETES / "prometheus-operator/podmonitor.yml")
@@ -96,7 +97,7 @@ def test_all_select_the_same_pods() -> None:
 
 
 def test_all_name_the_same_port() -> None:
-    """Probes, Service and PodMonitor lead to the default address."""
+    """Probes, Service and PodMonitor use the port of the default address."""
     (port,) = container()["ports"]
     (service,) = objects(KUBERNETES / "service.yml")
     (monitor,) = objects(KUBERNETES / "prometheus-operator/podmonitor.yml")
@@ -109,7 +110,7 @@ def test_all_name_the_same_port() -> None:
 
 
 def test_its_flags_are_flags() -> None:
-    """The parser takes its arguments; they pin into a folder that is mounted."""
+    """The container's arguments are flags; programs are pinned in a mounted folder."""
     parser = Parser(SERVE)
     options = serve.add_flags(parser)(parser.parse(container()["args"], {}))
     mounts = {mount["mountPath"] for mount in container()["volumeMounts"]}
@@ -117,21 +118,21 @@ def test_its_flags_are_flags() -> None:
 
 
 def test_each_volume_is_mounted_where_it_is_on_the_host() -> None:
-    """A path in a message of the exporter is one of the host."""
+    """Paths in the exporter's messages are paths of the host."""
     paths = {each["name"]: each["hostPath"]["path"] for each in pod()["volumes"]}
     mounts = {each["name"]: each["mountPath"] for each in container()["volumeMounts"]}
     assert paths == mounts
 
 
 def test_capabilities_are_those_documented() -> None:
-    """README's command and the DaemonSet give the same ones."""
+    """The command in README.md and the DaemonSet add the same capabilities."""
     capabilities = container()["securityContext"]["capabilities"]
     assert ["ALL"] == capabilities["drop"]
     assert documented.capabilities() == {f"CAP_{name}" for name in capabilities["add"]}
 
 
 def test_the_unit_has_them_less_those_that_change_the_user() -> None:
-    """Systemd starts the exporter as its user, so the unit needs two fewer."""
+    """The unit has the same capabilities without those for changing the user."""
     unit = CHECKOUT / "deploy/systemd/fanotify-exporter.service"
     (bounding,) = re.findall("\nCapabilityBoundingSet=(.*)", unit.read_text())
     change_user = {"CAP_SETUID", "CAP_SETGID"}
@@ -139,7 +140,7 @@ def test_the_unit_has_them_less_those_that_change_the_user() -> None:
 
 
 def test_it_needs_no_rights_in_the_cluster() -> None:
-    """No role exists, and the pod has no token to use one."""
+    """The manifests have no role, and the pod has no token."""
     kinds = {each["kind"] for path in MANIFESTS for each in objects(path)}
     assert {
         "DaemonSet",
@@ -152,19 +153,19 @@ def test_it_needs_no_rights_in_the_cluster() -> None:
 
 
 def test_the_image_is_of_this_version() -> None:
-    """The DaemonSet runs what `make image` makes of this checkout; README too."""
+    """The DaemonSet and README.md run the image that `make image` builds."""
     assert f"fanotify-exporter:{__version__}" == container()["image"]
     assert f"fanotify-exporter:{__version__}" == documented.image()
 
 
 def test_lock_has_what_is_needed() -> None:
-    """The image's lock has each dependency, of a version that it may have."""
+    """The lock has an allowed version of each dependency."""
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
     for requirement in map(Requirement, project["dependencies"]):
         assert requirement.specifier.contains(locked()[requirement.name])
 
 
 def test_lock_is_for_every_machine() -> None:
-    """It pins by hash, alike for each Python and machine, and names no place."""
+    """The lock has hashes, no conditions on Python or machine, and no address."""
     pin = r"[\w-]+==\S+ \\\n(    --hash=sha256:[0-9a-f]{64}( \\)?\n)+"
     assert re.fullmatch(rf"(#.*\n)*({pin})+", LOCK.read_text())

@@ -1,4 +1,4 @@
-"""The units, by systemd's own checks; `make test-systemd` starts them."""
+"""Checks of the units by systemd-analyze; `make test-systemd` starts the units."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not ANALYZE, reason="no systemd-analyze here")
 
 @pytest.fixture(params=["plain", "pins"])
 def units(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Give a folder with the units, for the program of this environment."""
+    """Return a folder with the units, which start the program of this environment."""
     text = (UNITS / SERVICE).read_text()
     assert f"ExecStart={INSTALLED}fanotify-exporter\n" in text
     here = f"{Path(sys.executable).parent}/"
@@ -41,13 +41,13 @@ def analyze(folder: Path, *arguments: str) -> tuple[int, str]:
 
 
 def test_verify(units: Path) -> None:
-    """Systemd has no complaint about the units, nor about what they name."""
+    """The units and the files that they name pass `systemd-analyze verify`."""
     check = ("verify", "--recursive-errors=yes", f"./{SERVICE}", f"./{SOCKET}")
     assert (0, "") == analyze(units, *check)
 
 
 def test_security(units: Path) -> None:
-    """By systemd's measure the service is exposed 3.0 at most."""
+    """The exposure level of the service in `systemd-analyze security` is at most 3."""
     check = ("security", "--offline=true", "--threshold=30", f"./{SERVICE}")
-    status, said = analyze(units, *check)
-    assert 0 == status, said
+    status, output = analyze(units, *check)
+    assert 0 == status, output

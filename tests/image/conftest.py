@@ -1,4 +1,4 @@
-"""The image of this checkout, built once, from a stand-in of its base image."""
+"""Fixtures: the image of this checkout, built once, and a podman to run it with."""
 
 from __future__ import annotations
 
@@ -19,20 +19,17 @@ from tools.harness.requirements import need, need_root
 
 
 CACHE = CHECKOUT / ".cache/image"
+TRACEFS = Path("/sys/kernel/tracing")
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 QEMU = "qemu-aarch64"
 
+# unshare(2), linux/sched.h.
 CLONE_NEWNS = 0x20000
-MOUNTS = (
-    ("--make-rprivate", "/"),
-    ("-t", "tracefs", "tracefs", "/sys/kernel/tracing"),
-    ("-t", "bpf", "bpf", "/sys/fs/bpf"),
-)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--arm64``."""
-    what = "build for arm64, under QEMU; only -k test_image is for this"
+    what = "build the image for arm64, under QEMU; use with -k test_image only"
     parser.addoption("--arm64", action="store_true", help=what)
 
 
@@ -45,20 +42,33 @@ def _requirements() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _mounts(_requirements: None) -> None:
-    """Have what a host has, for us alone: tracefs, and a bpffs without pins."""
+    """Enter a mount namespace that has tracefs and an empty bpffs, as a host has."""
     assert 0 == ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS)
-    for arguments in MOUNTS:
-        subprocess.run(["mount", *arguments], check=True)
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    mount_once("tracefs", TRACEFS)
+    # Every mount of a bpffs is a new and empty file system.
+    subprocess.run(["mount", "-t", "bpf", "bpf", "/sys/fs/bpf"], check=True)
+
+
+def mount_once(kind: str, place: Path) -> None:
+    """
+    Mount the file system *kind* at *place*, unless a file system is mounted there.
+
+    The kernel refuses to mount tracefs or binfmt_misc a second time at one place
+    (EBUSY): each has a single instance.
+    """
+    if not place.is_mount():
+        subprocess.run(["mount", "-t", kind, kind, place], check=True)
 
 
 @pytest.fixture(scope="session")
 def architecture(_mounts: None, pytestconfig: pytest.Config) -> str:
-    """Give Debian's name of what to build for, and let this machine run it."""
+    """Return Debian's name of the image's architecture, which this machine can run."""
     if not pytestconfig.getoption("--arm64"):
         return run("dpkg", "--print-architecture").strip()
     need("arch-test")
     need(f"{QEMU}-static")
-    subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT], check=True)
+    mount_once("binfmt_misc", BINFMT)
     if not (BINFMT / QEMU).exists():
         entry = Path(f"/usr/lib/binfmt.d/{QEMU}.conf").read_text()
         (BINFMT / "register").write_text(entry.strip())
@@ -67,24 +77,27 @@ def architecture(_mounts: None, pytestconfig: pytest.Config) -> str:
 
 @pytest.fixture(scope="session")
 def engine(architecture: str) -> Iterator[Engine]:
-    """Give an engine that has Debian's image and no other."""
+    """Yield an engine whose storage has the stand-in for Debian's image only."""
     CACHE.mkdir(parents=True, exist_ok=True)
     base = CACHE / f"base-{architecture}.tar"
     if not base.exists():
         make_base(base, architecture)
-    folder = Path(tempfile.mkdtemp(dir=CACHE))
-    engine = Engine(folder, architecture)
+    storage = Path(tempfile.mkdtemp(dir=CACHE))
+    # podman refuses a --runroot of more than 50 characters.
+    state = Path(tempfile.mkdtemp(prefix="engine-", dir="/run"))
+    engine = Engine(storage, state, architecture)
     try:
         engine.import_base(base)
         yield engine
     finally:
-        for mounted in reversed(mounts_below(folder)):
-            subprocess.run(["umount", mounted], check=True)
-        shutil.rmtree(folder)
+        for folder in (state, storage):
+            for mounted in reversed(mounts_below(folder)):
+                subprocess.run(["umount", mounted], check=True)
+            shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
 def image(engine: Engine) -> str:
-    """Build the image, and give its name."""
+    """Build the image, and return its name."""
     engine.build()
     return f"localhost/fanotify-exporter:{__version__}"

@@ -1,4 +1,4 @@
-"""The container, started as README.md says, counts what the host does."""
+"""The container, started as in README.md, counts the calls of the host."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from tools.harness.processes import poll
 from tools.harness.serving import Exporter
 
 
+# User ID of the serving process, from the Dockerfile.
 SERVES_AS = 10301
-_keep_alive = 1 << 2 | 1 << 19
-"""CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, capability.h."""
+# CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, linux/capability.h.
+RETAINED = 1 << 2 | 1 << 19
 
 TO_LOAD = {"CAP_BPF", "CAP_PERFMON"}
 TO_CHANGE_USER = {"CAP_SETUID", "CAP_SETGID"}
@@ -32,6 +33,7 @@ TO_SEE_GROUPS = {"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"}
 LAST_SCAN = "fanotify_exporter_groups_last_scan_timestamp_seconds"
 COMMAND = ("fanotify-exporter", "healthcheck", "--web.listen-address")
 
+# Prints the errno of system calls that could change the host.
 REFUSED = """
 import ctypes, errno, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -50,8 +52,10 @@ for call, arguments in (
 """
 
 
-def names(flag: str, capability: str) -> bool:
-    return flag == f"--cap-add={capability.removeprefix('CAP_')}"
+def flags_without(capability: str) -> list[str]:
+    """Return the flags in README.md without *capability*."""
+    added = f"--cap-add={capability.removeprefix('CAP_')}"
+    return [flag for flag in run_flags() if flag != added]
 
 
 @pytest.fixture
@@ -61,7 +65,7 @@ def container(engine: Engine, image: str, tmp_path: Path) -> Iterator[Exporter]:
 
 
 def test_counts_the_hosts_calls(container: Exporter, tmp_path: Path) -> None:
-    """23 calls that fail and 5 that do not, outside of it, are 23 and 5."""
+    """23 failing and 5 successful calls outside of the container are counted."""
     comm = f"e2e-im-{os.getpid()}"
     failing = Calls(comm.encode(), 0x1, 0x20, 23, errno.EBADF)
     working = Calls(comm.encode(), 0x1, 0x8, 5)
@@ -72,7 +76,7 @@ def test_counts_the_hosts_calls(container: Exporter, tmp_path: Path) -> None:
 
 
 def test_sees_groups_of_any_user(container: Exporter) -> None:
-    """A group on the host counts once, whoever has it."""
+    """A group of another user on the host is counted once."""
     lines = "group = init(FID); mark(group, ADD, OPEN, '/')"
     with listening(lines, prefix=as_user(65534)) as listener:
         assert [1] == poll(
@@ -91,21 +95,22 @@ def test_serves_as_a_user_that_can_do_little(
     engine: Engine, container: Exporter
 ) -> None:
     """
-    Once it serves it is no longer root, and keeps what groups take.
+    The serving process is not root, and has only the capabilities to see groups.
 
-    The bounding set stays, for want of CAP_SETPCAP: no_new_privs makes it void.
+    The bounding set stays the same, because lowering it needs CAP_SETPCAP. With
+    no_new_privs, the bounding set has no effect.
     """
     assert container.process.process.poll() is None
     status = Path(f"/proc/{engine.newest_pid()}/status").read_text()
     lines = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert "\t".join([str(SERVES_AS)] * 4) == lines["Uid"]
     sets = ("CapEff", "CapPrm", "CapInh", "CapAmb")
-    assert [_keep_alive, _keep_alive, 0, 0] == [int(lines[name], 16) for name in sets]
+    assert [RETAINED, RETAINED, 0, 0] == [int(lines[name], 16) for name in sets]
     assert ("1", "2") == (lines["NoNewPrivs"], lines["Seccomp"])
 
 
 def test_sigterm_ends_it(container: Exporter) -> None:
-    """An engine that stops it need not wait until it may kill it."""
+    """The container ends with status 0 after SIGTERM."""
     status, _ = container.stop(signal.SIGTERM)
     assert 0 == status
 
@@ -114,8 +119,8 @@ def test_sigterm_ends_it(container: Exporter) -> None:
 def test_each_capability_is_needed_to_start(
     engine: Engine, image: str, name: str
 ) -> None:
-    """Without one of them it does not start, and says so in one line."""
-    flags = [flag for flag in run_flags() if not names(flag, name)]
+    """Without one of these capabilities, the exporter fails with an error of a line."""
+    flags = flags_without(name)
     command = (*engine.podman, "run", "--rm", "--no-healthcheck", *flags, image)
     done = subprocess.run(
         [*command, "--web.listen-address=127.0.0.1:0"],
@@ -133,8 +138,8 @@ def test_each_capability_is_needed_to_start(
 def test_each_capability_is_needed_for_groups(
     engine: Engine, image: str, name: str, tmp_path: Path
 ) -> None:
-    """Without one of them another user's group is not seen, also by a full look."""
-    flags = [flag for flag in run_flags() if not names(flag, name)]
+    """Without one of these capabilities, a full scan misses groups of other users."""
+    flags = flags_without(name)
     log = tmp_path / "container.log"
     lines = "group = init(FID); mark(group, ADD, OPEN, '/')"
     with (
@@ -147,19 +152,19 @@ def test_each_capability_is_needed_for_groups(
 
 
 def test_no_other_capability_is_documented() -> None:
-    """Those are all that README's command gives."""
+    """The command in README.md adds no other capability."""
     assert TO_LOAD | TO_CHANGE_USER | TO_SEE_GROUPS == capabilities()
 
 
 def test_seccomp_refuses_the_rest(engine: Engine, image: str) -> None:
-    """What could change the host is no system call of the container."""
+    """System calls that could change the host fail with ENOSYS in the container."""
     flags = [flag for flag in run_flags() if not flag.startswith("--network")]
-    said = engine.output(image, "python3", "-c", REFUSED, flags=flags)
-    assert 7 * ["ENOSYS"] == [line.split()[1] for line in said.splitlines()]
+    output = engine.output(image, "python3", "-c", REFUSED, flags=flags)
+    assert 7 * ["ENOSYS"] == [line.split()[1] for line in output.splitlines()]
 
 
-def test_asks_itself_whether_it_is_healthy(engine: Engine, container: Exporter) -> None:
-    """The image's health check runs in the container, with all that it lacks."""
+def test_health_check(engine: Engine, container: Exporter) -> None:
+    """The image's health check works in the container, and fails without a server."""
     (address,) = container.addresses
     engine.execute(*COMMAND, address)
     with pytest.raises(AssertionError):

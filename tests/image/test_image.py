@@ -1,4 +1,4 @@
-"""The image is what it says, holds what was locked, and little else."""
+"""The image has the documented labels, the locked packages, and little else."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tools.harness.lock import locked
 
 
 MEGABYTE = 1_000_000
+# Libraries of the compiler, which make up most of the image.
 COMPILER = ("libLLVM.so.*", "libclang-cpp.so.*", "libz3.so.*")
 VERSIONS = """
 import json, sys
@@ -24,7 +25,7 @@ print(json.dumps({each["Name"].lower(): each["Version"] for each in found}))
 
 
 def test_labels(engine: Engine, image: str) -> None:
-    """Its labels say what it is, of which version and which commit."""
+    """The labels have the title, the version, the commit and the licences."""
     labels = engine.inspect(image)["Config"]["Labels"]
     ours = {
         name.removeprefix("org.opencontainers.image."): value
@@ -43,7 +44,7 @@ def test_labels(engine: Engine, image: str) -> None:
 
 
 def test_what_it_runs(engine: Engine, image: str) -> None:
-    """It runs the exporter, where it was built for, and asks whether it is healthy."""
+    """The image has the right architecture, entry point, port and health check."""
     assert engine.architecture == engine.inspect(image)["Architecture"]
     config = engine.inspect(image)["Config"]
     assert ["fanotify-exporter"] == config["Entrypoint"]
@@ -53,7 +54,7 @@ def test_what_it_runs(engine: Engine, image: str) -> None:
 
 
 def test_python_packages_are_those_locked(engine: Engine, image: str) -> None:
-    """Besides Debian's packages there are those of the lock, and the exporter."""
+    """The Python packages are the locked ones and the exporter."""
     folder = "/usr/local/lib/python3.13/dist-packages"
     found = json.loads(engine.output(image, "python3", "-c", VERSIONS, folder))
     names = {name.replace("_", "-"): version for name, version in found.items()}
@@ -61,7 +62,7 @@ def test_python_packages_are_those_locked(engine: Engine, image: str) -> None:
 
 
 def test_what_it_imports_loads(engine: Engine, image: str) -> None:
-    """Each compiled part is for the image's architecture and Python."""
+    """The exporter and bcc can be imported by the image's Python."""
     engine.output(
         image,
         "python3",
@@ -74,13 +75,13 @@ def test_what_it_imports_loads(engine: Engine, image: str) -> None:
     "program", ["cc", "clang", "gcc", "ld", "pip", "pip3", "make", "hatchling"]
 )
 def test_what_built_it_stayed_behind(engine: Engine, image: str, program: str) -> None:
-    """No compiler for a person and no installer is in it."""
+    """The image has no compiler and no installer."""
     which = f"! command -v {program}"
     engine.output(image, "sh", "-c", which)
 
 
 def test_no_cache_is_in_it(engine: Engine, image: str) -> None:
-    """What apt, pip, Python and the linker keep to be quicker next time is gone."""
+    """The image has no files of apt, pip, Python or the linker in cache folders."""
     folders = "/var/cache /var/lib/apt/lists /var/log /root /tmp"
     assert "" == engine.output(
         image, "sh", "-c", f"find {folders} -type f ! -name .bashrc ! -name .profile"
@@ -88,7 +89,7 @@ def test_no_cache_is_in_it(engine: Engine, image: str) -> None:
 
 
 def test_size(engine: Engine, image: str) -> None:
-    """Its room is the compiler's and Debian's; the rest is at most 64 MB."""
+    """Without the base image and the compiler, the image has at most 64 MB."""
     files = " ".join(f"/usr/lib/*-linux-gnu/{name}" for name in COMPILER)
     listed = engine.output(image, "sh", "-c", f"stat -L -c '%s %n' {files}")
     compiler = {name: int(size) for size, name in map(str.split, listed.splitlines())}

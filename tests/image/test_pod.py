@@ -1,9 +1,9 @@
 """
-The DaemonSet's pod, run by podman instead of by a cluster.
+The pod of the DaemonSet, run by podman instead of a cluster.
 
-podman plays a Deployment and no DaemonSet, maps ports that a network of the host's
-own cannot map, asks systemd to run probes, and takes the seccomp profile from an
-annotation. All else is as it is in the file.
+The test changes the manifest where podman differs from Kubernetes: the kind is
+Deployment, ports and probes are removed (podman would map the ports, and needs systemd
+for probes), and an annotation names the seccomp profile.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tools.harness.serving import LISTEN, Exporter
 from tools.manifests.__main__ import KUBERNETES
 
 
-SYSCALLS = ("startupProbe", "livenessProbe", "readinessProbe")
+PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 
 
 def daemon_set() -> dict[str, Any]:
@@ -42,12 +42,12 @@ def container_of(workload: dict[str, Any]) -> dict[str, Any]:
 
 
 def played(image: str) -> dict[str, Any]:
-    """Return the DaemonSet as podman takes it, listening on a free port."""
+    """Return the DaemonSet changed for podman, listening on a free port."""
     workload = daemon_set()
     workload["kind"] = "Deployment"
     del workload["spec"]["updateStrategy"]
     container = container_of(workload)
-    for name in ("ports", *SYSCALLS):
+    for name in ("ports", *PROBES):
         del container[name]
     container["image"] = image
     container["args"].append(LISTEN)
@@ -62,7 +62,7 @@ def played(image: str) -> dict[str, Any]:
 def pod(
     engine: Engine, image: str, tmp_path: Path
 ) -> Callable[[str], AbstractContextManager[Exporter]]:
-    """Run the pod; what it logs goes to a file of the given name."""
+    """Return a function that runs the pod, with its log in a file of a given name."""
     workload = played(image)
     manifest = tmp_path / "pod.yml"
     manifest.write_text(yaml.safe_dump(workload))
@@ -75,7 +75,7 @@ def pod(
 def test_counts_the_nodes_calls(
     pod: Callable[[str], AbstractContextManager[Exporter]], tmp_path: Path
 ) -> None:
-    """Calls outside of the pod count, also those made between two pods."""
+    """Calls outside of the pod are counted, also between the end and a new start."""
     comm = f"e2e-po-{os.getpid()}"
     key = (comm, "add", "inode", "FAN_MARK_ADD", "FAN_OPEN")
 
@@ -94,17 +94,17 @@ def test_counts_the_nodes_calls(
 def test_probes_are_answered(
     pod: Callable[[str], AbstractContextManager[Exporter]],
 ) -> None:
-    """What the kubelet would ask is answered with 200, by a pod that counts."""
+    """The paths of the kubelet's probes are answered with status 200."""
     container = container_of(daemon_set())
     with pod("probes.log") as exporter:
-        for probe in SYSCALLS:
+        for probe in PROBES:
             assert 200 == exporter.get(container[probe]["httpGet"]["path"]).status
 
 
 def test_half_of_its_memory_is_enough(
     engine: Engine, image: str, tmp_path: Path
 ) -> None:
-    """It loads its programs within half of the DaemonSet's limit."""
+    """The exporter starts with half of the DaemonSet's memory limit."""
     limit = container_of(daemon_set())["resources"]["limits"]["memory"]
     half = int(limit.removesuffix("Mi")) // 2
     flags = [*run_flags(), f"--memory={half}m"]

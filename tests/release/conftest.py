@@ -16,7 +16,7 @@ from tools.release.checks import git
 
 @pytest.fixture(scope="session")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """Make a repository of the files that are here now, ready to be released."""
+    """Make a repository of the files in the checkout, ready to be released."""
     clone = Clone(tmp_path_factory.mktemp("release") / "ready")
     names = git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, names.split("\0")):
@@ -34,7 +34,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 @pytest.fixture
 def make_clone(ready: Clone, tmp_path: Path) -> Callable[[str], Clone]:
-    """Clone it, by a name."""
+    """Return a function that clones the repository into a folder of a given name."""
 
     def make(name: str) -> Clone:
         folder = tmp_path / name

@@ -1,4 +1,4 @@
-"""What is built is all of the commit, and nothing of where and when it is built."""
+"""The built files have the whole commit, and do not depend on place and time."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ BUILD = (sys.executable, "-m", "tools.release.build")
 
 @pytest.fixture(scope="module")
 def dist(ready: Clone) -> Path:
-    """Release it, and return dist/."""
+    """Make a release and return its folder dist/."""
     ready.run(sys.executable, "-m", "tools.release")
     return ready.folder / "dist"
 
 
 @pytest.fixture(scope="module")
 def document(dist: Path) -> str:
-    """Return the SBOM."""
+    """Return the text of the list of packages (SBOM)."""
     return (dist / f"fanotify_exporter-{__version__}.cdx.json").read_text()
 
 
@@ -68,7 +68,7 @@ def test_elsewhere_and_later_it_is_the_same(
 def test_an_sdist_and_a_checkout_give_the_same_wheel(
     dist: Path, clone: Clone, tmp_path: Path
 ) -> None:
-    """The released wheel came out of the sdist; one from the files is alike."""
+    """A wheel built from the files is equal to the released one, from the sdist."""
     clone.run(*BUILD, tmp_path / "built", "--wheel")
 
     (built,) = archives(tmp_path / "built").items()
@@ -76,7 +76,7 @@ def test_an_sdist_and_a_checkout_give_the_same_wheel(
 
 
 def test_the_sdist_is_the_commit(dist: Path, ready: Clone) -> None:
-    """It has each file of the commit, byte for byte, and its metadata."""
+    """The sdist has each file of the commit, byte for byte, and its metadata."""
     (path,) = dist.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         packed = {
@@ -93,7 +93,7 @@ def test_the_sdist_is_the_commit(dist: Path, ready: Clone) -> None:
 
 
 def test_the_wheel_says_what_it_is(dist: Path) -> None:
-    """Its version is the package's, and it has the text of both licences."""
+    """The wheel has the version of the package and the text of both licences."""
     (path,) = dist.glob("*.whl")
     with zipfile.ZipFile(path) as archive:
         info = f"fanotify_exporter-{__version__}.dist-info"
@@ -106,7 +106,7 @@ def test_the_wheel_says_what_it_is(dist: Path) -> None:
 
 
 def test_checksums_are_of_all(dist: Path) -> None:
-    """`sha256sum --check` takes the file, and nothing is left out."""
+    """`sha256sum --check` accepts SHA256SUMS, which lists all files."""
     check = subprocess.run(
         ["sha256sum", "--check", "--strict", "SHA256SUMS"],
         cwd=dist,
@@ -121,7 +121,7 @@ def test_checksums_are_of_all(dist: Path) -> None:
 
 
 def test_the_sbom_lists_what_the_image_has(document: str) -> None:
-    """It names us and each pin of the lock, with version and licence, and no other."""
+    """The SBOM has the exporter and each locked package, with version and licence."""
     facts = json.loads(document)
     root, parts = facts["metadata"]["component"], facts["components"]
 
@@ -133,7 +133,7 @@ def test_the_sbom_lists_what_the_image_has(document: str) -> None:
 
 
 def test_the_sbom_keeps_to_its_schema(document: str) -> None:
-    """CycloneDX's own schema finds no fault, and would find one."""
+    """The SBOM is valid by the schema of CycloneDX; a wrong document is not."""
     assert "" == sbom.invalid(document)
     spoilt = json.loads(document) | {"components": "many"}
     assert "is not of type 'array'" in sbom.invalid(json.dumps(spoilt))

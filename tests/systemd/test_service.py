@@ -1,7 +1,8 @@
 """
-The service and the socket, by systemd as PID 1; in order, each test after the others.
+The service and the socket under systemd as PID 1.
 
-Only the guests of `make test-systemd` may run this: it installs units.
+The tests depend on their order. They install units, so they run in the guests of
+`make test-systemd` only.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ if Path("/proc/1/comm").read_text() != "systemd\n" or not Path("/run/guest").exi
 
 SERVICE = "fanotify-exporter.service"
 ADDRESS = "127.0.0.1:10301"
+# CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, linux/capability.h.
 CAPABILITIES = 1 << 2 | 1 << 19
-"""CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, capability.h."""
+# CAP_PERFMON and CAP_BPF.
 LOADING = 1 << 38 | 1 << 39
-"""CAP_PERFMON and CAP_BPF."""
 
 
 def systemctl(*arguments: str) -> str:
@@ -53,7 +54,7 @@ def values(name: str, comm: str) -> list[float]:
 
 
 def status_of_process() -> dict[str, str]:
-    """Return what the kernel says of the service's main process."""
+    """Return the fields of /proc/PID/status of the service's main process."""
     text = Path(f"/proc/{show('MainPID')}/status").read_text()
     return dict(line.split(":\t", 1) for line in text.splitlines())
 
@@ -63,7 +64,7 @@ def failing(comm: str, times: int) -> Calls:
 
 
 def total(comm: str, expected: int) -> float:
-    """Return how often *comm* called, as soon as that is as *expected*."""
+    """Scrape until *comm* has at least *expected* calls; return their number."""
     return poll(
         lambda: sum(values("fanotify_mark_calls_total", comm)),
         lambda made: made >= expected,
@@ -71,9 +72,9 @@ def total(comm: str, expected: int) -> float:
 
 
 def test_start_returns_when_scrapes_are_answered() -> None:
-    """The steps of the README end with a scrape, and no one has to wait for it."""
-    said = readme.follow("start")
-    assert 'hook="fentry:do_fanotify_mark",probe="fanotify_mark"} 1.0' in said
+    """The scrape in the steps of README.md needs no wait after the start."""
+    output = readme.follow("start")
+    assert 'hook="fentry:do_fanotify_mark",probe="fanotify_mark"} 1.0' in output
     text = "Counting by fentry, listening on 0.0.0.0:10301, [::]:10301"
     assert text == show("StatusText")
     assert "active" == show("ActiveState")
@@ -81,7 +82,7 @@ def test_start_returns_when_scrapes_are_answered() -> None:
 
 
 def test_counts(tmp_path: Path) -> None:
-    """Confined as it is, it counts every call and sees root's groups."""
+    """The confined service counts every call, and the groups of root."""
     caller.make(tmp_path, failing("sd-count", 23), Calls(b"sd-count", 0x1, 0x20, 7))
     assert 30 == total("sd-count", 30)
     with listening("init()") as listener:
@@ -89,22 +90,22 @@ def test_counts(tmp_path: Path) -> None:
 
 
 def test_is_confined() -> None:
-    """It is a user of its own, under a filter, with what looking at groups takes."""
+    """The service has its own user, a seccomp filter and two capabilities."""
     status = status_of_process()
     uids = {int(uid) for uid in status["Uid"].split()}
     assert len(uids) == 1
     assert 61184 <= uids.pop() <= 65519  # systemd.exec(5), DynamicUser=
     sets = ("CapEff", "CapPrm", "CapInh", "CapAmb")
     assert [CAPABILITIES] * 2 + [0] * 2 == [int(status[name], 16) for name in sets]
-    # Without CAP_SETPCAP it cannot lower this one, which no_new_privs makes vain.
+    # Lowering the bounding set needs CAP_SETPCAP. no_new_privs makes the set void.
     assert CAPABILITIES | LOADING == int(status["CapBnd"], 16)
     assert ("1", "2") == (status["NoNewPrivs"], status["Seccomp"])
 
 
 def test_reads_what_only_root_may() -> None:
-    """A web configuration of root's alone guards it, as the README says."""
+    """A web configuration that only root may read works, as README.md says."""
     config = Path("/etc/fanotify-exporter.yml")
-    # Of "secret".
+    # The hash of "secret".
     hashed = "$2b$04$7S4uzvyazkYBo0t2h0PQK.VD88FXAEiSzrKtArxgQWI/ip03L6u8i"
     config.write_text(f"basic_auth_users: {{scraper: {hashed}}}\n")
     config.chmod(0o600)
@@ -118,7 +119,7 @@ def test_reads_what_only_root_may() -> None:
 
 
 def after_one_restart() -> tuple[str, str]:
-    """Return how often it was restarted, and its state, once it is up again."""
+    """Wait until the service runs again; return the number of restarts, its state."""
     return poll(
         lambda: (show("NRestarts"), show("ActiveState")),
         lambda now: now == ("1", "active"),
@@ -127,7 +128,7 @@ def after_one_restart() -> tuple[str, str]:
 
 
 def test_watchdog_restarts_what_hangs() -> None:
-    """A process that stands still is ended and started again; one that works is not."""
+    """A stopped process is restarted by the watchdog; a working one is not."""
     override = Path(f"/run/systemd/system/{SERVICE}.d/watchdog.conf")
     override.parent.mkdir()
     override.write_text("[Service]\nWatchdogSec=5\n")
@@ -150,7 +151,7 @@ def test_watchdog_restarts_what_hangs() -> None:
 
 
 def test_stop_removes_everything() -> None:
-    """When it is stopped, no program and no map of it is in the kernel."""
+    """A stopped service leaves no program and no map in the kernel."""
     held = held_by(int(show("MainPID")))
     assert {"prog_id", "map_id"} == {kind for kind, _ in held}
     systemctl("stop", SERVICE)
@@ -160,7 +161,7 @@ def test_stop_removes_everything() -> None:
 
 
 def test_restart_loses_nothing(tmp_path: Path) -> None:
-    """With pins, calls that never pause are all counted, whatever is restarted."""
+    """With pins, every call is counted during restarts and after SIGKILL."""
     readme.follow("pins")
     made = 0
     done = Event()
@@ -189,7 +190,7 @@ def test_restart_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_socket_activation() -> None:
-    """Who asks while the service is down starts it, waits, and is answered."""
+    """A request while the service is stopped starts the service and is answered."""
     readme.follow("socket")
     assert "Counting by fentry, listening on [::]:10301" == show("StatusText")
     assert 200 == request(ADDRESS, "/-/ready").status
@@ -201,7 +202,7 @@ def test_socket_activation() -> None:
 
 
 def test_remove() -> None:
-    """The last steps of the README leave nothing behind."""
+    """The last steps of README.md remove the units and the pinned programs."""
     held = held_by(int(show("MainPID")))
     assert "removed 1 set(s) of pinned programs" in readme.follow("remove")
     assert [] == list(Path("/etc/systemd/system").rglob("fanotify-exporter*"))

@@ -1,4 +1,4 @@
-"""The table never calls proven what was not, nor a bcc's fault the kernel's."""
+"""tools.bcc reports as exact only what was counted, and blames the right program."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from tools.bcc.report import (
 )
 
 
-SAID = "cannot attach to fanotify_mark: fentry: "
+# Start of the loader's error for a method that was refused.
+ERROR = "cannot attach to fanotify_mark: fentry: "
 EXACT = Attempt("tracepoint", "sys_exit", Outcome.EXACT, "7 of 7", 0.5)
 REFUSED = Attempt("fentry", "fexit", Outcome.REFUSED, "load: Not permitted")
 FAILED = Attempt("fentry", "fexit", Outcome.FAILED, "killed")
@@ -35,26 +36,26 @@ def not_run(name: str) -> Result:
 @pytest.mark.parametrize(
     ("why", "outcome", "detail"),
     [
-        (f"{SAID}load: Not permitted", Outcome.REFUSED, "load: Not permitted"),
-        (f"{SAID}a.c:3:14: error: no type", Outcome.FAILED, None),
-        (f"{SAID}Failed to compile BPF module", Outcome.FAILED, None),
+        (f"{ERROR}load: Not permitted", Outcome.REFUSED, "load: Not permitted"),
+        (f"{ERROR}a.c:3:14: error: no type", Outcome.FAILED, None),
+        (f"{ERROR}Failed to compile BPF module", Outcome.FAILED, None),
         ("the process was killed by SIGABRT", Outcome.FAILED, None),
-        (f"{SAID}the process was killed by SIGABRT", Outcome.FAILED, None),
-        (f"{SAID}loading took more than 30 s", Outcome.FAILED, None),
+        (f"{ERROR}the process was killed by SIGABRT", Outcome.FAILED, None),
+        (f"{ERROR}loading took more than 30 s", Outcome.FAILED, None),
         ("cannot attach to fanotify_mark: kretprobe: no", Outcome.FAILED, None),
     ],
 )
 def test_only_the_kernel_refuses(
     why: str, outcome: Outcome, detail: str | None
 ) -> None:
-    """A compiler's error and a loader that died are failures, with all they said."""
+    """An error of the compiler and the death of the loader are failures, in full."""
     attempt = judge_refusal("fentry", "fexit", why)
     assert (outcome, detail or why) == (attempt.outcome, attempt.detail)
 
 
 def test_auto_is_never_refused() -> None:
-    """If nothing at all attaches, the suite has failed."""
-    assert judge_refusal("auto", "auto", f"{SAID}no").outcome is Outcome.FAILED
+    """A suite fails if no method attaches."""
+    assert judge_refusal("auto", "auto", f"{ERROR}no").outcome is Outcome.FAILED
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_auto_is_never_refused() -> None:
     ],
 )
 def test_refused_here_but_not_there_is_a_failure(other: Attempt) -> None:
-    """One kernel gives all suites the same answer, or a bcc did not ask it."""
+    """A method that only some suites can attach is a failure in the others."""
     old, new = compare([suite("old", EXACT, REFUSED), suite("new", EXACT, other)])
     assert old.has_failed
     assert new.has_failed is (other.outcome is Outcome.REFUSED)
@@ -75,7 +76,7 @@ def test_refused_here_but_not_there_is_a_failure(other: Attempt) -> None:
     "other", [replace(REFUSED, detail="fd: Not permitted"), FAILED]
 )
 def test_refused_alike_is_no_failure(other: Attempt) -> None:
-    """Words may differ if the errno is the same; a failure elsewhere proves nothing."""
+    """Refusals with the same errno agree, whatever their text and other failures."""
     results = [suite("old", EXACT, REFUSED), suite("new", EXACT, other)]
     assert results == compare(results)
 
@@ -94,18 +95,18 @@ def test_refused_alike_is_no_failure(other: Attempt) -> None:
     ],
 )
 def test_exit_status(results: list[Result], status: int) -> None:
-    """Zero only if two suites ran, or the one asked for, and none failed."""
+    """The status is 0 if no suite failed and two ran, or the only one asked for."""
     assert status == exit_status(results)
 
 
 def test_report_survives_its_way_out_of_the_chroot() -> None:
-    """JSON brings back what went in."""
+    """A report is equal to itself after JSON."""
     report = Report("0.1", "2", "3.4", (EXACT, REFUSED))
     assert report == Report.from_json(report.to_json())
 
 
 def test_table() -> None:
-    """Versions stand once for each suite; what did not run says so."""
+    """The table has the versions once for each suite, and suites that did not run."""
     results = [suite("old", EXACT, REFUSED), not_run("new")]
     assert (
         """\

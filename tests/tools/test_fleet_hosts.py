@@ -1,4 +1,4 @@
-"""What stands for a fleet in the benchmark is a page like the exporter's, and moves."""
+"""The pages of the hosts in tools.bench.fleet are like the exporter's and change."""
 
 from __future__ import annotations
 
@@ -21,25 +21,27 @@ def values(page: str) -> dict[Series, float]:
 
 
 def test_a_host_has_the_series_of_the_page() -> None:
-    """Each host gives the series that the exporter gave, and no others."""
+    """A host has the series of the exporter, and no others."""
     page = OPENMETRICS.read_text()
     assert values(page).keys() == values(Host(page).page()).keys()
 
 
-def test_counters_grow_and_what_stands_still_does() -> None:
-    """From scrape to scrape most counters are others, none falls, limits stay."""
+def test_counters_grow_and_limits_stay() -> None:
+    """Between two scrapes most counters grow, none falls, and limits stay the same."""
     host = Host(OPENMETRICS.read_text())
     before, after = values(host.page()), values(host.page())
     counters = [each for each in before if each[0].endswith("_total")]
-    still = [each for each in before if "_limit_" in each[0] or "_created" in each[0]]
+    constant = [
+        each for each in before if "_limit_" in each[0] or "_created" in each[0]
+    ]
 
     assert all(before[each] <= after[each] for each in counters)
     assert len(counters) / 2 < sum(before[each] < after[each] for each in counters)
-    assert still
-    assert [before[each] for each in still] == [after[each] for each in still]
+    assert constant
+    assert [before[each] for each in constant] == [after[each] for each in constant]
 
 
 def test_two_hosts_differ() -> None:
-    """Hosts of a fleet do not have the same figures."""
+    """Two hosts have different figures."""
     page = OPENMETRICS.read_text()
     assert Host(page).page() != Host(page).page()

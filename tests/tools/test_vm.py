@@ -1,4 +1,4 @@
-"""The table says what the tests proved, and never more."""
+"""tools.vm reports as exact only what the tests proved."""
 
 import subprocess
 from pathlib import Path
@@ -42,7 +42,7 @@ def passed(name: str) -> Case:
 
 
 def test_junit_counts_a_test_that_broke_twice_once() -> None:
-    """A failure and the error of its teardown are one failed test."""
+    """A test that fails, and fails again in its teardown, is one failed test."""
     cases = parse_junit(JUNIT)
     verdict = judge(cases)
     assert cases[0].hook == "auto"
@@ -62,7 +62,7 @@ def test_junit_counts_a_test_that_broke_twice_once() -> None:
     ],
 )
 def test_cell(cases: list[Case], cell: str) -> None:
-    """Skipped tests are never part of the number of exact ones."""
+    """The number of exact tests does not include skipped tests."""
     assert str(judge(cases)) == cell
 
 
@@ -73,25 +73,25 @@ ON_AUTO = '<properties><property name="hook" value="auto" /></properties>'
     ("status", "junit", "cell"),
     [
         (None, None, "FAILED: the guest ended too early, after 9 s: Kernel panic - x"),
-        (124, None, "FAILED: not done in 1200 s"),
-        (9, None, "FAILED: pytest wrote no result and ended with status 9"),
+        (124, None, "FAILED: not finished after 1200 s"),
+        (9, None, "FAILED: pytest wrote no results, its exit status is 9"),
         (0, "<s />", "FAILED: pytest found no tests"),
         (
             1,
             f'<s><testcase name="a">{ON_AUTO}</testcase></s>',
-            "FAILED: no test failed, yet pytest ended with status 1",
+            "FAILED: no test failed, but the exit status of pytest is 1",
         ),
         (
             0,
             f'<s><testcase name="a">{ON_AUTO}<skipped message="no" /></testcase></s>',
-            "FAILED: not offered, which nobody expected: no",
+            "FAILED: not offered, against expectation: no",
         ),
     ],
 )
 def test_a_run_without_proof_is_failed(
     tmp_path: Path, status: int | None, junit: str | None, cell: str
 ) -> None:
-    """A guest that dies, hangs or skips what its kernel offers has not passed."""
+    """A guest that dies, hangs or skips all tests unexpectedly has failed."""
     (tmp_path / "console.log").write_text("[ 1.2] Kernel panic - x\r\n")
     if junit is not None:
         (tmp_path / matrix.JUNIT).write_text(junit)
@@ -113,7 +113,7 @@ def test_a_run_without_proof_is_failed(
 def test_exit_status(
     oldest: Verdict, middle: Verdict, newest: Verdict, status: int
 ) -> None:
-    """A kernel may be missing between the oldest and the newest, nowhere else."""
+    """The status is 0 without failures and with the oldest and the newest kernel."""
     rows = ((OLDEST, oldest), (MIDDLE, middle), (NEWEST, newest))
     results = [Result(row, KERNEL, {"auto": cell}) for row, cell in rows]
     assert matrix.exit_status(results) == status
@@ -121,7 +121,7 @@ def test_exit_status(
 
 
 def test_page_has_every_hook_and_no_address() -> None:
-    """A hook that did not run says so, and no mirror is named."""
+    """The page has a cell for hooks that did not run, and no address of a mirror."""
     gone = not_run("Failed to fetch http://mirror.invalid/debian/x | 404")
     page = report.page([Result(OLDEST, None, {"auto": gone})])
     assert f"| oldest | - |{' not run |' * len(matrix.HOOKS)}\n" in page
@@ -130,7 +130,7 @@ def test_page_has_every_hook_and_no_address() -> None:
 
 
 def test_page_has_each_reason_once() -> None:
-    """Cells with the same reason share one line below the table."""
+    """Cells with the same reason share a line below the table."""
     refused = judge([skipped("a")])
     cells = {"kprobe": refused, "auto": judge([passed("a"), skipped("b")])}
     page = report.page([Result(OLDEST, KERNEL, cells), Result(NEWEST, KERNEL, cells)])
@@ -139,7 +139,7 @@ def test_page_has_each_reason_once() -> None:
 
 
 def test_archive_is_what_cpio_reads(tmp_path: Path) -> None:
-    """Names, contents and modes survive busybox's cpio."""
+    """The cpio of busybox restores names, contents and modes."""
     entries = [("bin", 0o040755, b""), ("bin/odd", 0o100700, b"12345")]
     subprocess.run(
         ["busybox", "cpio", "-i"],
@@ -153,7 +153,7 @@ def test_archive_is_what_cpio_reads(tmp_path: Path) -> None:
 
 
 def test_kernel_packages_of_a_split_kernel() -> None:
-    """All packages that carry files of the kernel are fetched, and no other."""
+    """All packages with files of the kernel are fetched, and no other package."""
     release = "7.3.4+deb13-cloud-amd64"
     wanted = [f"linux-{part}-{release}" for part in ("base", "image", "modules")]
     found = kernels.kernel_packages(["linux-base", "linux-image-cloud-amd64", *wanted])
@@ -161,7 +161,7 @@ def test_kernel_packages_of_a_split_kernel() -> None:
 
 
 def test_mirror_from_apt(tmp_path: Path) -> None:
-    """Both archives and the keyring are those that this machine trusts."""
+    """Archive, security archive and keyring come from the settings of apt."""
     sources = tmp_path / "debian.sources"
     sources.write_text("URIs: http://a.invalid/debian\nSigned-By: /keys/debian.gpg\n")
     rows = (

@@ -1,12 +1,15 @@
 """
-Prove the loader with the bcc of several Debian releases: `python -m tools.bcc`.
+Test the loader with the bcc of several Debian releases: `python -m tools.bcc`.
 
-Needs root, mmdebstrap, and the project installed in the environment that runs this.
-For each suite it makes a chroot in `.cache/bcc`, and in there, with that suite's
-Python and bcc and with this machine's kernel, tries "auto" and every method of the
-ladder: what attaches must count every call, and what the kernel refuses it must
-refuse alike in all suites. Exits with 1 if a suite failed, or if fewer than two
-could be made.
+Needs root, mmdebstrap, and the project installed in the environment that runs the
+command. The command makes a chroot in `.cache/bcc` for each suite. Each chroot has the
+suite's Python and bcc, and runs on this machine's kernel. The check in the chroot loads
+the programs with "auto" and with every attach method:
+
+- A method that attaches must count every call.
+- A method that the kernel refuses must be refused in all suites, with the same errno.
+
+The exit status is 1 if a suite failed, or if fewer than two suites could run.
 """
 
 from __future__ import annotations
@@ -38,13 +41,14 @@ def parse_arguments() -> argparse.Namespace:
     """Return the parsed command line."""
     parser = command.parser("tools.bcc", __doc__)
     add = parser.add_argument
-    add("--suite", action="append", metavar="NAME", help=f"not {', '.join(SUITES)}")
-    add("--fresh", action="store_true", help="make the chroots again")
+    suites = f"Debian suite, may be repeated (default: {', '.join(SUITES)})"
+    add("--suite", action="append", metavar="NAME", help=suites)
+    add("--fresh", action="store_true", help="make new chroots")
     return parser.parse_args()
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make the chroots, run the check in each, print the table; return the status."""
+    """Run the check in a chroot of each suite, print the table; return the status."""
     if not shutil.which("mmdebstrap"):
         raise HarnessError("needs mmdebstrap: install it with apt-get")
     mirror = machine_mirror(arguments.mirror)
@@ -61,9 +65,9 @@ def make_all(
     suites: Sequence[str],
     cache: Path,
     mirror: Mirror,
-    fresh: bool,  # noqa: FBT001  a command line's switch, handed on
+    fresh: bool,  # noqa: FBT001  passed on from the command line
 ) -> list[tuple[str, Chroot | HarnessError]]:
-    """Return for each suite its chroot, or why there is none; all at a time."""
+    """Make the chroots concurrently; return each suite with its chroot or its error."""
 
     def make(suite: str) -> Chroot | HarnessError:
         started = time.monotonic()
@@ -82,7 +86,7 @@ def make_all(
 
 
 def check(suite: str, answer: Chroot | HarnessError) -> Result:
-    """Run the check in the chroot of *suite*, if there is one."""
+    """Run the check in the chroot of *suite*; *answer* may be an error instead."""
     if isinstance(answer, HarnessError):
         return Result(suite, problem=str(answer), ran=False)
     try:
@@ -90,8 +94,8 @@ def check(suite: str, answer: Chroot | HarnessError) -> Result:
     except subprocess.TimeoutExpired:
         return Result(suite, problem=f"not done in {CHECK_SECONDS:g} s")
     if done.returncode:
-        said = done.stderr.strip().splitlines() or ["nothing"]
-        return Result(suite, problem=f"status {done.returncode}, said: {said[-1]}")
+        *_, last = done.stderr.strip().splitlines() or ["no output"]
+        return Result(suite, problem=f"status {done.returncode}: {last}")
     return Result(suite, Report.from_json(done.stdout))
 
 

@@ -1,8 +1,8 @@
 """
-Try every hook with this machine's kernel and the bcc of the Python that runs this.
+Test every attach method with this machine's kernel and the bcc of this Python.
 
-Run in a chroot as ``python3 -I -m tools.bcc.check``; prints a report as JSON. The
-oracle is the caller itself: it knows what it called and which errno came back.
+Run in a chroot by tools.bcc as ``python3 -I -m tools.bcc.check``. Prints a report as
+JSON. Expected counts come from the caller, which records each call and its errno.
 """
 
 from __future__ import annotations
@@ -30,25 +30,26 @@ from tools.bcc.report import Attempt, Outcome, Report, judge_refusal
 MAX_ENTRIES = 8192
 AT_FDCWD = -100
 BAD_FD = -1
+# (on a real group?, flags, mask, number of calls). The numbers and their sum are prime,
+# to make a wrong count that matches by chance unlikely.
 PLAN = (
     # FAN_MARK_ADD, FAN_OPEN
     (True, 0x1, 0x20, 1009),
-    # the same on a mount, and a mask of which all 64 bits count
+    # FAN_MARK_ADD | FAN_MARK_MOUNT, and a mask that needs all 64 bits
     (True, 0x11, 0xFEDC_BA98_7654_3210, 503),
     # FAN_MARK_FLUSH
     (False, 0x80, 0, 241),
 )
-"""(on a real group?, flags, mask, calls); all four sums of calls are prime."""
 
+# flags, mask, errno.
 Key = tuple[int, int, int]
-"""flags, mask, errno."""
 
 
 class Caller:
-    """Makes fanotify_mark(2) calls, and counts them by their key."""
+    """Make fanotify_mark(2) calls, and count them by key."""
 
     def __init__(self) -> None:
-        """Find libc's fanotify functions."""
+        """Look up the fanotify functions of libc."""
         libc = ctypes.CDLL(None, use_errno=True)
         self._init, self._mark = libc.fanotify_init, libc.fanotify_mark
         self._mark.argtypes = (
@@ -58,10 +59,10 @@ class Caller:
 
     def run(self) -> Counter[Key]:
         """
-        Make PLAN's calls, the last ones on a bad descriptor.
+        Make the calls of PLAN and return their counts.
 
         Raises:
-            OSError: there is no group to be had.
+            OSError: fanotify_init(2) failed.
         """
         group = self._init(0, os.O_RDONLY)
         if group < 0:
@@ -82,8 +83,9 @@ class Caller:
 
 
 def check() -> Report:
-    """Load and count on "auto" and each method, and say with which versions."""
-    importlib.import_module("exporter.cli")  # the whole program, on this Python
+    """Test "auto" and each attach method; return the results and the versions used."""
+    # Imports the whole program, to find what this Python version refuses.
+    importlib.import_module("fanotify_exporter.commands.serve")
     comm = f"bcc-{os.getpid()}"
     Path("/proc/self/comm").write_text(comm)
     caller = Caller()
@@ -98,8 +100,8 @@ def check() -> Report:
 
 
 def attempt(hook: str, method: str, caller: Caller, comm: str) -> Attempt:
-    """Attach by *method*, make the calls, and compare what each side counted."""
-    caller.run()  # not to be counted
+    """Attach by *method*, make the calls, and compare both counts."""
+    caller.run()  # calls before the attachment must not be counted
     started = time.monotonic()
     try:
         loaded = run.load(method, MAX_ENTRIES)
@@ -121,7 +123,7 @@ def attempt(hook: str, method: str, caller: Caller, comm: str) -> Attempt:
 
 
 def counted(snapshot: Snapshot, comm: str) -> Counter[Key]:
-    """Return the calls of *comm* in the caller's form."""
+    """Return the exporter's counts of the calls of *comm*."""
     return Counter(
         {
             (call.flags, call.mask, call.errno): call.count
@@ -142,7 +144,7 @@ def closing(loaded: LoadedPrograms) -> Iterator[None]:
 
 
 def llvm_version() -> str:
-    """Return the version in the name of the libLLVM that bcc has loaded, or "?"."""
+    """Return the version in the file name of the loaded libLLVM, "?" if unknown."""
     maps = Path("/proc/self/maps").read_text()
     found = re.search(r"/libLLVM[-.](?:so\.)?([\d.]*\d)", maps)
     return found[1] if found else "?"

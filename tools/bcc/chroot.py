@@ -1,8 +1,7 @@
 """
-A Debian release in a folder: made once by mmdebstrap, entered in a namespace.
+Chroots of Debian releases, made by mmdebstrap and entered in a mount namespace.
 
-The chroot itself is never written to after it was made, and its mounts are seen
-by the processes inside only.
+A finished chroot is read-only. Only the processes in the chroot see its mounts.
 """
 
 from __future__ import annotations
@@ -21,27 +20,26 @@ from tools.vm.errors import HarnessError
 
 
 PACKAGES = ("python3", "python3-bpfcc")
-SEARCH_PATH = "/mnt/checkout\n/mnt/packages\n"
-"""
-What the chroot's Python finds besides its own: the exporter, and what pip got for it.
-
-In a .pth file, because the loader runs its child isolated (-I): no PYTHONPATH.
-"""
+# Additional folders for the imports of the chroot's Python: the package, tools, and the
+# dependencies installed by pip. In a .pth file, because `python3 -I` ignores
+# PYTHONPATH.
+SEARCH_PATH = "/mnt/checkout/exporter\n/mnt/checkout\n/mnt/packages\n"
 PTH = "usr/lib/python3/dist-packages/exporter.pth"
 RECIPE = "recipe"
 ENTER = Path(__file__).with_name("enter.sh")
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 MAKE_SECONDS = 900
+# Settings of this machine's apt that a chroot needs too: proxies, certificates,
+# retries, and the maximum age of package lists.
 APT_SETTINGS = (
     *("Acquire::http", "Acquire::Retries", "Acquire::Force"),
     "Acquire::Check",
 )
-"""Settings of the machine's apt: how it reaches the mirror, and how old that may be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chroot:
-    """A finished chroot."""
+    """A finished chroot in the folder *root*."""
 
     root: Path
 
@@ -49,14 +47,14 @@ class Chroot:
         self, command: Sequence[str], checkout: Path, *, timeout: float
     ) -> subprocess.CompletedProcess[str]:
         """
-        Run *command* inside, as root, with *checkout* on Python's path.
+        Run *command* in the chroot, as root, with *checkout* mounted.
 
         Raises:
-            subprocess.TimeoutExpired: it took longer than *timeout*; it is gone.
+            subprocess.TimeoutExpired: the command was killed after *timeout* seconds.
         """
         packages = sysconfig.get_path("purelib")
         return subprocess.run(
-            [  # each of these becomes the next one, so the timeout kills the last
+            [  # each program executes the next one, so a timeout kills *command* itself
                 *("setpriv", "--pdeathsig", "KILL"),
                 *("unshare", "--mount", "--propagation", "private"),
                 *("sh", str(ENTER), str(self.root), str(checkout), packages),
@@ -73,10 +71,10 @@ class Chroot:
 
 def make(suite: str, cache: Path, mirror: Mirror, *, fresh: bool = False) -> Chroot:
     """
-    Return the chroot of *suite* in *cache*; make it if it is not there, or *fresh*.
+    Return the chroot of *suite* in *cache*; make it if missing or if *fresh*.
 
     Raises:
-        HarnessError: the mirror does not serve it, or it cannot be made here.
+        HarnessError: the mirror does not serve the suite, or mmdebstrap failed.
     """
     folder = cache / suite
     recipe = "\n".join((mirror.source(suite), *PACKAGES, SEARCH_PATH))
@@ -96,7 +94,7 @@ def make(suite: str, cache: Path, mirror: Mirror, *, fresh: bool = False) -> Chr
 
 
 def bootstrap(suite: str, root: Path, mirror: Mirror) -> None:
-    """Unpack and configure *suite* and PACKAGES in the new folder *root*."""
+    """Install *suite* and PACKAGES in the new folder *root*."""
     run_command(
         [
             *("setpriv", "--pdeathsig", "TERM"),
@@ -110,7 +108,7 @@ def bootstrap(suite: str, root: Path, mirror: Mirror) -> None:
 
 
 def finish(root: Path, recipe: str) -> None:
-    """Add to the new chroot at *root* what is not Debian's."""
+    """Add mount points, the search path and *recipe* to the new chroot at *root*."""
     for name in ("checkout", "packages"):
         (root / "mnt" / name).mkdir()
     (root / PTH).write_text(SEARCH_PATH)
@@ -118,17 +116,18 @@ def finish(root: Path, recipe: str) -> None:
 
 
 def machine_settings() -> list[str]:
-    """Return what a chroot's apt takes over from this machine's apt.conf."""
+    """Return the lines of this machine's apt.conf that a chroot's apt needs."""
     dump = run_command(["apt-config", "dump"]).splitlines()
     return [line for line in dump if line.startswith(APT_SETTINGS)]
 
 
 def remove(folder: Path) -> None:
     """
-    Remove a chroot.
+    Remove the chroot *folder*.
 
     Raises:
-        HarnessError: something is mounted below it, and would be emptied as well.
+        HarnessError: a file system is mounted below *folder*; its files would be
+            removed too.
     """
     if mounted := mounts_below(folder):
         raise HarnessError(f"still mounted: {', '.join(mounted)}; unmount them")

@@ -1,8 +1,9 @@
 # Run a command in a chroot: enter.sh ROOT CHECKOUT PACKAGES COMMAND [ARGUMENT...]
 #
-# To be run in a mount namespace of its own (unshare --mount --propagation private):
-# the mounts go when its last process ends. ROOT is a mount point itself, because the
-# loader changes the propagation of its "/", which works on mount points only.
+# Needs a mount namespace of its own (unshare --mount --propagation private): the kernel
+# removes the mounts when the last process of the namespace ends. ROOT must be a mount
+# point, because the loader changes the propagation of "/", and mount(2) with MS_PRIVATE
+# works on mount points only.
 set -eu
 root=$1 checkout=$2 packages=$3
 shift 3

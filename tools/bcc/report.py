@@ -1,4 +1,4 @@
-"""What a suite's check found, what that proves, and the table of it."""
+"""Results of the check in each suite: their format, the verdict, and the table."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
 
+# Errors of clang, of bcc, and of a loader process that died: the kernel refused
+# nothing.
 NOT_THE_KERNEL = re.compile(
     r":\d+:\d+: (fatal )?error: |[Ff]ailed to compile"
     r"|was killed by |exited with status |took more than "
 )
-"""What clang says, what bcc says, and what the loader says of a lost child."""
 
 HEAD = ("suite", "bcc", "LLVM", "python", "hook", "loaded in s", "exact?")
 FEWEST_SUITES = 2
 
 
 class Outcome(StrEnum):
-    """What became of one method of the ladder."""
+    """The result of one attach method."""
 
     EXACT = "exact"
     REFUSED = "refused"
@@ -30,9 +31,15 @@ class Outcome(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """
-    One hook under one bcc; *seconds* is how long loading took, if it worked.
+    One attach method with one version of bcc.
 
-    *method* is the ladder's name for it, and where the hook is "auto" what that chose.
+    Attributes:
+        hook: the value of --bpf.hook.
+        method: name of the attach method; for the hook "auto", the method that was
+            chosen.
+        outcome: whether every call was counted.
+        detail: the counts, or the error.
+        seconds: duration of loading, None if loading failed.
     """
 
     hook: str
@@ -43,12 +50,12 @@ class Attempt:
 
     @property
     def name(self) -> str:
-        """Return the hook, and the method unless that is the same word."""
+        """Return the hook, and the method if its name differs from the hook."""
         return self.hook if self.hook == self.method else f"{self.hook} ({self.method})"
 
     @property
     def errno(self) -> str:
-        """Return the words of the errno that ended it; nothing if it attached."""
+        """Return the text of the errno of a refusal, "" for another outcome."""
         refused = self.outcome is Outcome.REFUSED
         return self.detail.rpartition(": ")[2] if refused else ""
 
@@ -59,7 +66,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that the check says about one suite."""
+    """The results of all attach methods in one suite, with the versions used."""
 
     bcc: str
     llvm: str
@@ -67,12 +74,12 @@ class Report:
     attempts: tuple[Attempt, ...]
 
     def to_json(self) -> str:
-        """Return the one line that from_json() reads."""
+        """Return the report as one line of JSON, for from_json()."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Report:
-        """Return the report that to_json() made *text* of."""
+        """Return the report that to_json() wrote as *text*."""
         plain = json.loads(text)
         attempts = tuple(
             Attempt(**each | {"outcome": Outcome(each["outcome"])})
@@ -84,9 +91,13 @@ class Report:
 @dataclass(frozen=True, slots=True)
 class Result:
     """
-    One suite: its report, or why there is none.
+    The result of one suite.
 
-    *ran* is False where there was no chroot to run anything in.
+    Attributes:
+        suite: name of the suite.
+        report: the report, None if there is none.
+        problem: the reason for a missing report.
+        ran: False if there was no chroot for the check.
     """
 
     suite: str
@@ -96,12 +107,12 @@ class Result:
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """Return the report's attempts; none where there is no report."""
+        """Return the attempts of the report; an empty tuple without a report."""
         return self.report.attempts if self.report else ()
 
     @property
     def has_failed(self) -> bool:
-        """Tell whether something ran that did not prove what it should."""
+        """Tell whether the check ran and an attempt failed, or none was exact."""
         outcomes = {attempt.outcome for attempt in self.attempts}
         proved = Outcome.EXACT in outcomes and Outcome.FAILED not in outcomes
         return self.ran and not proved
@@ -109,10 +120,10 @@ class Result:
 
 def judge_refusal(hook: str, method: str, why: str) -> Attempt:
     """
-    Return the attempt that ended with the loader saying *why*.
+    Return the attempt that ended with the loader's error *why*.
 
-    The kernel may refuse a program. A compiler may not, and a loader that died
-    never got to ask.
+    REFUSED means that the kernel refused the program. An error of the compiler or the
+    end of the loader process is FAILED.
     """
     asked, _, reason = why.rpartition(f"cannot attach to fanotify_mark: {hook}: ")
     if asked or reason == why or NOT_THE_KERNEL.search(why):
@@ -122,11 +133,10 @@ def judge_refusal(hook: str, method: str, why: str) -> Attempt:
 
 def compare(results: Sequence[Result]) -> list[Result]:
     """
-    Return *results* with each refusal that is not every suite's turned to a failure.
+    Return *results* with refusals that differ between suites turned into failures.
 
-    All suites run on one kernel, and it does not know which bcc made a program: if
-    it takes a method from one suite, or refuses it with another errno, then some bcc
-    did not bring to the kernel what the others did.
+    All suites run on the same kernel, so a method must be accepted in all suites or
+    refused with the same errno in all suites. A difference is a fault of some bcc.
     """
     answers: dict[str, set[str]] = {}
     for result in results:
@@ -144,7 +154,7 @@ def _compared(result: Result, disputed: set[str]) -> Result:
         replace(
             attempt,
             outcome=Outcome.FAILED,
-            detail=f"not refused alike in every suite: {attempt.detail}",
+            detail=f"not refused in the same way in every suite: {attempt.detail}",
         )
         if attempt.outcome is Outcome.REFUSED and attempt.method in disputed
         else attempt
@@ -154,14 +164,14 @@ def _compared(result: Result, disputed: set[str]) -> Result:
 
 
 def exit_status(results: Sequence[Result]) -> int:
-    """Return 1 if a suite failed, or if fewer than two of several ran; else 0."""
+    """Return 1 if a suite failed or too few suites ran, otherwise 0."""
     ran = [result for result in results if result.ran]
     too_few = len(ran) < min(FEWEST_SUITES, len(results))
     return int(too_few or any(result.has_failed for result in ran))
 
 
 def table(results: Sequence[Result]) -> str:
-    """Return a line for each suite and method, aligned."""
+    """Return a table with a line for each suite and attach method."""
     lines = [HEAD, *(line for result in results for line in _lines(result))]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD) - 1)]
     return "".join(

@@ -1,1 +1,1 @@
-"""Benchmarks: what a scrape and a probe cost, as ratios against a peer."""
+"""Benchmarks: costs of the exporter, as ratios against comparable programs."""

@@ -1,13 +1,20 @@
-"""``make bench``: print every table."""
+"""
+Run the benchmarks of scrapes, scans and probes, and print their tables.
+
+`python -m tools.bench` needs root and about ten minutes. More benchmarks have commands
+of their own: tools.bench.fleet, tools.bench.http_servers and tools.bench.soak.
+"""
 
 from __future__ import annotations
+
+import argparse
 
 from tools.bench import groups, hooks
 from tools.bench.rounds import ROUNDS, medians, table
 
 
 def scrape() -> None:
-    """Print what a scrape of 10,000 keys costs."""
+    """Print a table of the cost of a scrape of 10,000 keys."""
     figures = medians("tools.bench.scrape", ("ours", "items"))
     ours, items = figures["ours"], figures["items"]
     rows = [
@@ -21,7 +28,7 @@ def scrape() -> None:
     )
     print(
         table(
-            ("what", "ms", "bcc's way, ms", "ratio"),
+            ("what", "ms", "bcc, ms", "ratio"),
             [
                 (what, f"{mine:.1f}", f"{peer:.1f}", f"{mine / peer:.2f}")
                 for what, mine, peer in rows
@@ -31,6 +38,11 @@ def scrape() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        prog="python -m tools.bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
     scrape()
     groups.report()
     hooks.report()

@@ -1,8 +1,9 @@
 """
-Many hosts in one process: each serves a real exporter's page with figures of its own.
+The hosts of tools.bench.fleet: many exporters in one process.
 
-``python -m tools.bench.fleet_hosts PAGE HOSTS SECONDS`` prints the addresses, each a
-socket on loopback, as JSON; it ends with its standard input, or after SECONDS.
+Each host serves the page of a real exporter with figures of its own. `python -m
+tools.bench.fleet_hosts PAGE HOSTS SECONDS` prints the addresses of HOSTS sockets on
+loopback as JSON. The process ends when its standard input is closed, or after SECONDS.
 """
 
 from __future__ import annotations
@@ -26,11 +27,14 @@ from fanotify_exporter.web.handlers.metrics import GZIP_LEVEL
 from fanotify_exporter.web.sockets import address, listen
 
 
+# Number of hosts in the benchmark.
+HOSTS = 200
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 Step = Callable[[float], float]
 
-# What a value is at the next scrape. Every counter moves, which is more than hosts do.
+# How a value changes with each scrape, by a pattern of its name. Every counter changes,
+# so that the cost is an upper bound: on real hosts, many counters stay the same.
 STEPS: tuple[tuple[str, Step | None], ...] = (
     (r"_created|limit|_info|attached|_max_|success|watchdog|start_time", None),
     (r"_seconds_total", lambda v: v + random.random() / 100),
@@ -42,16 +46,16 @@ STEPS: tuple[tuple[str, Step | None], ...] = (
 
 
 def step_of(line: str) -> Step | None:
-    """Return how the value of a sample's line changes, None if it does not."""
+    """Return the function that changes the value of *line*, None if it is constant."""
     name = re.split("[{ ]", line)[0]
     return next(step for pattern, step in STEPS if re.search(pattern, name))
 
 
 class Host:
-    """One host's page, which is another at each scrape."""
+    """A host whose page changes with each scrape."""
 
     def __init__(self, page: str) -> None:
-        """Take names and labels of *page*, and values in its magnitude."""
+        """Use the names and labels of *page*, and values of the same magnitude."""
         scale = random.uniform(0.5, 2)
         self._lines: list[tuple[str, Step | None]] = []
         self._values: list[float] = []
@@ -74,7 +78,7 @@ class Host:
 
 
 def answer(host: Host, request: HTTPServerRequest) -> None:
-    """Answer as the exporter does: OpenMetrics, gzip."""
+    """Answer a request as the exporter does: OpenMetrics with gzip."""
     body = gzip.compress(host.page().encode(), GZIP_LEVEL)
     headers = HTTPHeaders(
         {
@@ -90,7 +94,7 @@ def answer(host: Host, request: HTTPServerRequest) -> None:
 
 
 async def serve(page: str, hosts: int, seconds: float) -> None:
-    """Serve, say where, and wait for the end."""
+    """Serve *hosts* hosts, print their addresses, and wait for the end."""
     addresses = []
     for _ in range(hosts):
         (listening,) = listen(["127.0.0.1:0"])
@@ -104,7 +108,7 @@ async def serve(page: str, hosts: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(-10)  # hosts of their own would not wait for the Prometheus that asks them
+    os.nice(-10)  # real hosts do not compete with Prometheus for CPU time
     asyncio.run(
         serve(Path(sys.argv[1]).read_text(), int(sys.argv[2]), int(sys.argv[3]))
     )

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Times three system calls of its own thread, in CPU time:
+ * Measure the CPU time of three system calls:
  *
- *	failing		fanotify_mark(2) on no descriptor: EBADF
- *	succeeding	fanotify_mark(2) that adds a mark which is already there
- *	getppid		a system call that nobody counts: the tax on all others
+ *	failing		fanotify_mark(2) with an invalid descriptor: EBADF
+ *	succeeding	fanotify_mark(2) that adds an existing mark
+ *	getppid		a system call that is not counted: the cost of a probe
+ *			on every system call
  *
- * The three take turns in batches, so a slow moment of the machine meets all of
- * them. A batch is shorter than a time slice of the scheduler: if the machine
- * is itself a guest, others on its host then spoil few batches.
+ * Batches of the three calls alternate, so that slow moments of the machine
+ * affect all of them. A batch is shorter than a time slice of the scheduler, so
+ * that other guests on the same host spoil few batches.
  *
- * Prints one JSON object: ns per call, the median of the batches, and how many
- * calls of fanotify_mark(2) it made.
+ * Print one JSON object: the medians of the batches in ns per call, and the
+ * number of calls of fanotify_mark(2).
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -78,7 +79,7 @@ static double time_batch(const struct kind *kind)
 	return now_ns() - start;
 }
 
-/* Double the batch until it is long against the clock's own cost. */
+/* Double the batch until the cost of reading the clock is negligible. */
 static void size_batch(struct kind *kind)
 {
 	for (kind->count = 64; time_batch(kind) < BATCH_NS / 2;)

@@ -1,4 +1,4 @@
-"""Run variants in turn, each in a process of its own, and take medians."""
+"""Run the variants of a benchmark in turn, each in a new process; take medians."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
+# Default number of rounds.
 ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
     """
-    What interleaved rounds gave.
+    The figures of all rounds.
 
     Attributes:
-        figures: variant -> its figures, one mapping a round.
-        refused: variant -> why it cannot run here.
+        figures: variant -> its figures, a mapping for each round.
+        refused: variant -> the reason why it cannot run here.
     """
 
     figures: dict[str, list[Mapping[str, float]]] = field(default_factory=dict)
@@ -33,10 +34,10 @@ class Runs:
 
 def run_rounds(module: str, variants: Sequence[str], rounds: int = ROUNDS) -> Runs:
     """
-    Run every variant once a round.
+    Run every variant once in each round.
 
-    ``python -m MODULE VARIANT`` prints one JSON object of figures, or
-    {"refused": reason}; a refused variant is not run again.
+    ``python -m MODULE VARIANT`` must print a JSON object of figures, or
+    {"refused": reason}. A refused variant does not run again.
     """
     runs = Runs({variant: [] for variant in variants})
     for _ in range(rounds):
@@ -53,7 +54,7 @@ def run_rounds(module: str, variants: Sequence[str], rounds: int = ROUNDS) -> Ru
 def medians(
     module: str, variants: Sequence[str], rounds: int = ROUNDS
 ) -> dict[str, dict[str, float]]:
-    """Return the figures of variants that always run: medians over the rounds."""
+    """Return the medians of the figures of *variants*, none of which may be refused."""
     runs = run_rounds(module, variants, rounds)
     return {
         variant: {figure: runs.median(variant, figure) for figure in each[0]}
@@ -62,6 +63,7 @@ def medians(
 
 
 def _run(module: str, variant: str) -> Mapping[str, float]:
+    """Return the figures that the process of *variant* prints."""
     output = subprocess.run(
         [sys.executable, "-m", module, variant],
         stdout=subprocess.PIPE,
@@ -73,7 +75,7 @@ def _run(module: str, variant: str) -> Mapping[str, float]:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table, columns aligned."""
+    """Return a Markdown table with aligned columns."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     rule = ["-" * width for width in widths]
     return "\n".join(

@@ -1,18 +1,19 @@
 """
-A scrape of 10,000 keys, from kernel to text: ours against bcc's items().
+Measure a scrape of 10,000 keys, from kernel to text: `python -m tools.bench.scrape`.
 
-Both variants count the same 10,000 calls, each with a key of its own: 100 comms,
-100 masks; every tenth comm's calls fail. The peer is what an exporter on bcc does
-today: items() of a hash, add_metric(), prometheus-client's generate_latest().
+Both variants count the same 10,000 calls, each with a different key: 100 comms and 100
+masks. The calls of every tenth comm fail. The variant ``items`` is the usual way of an
+exporter with bcc: items() of a hash, add_metric() and generate_latest() of
+prometheus_client. Prints figures as JSON. Needs root.
 """
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import json
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
 
@@ -32,6 +33,7 @@ from fanotify_exporter.metrics.registry import build_registry
 from fanotify_exporter.uapi.comm import comm_text
 
 
+# Repetitions of each measurement.
 REPEATS = 15
 COMMS, MASKS = 100, 100
 BCC_PROGRAM = """
@@ -51,7 +53,7 @@ TRACEPOINT_PROBE(syscalls, sys_exit_fanotify_mark) {
 
 
 def make_calls() -> None:
-    """Make each of the 10,000 calls once."""
+    """Make each of the 10,000 calls once; 300 and 301 are the numbers on x86-64."""
     libc = ctypes.CDLL(None, use_errno=True)
     group = libc.syscall(300, 0, 0)
     for number in range(COMMS):
@@ -62,7 +64,7 @@ def make_calls() -> None:
 
 
 def ours() -> dict[str, float]:
-    """Time the exporter's own way."""
+    """Measure the exporter."""
     loaded = run.load("auto", 16384)
     maps = CallMaps(loaded)
     make_calls()
@@ -83,7 +85,7 @@ def ours() -> dict[str, float]:
 
 
 def items() -> dict[str, float]:
-    """Time bcc's way to read, and the library's encoder, with one family only."""
+    """Measure the read by bcc and the encoder of prometheus_client, with one family."""
     require_tracefs()
     calls = import_bcc().BPF(text=BCC_PROGRAM)[b"calls"]
     make_calls()
@@ -108,7 +110,7 @@ def items() -> dict[str, float]:
 
 
 def milliseconds(work: Callable[[], object]) -> float:
-    """Return the median time of *work* in ms."""
+    """Return the median duration of *work* in ms."""
     times = []
     for _ in range(REPEATS):
         started = time.perf_counter()
@@ -118,5 +120,12 @@ def milliseconds(work: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"ours": ours, "items": items}[sys.argv[1]]()), flush=True)
-    os._exit(0)
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.bench.scrape",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("variant", choices=("ours", "items"))
+    measure = {"ours": ours, "items": items}[parser.parse_args().variant]
+    print(json.dumps(measure()), flush=True)
+    os._exit(0)  # without the exit handlers of bcc, which detach slowly

@@ -1,17 +1,16 @@
 """
-Half an hour of everything at once: memory, descriptors and threads must stay flat.
+Run the exporter under load for half an hour: `python -m tools.bench.soak`.
 
-The installed exporter is scraped in each format, while
+Memory, descriptors and threads must not grow. The installed exporter is scraped in each
+format, while
 
-- a user without privileges calls without pause, with ever new masks, until its half of
-  the map is full, and then goes on;
-- 200 processes make, share and close groups;
-- clients connect, send half a request or nothing, and leave or stay.
+- an unprivileged user makes calls without pause, each with another mask, until the
+  section of the map for unprivileged users is full, and after that;
+- 200 processes create, share and close groups;
+- clients connect, send half a request or nothing, and disconnect or stay.
 
-Prints a row every few minutes, and at the end whether every call of the flood was
-counted.
-
-``python -m tools.bench.soak [--minutes N]``, as root.
+Prints a row every few minutes, and at the end the numbers of calls made and counted.
+Needs root.
 """
 
 from __future__ import annotations
@@ -42,10 +41,12 @@ from tools.harness.plans import NOBODY
 from tools.harness.serving import LISTEN, Exporter, samples, serving
 
 
+# comm of the caller.
 FLOOD = "flood"
+# Value of the label comm of calls without a place in the map.
 OTHER = "[other: map full]"
+# More keys than the map has room for, and at most as many as caller.c accepts.
 KEYS = 60_000
-"""More than fit, and no more than caller.c takes."""
 ROWS = 6
 SCRAPE_EVERY_SECONDS = 1.0
 SCRAPES: tuple[Mapping[str, str], ...] = (
@@ -54,12 +55,13 @@ SCRAPES: tuple[Mapping[str, str], ...] = (
     {"Accept": "application/openmetrics-text; version=1.0.0"},
 )
 HALVES = (b"", b"\r\n", b"GET /metrics HTTP/1.1\r\nHost: a", b"POST / HTTP/1.1\r\n\r\n")
+# Maximum number of connections that bad clients keep open.
 MAX_LINGERING = 40
 
 
 @dataclass(slots=True)
 class Window:
-    """What was seen between two rows."""
+    """The maxima of one row of the table, and the durations of its scrapes."""
 
     scrape_seconds: list[float] = field(default_factory=list)
     scraped_bytes: int = 0
@@ -69,16 +71,17 @@ class Window:
 
 
 class Load:
-    """Scrapers and bad clients of one exporter, until stopped."""
+    """Scrape an exporter and disturb it by bad clients during the block."""
 
     def __init__(self, exporter: Exporter) -> None:
+        """Prepare the threads; none runs yet."""
         host, port = exporter.addresses[0].rsplit(":", 1)
         self._address = host, int(port)
         self._pid = exporter.pid
         self._stop = threading.Event()
         self.window = Window()
         self._threads = [
-            threading.Thread(target=work) for work in (self._scrape, self._annoy)
+            threading.Thread(target=work) for work in (self._scrape, self._disturb)
         ]
 
     def __enter__(self) -> Self:
@@ -92,6 +95,7 @@ class Load:
             each.join()
 
     def _scrape(self) -> None:
+        """Scrape once a second, in each format in turn."""
         turn = 0
         while not self._stop.wait(SCRAPE_EVERY_SECONDS):
             connection = HTTPConnection(*self._address, timeout=60)
@@ -101,10 +105,11 @@ class Load:
             body = answer.read()
             assert answer.status == 200
             connection.close()
-            self._note(time.monotonic() - started, len(body))
+            self._record(time.monotonic() - started, len(body))
             turn += 1
 
-    def _note(self, seconds: float, size: int) -> None:
+    def _record(self, seconds: float, size: int) -> None:
+        """Add a scrape, and the resources of the exporter, to the window."""
         window = self.window
         status = Path(f"/proc/{self._pid}/status").read_text()
         resident, threads = (
@@ -118,7 +123,8 @@ class Load:
         window.threads = max(window.threads, threads)
         window.descriptors = max(window.descriptors, descriptors)
 
-    def _annoy(self) -> None:
+    def _disturb(self) -> None:
+        """Connect, send an incomplete request, and close some of the connections."""
         chance = random.Random(11)
         lingering: list[socket.socket] = []
         while not self._stop.wait(0.05):
@@ -133,7 +139,7 @@ class Load:
 
 @contextmanager
 def flood(folder: Path) -> Iterator[None]:
-    """Call without pause as another user; calls_of() tells how often."""
+    """Make calls without pause as another user; calls_of() returns their number."""
     chance = random.Random(23)
     plan = "".join(f"1 {chance.getrandbits(64):x} 1\n" for _ in range(KEYS))
     progress = folder / "progress"
@@ -162,14 +168,14 @@ def flood(folder: Path) -> Iterator[None]:
 
 
 def counted(exporter: Exporter) -> int:
-    """Return how many calls of the flood the exporter counts, under any key."""
+    """Return the number of calls of the flood that the exporter counts."""
     calls = samples(exporter.get().body.decode(), "fanotify_mark_calls_total")
     names = FLOOD, OTHER
     return sum(int(each.value) for each in calls if each.labels["comm"] in names)
 
 
 def row(minutes: float, window: Window) -> tuple[str, ...]:
-    """Return what a table says of *window*."""
+    """Return the row of *window* in the table."""
     scrapes = sorted(window.scrape_seconds)
     return (
         f"{minutes:.0f}",
@@ -196,14 +202,14 @@ HEAD = (
 
 
 def soak(minutes: float) -> None:
-    """Run it all, and print what was seen."""
+    """Run the load for *minutes* and print the table."""
     rows = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.chmod(0o755)
         exporter = stack.enter_context(serving(folder / "log", LISTEN))
         stack.enter_context(listening(CHURN, prefix=NEW_PIDS))
-        time.sleep(5)  # the processes' own keys come first
+        time.sleep(5)  # the keys of these processes must be in the map first
         with flood(folder), Load(exporter) as load:
             for number in range(1, ROWS + 1):
                 time.sleep(minutes * 60 / ROWS)
@@ -211,7 +217,7 @@ def soak(minutes: float) -> None:
                 rows.append(row(number * minutes / ROWS, window))
                 print(f"row {number} of {ROWS}", flush=True)
         begun, ended = calls_of(folder)
-        time.sleep(2)  # scrapes within a second share a reading
+        time.sleep(2)  # scrapes within a second get the same snapshot
         found = counted(exporter)
         log = exporter.later_lines()
     print(table(HEAD, rows))
@@ -220,12 +226,16 @@ def soak(minutes: float) -> None:
 
 
 def calls_of(folder: Path) -> tuple[int, int]:
-    """Return the flood's own counts: calls begun and ended."""
+    """Return the number of calls that the flood began, and that it finished."""
     begun, ended = struct.unpack_from("=QQ", (folder / "progress").read_bytes())
     return begun, ended
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Soak the exporter under load.")
-    parser.add_argument("--minutes", type=float, default=30)
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.bench.soak",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--minutes", type=float, default=30, help="default: 30")
     soak(parser.parse_args().minutes)

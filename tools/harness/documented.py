@@ -1,4 +1,4 @@
-"""What README.md tells one to type for a container."""
+"""The command in README.md that runs a container."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from tools import CHECKOUT
 
 
 def command() -> list[str]:
-    """Return the words after `docker run`: flags, and the image."""
+    """Return the arguments of `docker run`: flags, then the image."""
     readme = (CHECKOUT / "README.md").read_text()
     (found,) = re.findall(r"^docker run ((?:.*\\\n)*.*)$", readme, re.MULTILINE)
     return shlex.split(found.replace("\\\n", ""))
 
 
 def image() -> str:
-    """Return the image that it runs."""
+    """Return the name of the image."""
     return command()[-1]
 
 
 def run_flags() -> tuple[str, ...]:
-    """Return its flags, less those that name the container and detach from it."""
+    """Return the flags without --name and --detach."""
     flags = command()[:-1]
     return tuple(flag for flag in flags if not flag.startswith(("--detach", "--name")))
 
 
 def capabilities() -> set[str]:
-    """Return what README's flags add, by the names of the kernel."""
+    """Return the capabilities that the flags add, by their names in the kernel."""
     return {
         f"CAP_{flag.removeprefix('--cap-add=')}"
         for flag in run_flags()

@@ -1,8 +1,9 @@
 """
-buildah and podman, with a storage of their own and a stand-in for Debian's image.
+A container engine for tests: buildah and podman, with a storage of their own.
 
-No registry and no running engine is needed: the stand-in is what mmdebstrap makes
-of the same Debian release, under the name that the Dockerfile asks for.
+Neither a registry nor a running engine is needed. A stand-in for Debian's image is made
+by mmdebstrap of the same Debian release, and stored under the name that the Dockerfile
+gives its base image.
 """
 
 from __future__ import annotations
@@ -24,17 +25,22 @@ from tools.vm.apt import machine_mirror
 
 
 BASE = "docker.io/library/debian:trixie-slim"
+# The folders of /usr/share that Debian's slim images leave out.
 NOT_IN_SLIM = ("doc", "info", "locale", "man")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+# podman raises both limits by default, and fails where the machine forbids that.
 SETTINGS = """
 [containers]
 default_ulimits = ["nofile=16384:16384", "nproc=8192:8192"]
 """
-"""podman would raise both, which not every machine allows."""
 
 
 def run(*command: str | Path, env: dict[str, str] | None = None) -> str:
-    """Run *command*; what it says is in the test's report, what it prints returned."""
+    """
+    Run *command* and return its standard output.
+
+    Standard output and standard error both go to the report of the test.
+    """
     environment = {**os.environ, **(env or {})}
     done = subprocess.run(
         command, capture_output=True, text=True, env=environment, check=False
@@ -46,14 +52,24 @@ def run(*command: str | Path, env: dict[str, str] | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """buildah and podman for *architecture*, with all that they keep in *folder*."""
+    """
+    buildah and podman for one architecture.
 
-    folder: Path
+    Attributes:
+        storage: folder of images and containers, on a file system that can hold the
+            upper layer of an overlay.
+        state: folder of what lasts until the next boot; podman allows it 44
+            characters (50 with the name of the folder in it).
+        architecture: Debian's name of the architecture.
+    """
+
+    storage: Path
+    state: Path
     architecture: str
 
     @property
     def options(self) -> tuple[str, ...]:
-        places = (f"--root={self.folder}/storage", f"--runroot={self.folder}/state")
+        places = (f"--root={self.storage}/images", f"--runroot={self.state}/run")
         return (*places, "--storage-driver=overlay")
 
     @property
@@ -62,25 +78,29 @@ class Engine:
 
     @property
     def podman(self) -> tuple[str, ...]:
-        ways = ("--runtime=runc", "--cgroup-manager=cgroupfs")
-        return ("podman", *self.options, *ways)
+        options = ("--runtime=runc", "--cgroup-manager=cgroupfs")
+        return ("podman", *self.options, *options)
 
     @property
     def env(self) -> dict[str, str]:
-        settings = self.folder / "containers.conf"
+        settings = self.state / "containers.conf"
         settings.write_text(SETTINGS)
         return {"CONTAINERS_CONF": str(settings)}
 
     def import_base(self, archive: Path) -> None:
-        """Make the stand-in of *archive*, a root filesystem in a tar file."""
+        """Store the root file system in the tar file *archive* as the base image."""
         buildah = ("buildah", *self.options)
         container = run(*buildah, "from", self.platform, "scratch").strip()
         run(*buildah, "add", "--quiet", container, archive, "/")
         run(*buildah, "commit", "--quiet", "--rm", container, BASE)
 
     def build(self) -> None:
-        """`make image`, with what replaces a registry and trusts what we trust."""
-        pip = self.folder / "pip.conf"
+        """
+        Run `make image` with the stand-in for the base image.
+
+        The certificates that this machine trusts and a setting for pip are mounted.
+        """
+        pip = self.state / "pip.conf"
         pip.write_text("[global]\ncert = /mnt/certificates\n")
         arguments = (
             *("--isolation=chroot", "--pull-never", self.platform),
@@ -91,32 +111,31 @@ class Engine:
         run("make", "-C", CHECKOUT, "image", engine, f"ARGS={' '.join(arguments)}")
 
     def inspect(self, image: str) -> dict[str, Any]:
-        """Return what the engine knows of *image*."""
+        """Return podman's description of *image*."""
         found = json.loads(run(*self.podman, "image", "inspect", image))
         return dict(found[0])
 
     def output(
         self, image: str, program: str, *arguments: str, flags: Sequence[str] = ()
     ) -> str:
-        """Return what *program* prints in a container of *image* with *flags*."""
-        where = ("--rm", "--network=host", "--no-healthcheck")
-        command = (*self.podman, "run", *where, *flags, f"--entrypoint={program}")
+        """Return the output of *program* in a new container of *image* with *flags*."""
+        options = ("--rm", "--network=host", "--no-healthcheck")
+        command = (*self.podman, "run", *options, *flags, f"--entrypoint={program}")
         return run(*command, self.platform, image, *arguments, env=self.env)
 
     def execute(self, *command: str) -> str:
-        """Return what *command* prints in the container that was started last."""
+        """Return the output of *command* in the container that was started last."""
         return run(*self.podman, "exec", "--latest", *command)
 
     def newest_pid(self) -> int:
-        """Return the host's number of that container's process."""
-        told = run(*self.podman, "inspect", "--latest", "--format={{.State.Pid}}")
-        return int(told)
+        """Return the process ID, on the host, of the container started last."""
+        return int(run(*self.podman, "inspect", "--latest", "--format={{.State.Pid}}"))
 
     @contextmanager
     def serving(
         self, image: str, flags: Sequence[str], log: Path, *arguments: str
     ) -> Iterator[Exporter]:
-        """Start a container of *image* as *flags* say; it listens on a free port."""
+        """Run a container of *image* with *flags*, listening on a free port."""
         name = f"fanotify-exporter-{secrets.token_hex(4)}"
         command = (*self.podman, "run", "--no-healthcheck", f"--name={name}", *flags)
         try:
@@ -134,12 +153,12 @@ class Engine:
 
     @contextmanager
     def playing(self, manifest: Path, profiles: Path, log: Path) -> Iterator[Exporter]:
-        """Start the one pod of *manifest*, whose one container has the pod's name."""
+        """Run the only pod of *manifest*, whose container has the name of the pod."""
         play = (*self.podman, "play", "kube")
-        where = ("--network=host", f"--seccomp-profile-root={profiles}")
+        options = ("--network=host", f"--seccomp-profile-root={profiles}")
         try:
-            said = run(*play, *where, manifest, env=self.env)
-            _, container = said.rstrip().rsplit("\n", 1)
+            output = run(*play, *options, manifest, env=self.env)
+            _, container = output.rstrip().rsplit("\n", 1)
             logs = (*self.podman, "logs")
             follow = Path("--follow")
             with serving(log, container, script=follow, prefix=logs) as started:
@@ -149,12 +168,11 @@ class Engine:
 
 
 def make_base(archive: Path, architecture: str) -> None:
-    """Write the root filesystem of Debian trixie, less what a slim image lacks."""
+    """Write Debian trixie's root file system, without NOT_IN_SLIM, to *archive*."""
     left_out = (f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in NOT_IN_SLIM)
     settings = (f"--aptopt={setting}" for setting in machine_settings())
     made = archive.with_suffix(".new.tar")
     source = machine_mirror().source("trixie")
-    what = (f"--architecture={architecture}", "--variant=minbase")
-    how = ("--mode=root", *what, *left_out, *settings)
-    run("mmdebstrap", *how, "trixie", made, source)
+    options = (f"--architecture={architecture}", "--variant=minbase", "--mode=root")
+    run("mmdebstrap", *options, *left_out, *settings, "trixie", made, source)
     made.rename(archive)

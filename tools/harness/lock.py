@@ -1,4 +1,4 @@
-"""What requirements.lock pins."""
+"""The packages that requirements.lock pins."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ LOCK = CHECKOUT / "requirements.lock"
 
 
 def locked() -> dict[str, str]:
-    """Return versions by name."""
+    """Return the version of each package by its name."""
     return dict(re.findall(r"^([\w-]+)==(\S+)", LOCK.read_text(), re.MULTILINE))

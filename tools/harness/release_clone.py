@@ -1,4 +1,4 @@
-"""A clone of the checkout in which a release is made, or refused."""
+"""A clone of the checkout, for tests that make a release or are refused one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TAG = f"v{__version__}"
 
 @dataclass(frozen=True, slots=True)
 class Clone:
-    """A repository of its own, which a test may spoil."""
+    """A clone in *folder*, which a test may change."""
 
     folder: Path
 
@@ -26,7 +26,7 @@ class Clone:
         return self.run("git", *who, *arguments)
 
     def commit(self) -> None:
-        """Commit all that is there, and let the tag mean it."""
+        """Commit all files, and move the tag of this version to the commit."""
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message=one")
         self.git("tag", "--force", TAG)
@@ -37,13 +37,13 @@ class Clone:
         path.write_text(path.read_text().replace(old, new, 1))
 
     def run(self, *command: str | Path) -> str:
-        """Run *command* in it, and return what it prints."""
+        """Run *command* in the clone and return its output."""
         done = self._run(command)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def _run(self, command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
-        """Run *command* with the clone's package, not the installed one."""
+        """Run *command* with the package of the clone instead of the installed one."""
         return subprocess.run(
             command,
             cwd=self.folder,
@@ -53,10 +53,9 @@ class Clone:
             check=False,
         )
 
-    def refusal(self) -> str:
-        """Return the one line that a release ends with."""
+    def refusals(self) -> list[str]:
+        """Try to make a release, which must fail; return the reported problems."""
         done = self._run([sys.executable, "-m", "tools.release"])
         assert (1, "") == (done.returncode, done.stdout), done.stderr
         assert not (self.folder / "dist").exists()
-        (line,) = done.stderr.splitlines()
-        return line
+        return [line.removeprefix("release: ") for line in done.stderr.splitlines()]

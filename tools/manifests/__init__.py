@@ -1,1 +1,1 @@
-"""tools/manifests."""
+"""Write the generated manifests of deploy/kubernetes."""

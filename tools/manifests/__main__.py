@@ -1,11 +1,13 @@
 """
-The rules files as objects of the Prometheus operator: `make manifests` writes them.
+Write the rules files as PrometheusRule objects: `python -m tools.manifests`.
 
-Text is moved and nothing parsed, so that comments and folded lines stay as they are.
+The text of prometheus/*.rules.yml is indented and not parsed, so that comments and
+folded lines are kept.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import indent
@@ -29,7 +31,7 @@ spec:
 
 
 def render(paths: Sequence[Path] = RULE_FILES) -> str:
-    """Return one PrometheusRule for each file."""
+    """Return a PrometheusRule for each of *paths*."""
     return HEAD + "".join(
         OBJECT.format(
             name=path.name.removesuffix(".rules.yml"),
@@ -40,4 +42,7 @@ def render(paths: Sequence[Path] = RULE_FILES) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        prog="python -m tools.manifests", description=__doc__
+    ).parse_args()
     WRITTEN.write_text(render())

@@ -1,1 +1,1 @@
-"""A picture of the dashboard, drawn from its queries: `make dashboard-picture`."""
+"""Write the pictures of the dashboard and of the landing page for docs/."""

@@ -1,4 +1,10 @@
-"""Draw the dashboard after some minutes of tools.harness.workload on this host."""
+"""
+Draw a picture of the dashboard: `python -m tools.pictures.dashboard PATH`.
+
+Runs the exporter, Prometheus and the programs of tools.harness.workload on this host,
+sends the queries of grafana/fanotify.json to Prometheus, and draws the answers. Needs
+root.
+"""
 
 from __future__ import annotations
 
@@ -11,29 +17,33 @@ from tools.harness import dashboard, workload
 from tools.harness.processes import poll
 from tools.harness.servers.prometheus import scraping
 from tools.harness.serving import LISTEN, serving
-from tools.pictures.drawing import Drawn, draw
+from tools.pictures.drawing import draw
+from tools.pictures.style import Drawn
 
 
 FLAGS = (LISTEN, f"--bpf.max-entries={workload.KEYS}", "--collector.groups.interval=1s")
 
 
 def main() -> None:
-    """Run the workload, ask every query once, and write the picture."""
+    """Run the workload, send every query once, and write the picture."""
     parser = argparse.ArgumentParser(
-        prog="python -m tools.pictures.dashboard", description=__doc__
+        prog="python -m tools.pictures.dashboard",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("path", type=Path, help="a PNG to write")
-    parser.add_argument("--seconds", type=int, default=120, help="of which it tells")
-    parser.add_argument("--all", action="store_true", help="not the first row only")
+    add = parser.add_argument
+    add("path", type=Path, metavar="PATH", help="PNG file to write")
+    add("--seconds", type=int, default=120, help="time range (default: %(default)s)")
+    add("--all", action="store_true", help="draw all rows instead of the first")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        panels = look(Path(folder), options.seconds)
+        panels = queried(Path(folder), options.seconds)
     rows = [n for n, each in enumerate(panels) if each.panel["type"] == "row"]
     draw(panels if options.all else panels[: rows[1]], options.path)
 
 
-def look(folder: Path, seconds: int) -> list[Drawn]:
-    """Return every panel and its answers after *seconds*."""
+def queried(folder: Path, seconds: int) -> list[Drawn]:
+    """Run the workload for *seconds*; return every panel with its series."""
     end = time.time() + seconds
     pause = seconds / 2 / workload.SIZE
     with (

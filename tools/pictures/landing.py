@@ -1,4 +1,9 @@
-"""Take a picture of the landing page while tools.harness.workload runs on this host."""
+"""
+Take a picture of the landing page: `python -m tools.pictures.landing PATH`.
+
+Runs the exporter and the programs of tools.harness.workload on this host, and opens the
+page in Chromium. Needs root.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +22,21 @@ from tools.harness.serving import LISTEN, serving
 
 
 FLAGS = (LISTEN, f"--bpf.max-entries={workload.KEYS}", "--collector.groups.interval=1s")
+# Enough colours for antialiased text, in a file of a third of the size.
 COLOURS = 64
-"""As many make text look right, and a file a third as large."""
 
 
 def main() -> None:
     """Run the workload until the page shows its groups, and write the picture."""
     parser = argparse.ArgumentParser(
-        prog="python -m tools.pictures.landing", description=__doc__
+        prog="python -m tools.pictures.landing",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("path", type=Path, help="a PNG to write")
-    parser.add_argument("--width", type=int, default=1280)
-    parser.add_argument("--scheme", choices=("light", "dark"), default="light")
+    add = parser.add_argument
+    add("path", type=Path, metavar="PATH", help="PNG file to write")
+    add("--width", type=int, default=1280, help="CSS pixels (default: %(default)s)")
+    add("--scheme", choices=("light", "dark"), default="light", help="colour scheme")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,1 +1,1 @@
-"""tools/release."""
+"""Check and build a release."""

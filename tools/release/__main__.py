@@ -1,7 +1,14 @@
-"""``make release``: check the checkout, then write dist/."""
+"""
+Check that HEAD can be released, then write dist/: `python -m tools.release`.
+
+Writes the wheel, the sdist, a list of the image's Python packages (CycloneDX) and
+SHA256SUMS. A failed check prints a line with the problem and the remedy, and nothing is
+written. The exit status is then 1.
+"""
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
 import tempfile
@@ -18,7 +25,12 @@ DIST = CHECKOUT / "dist"
 
 
 def main() -> int:
-    """Return the exit status."""
+    """Run the checks, build, and return the exit status."""
+    argparse.ArgumentParser(
+        prog="python -m tools.release",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
     try:
         found = list(problems()) or build()
     except ReleaseError as error:
@@ -29,7 +41,7 @@ def main() -> int:
 
 
 def build() -> list[str]:
-    """Replace dist/, once all that goes into it is there."""
+    """Build all files in a temporary folder, then replace dist/; return no problems."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "dist"
         distributions(folder)

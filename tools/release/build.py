@@ -1,12 +1,13 @@
 """
-A commit into a wheel and an sdist that are the same bytes wherever they are built.
+Build a wheel and an sdist of HEAD: `python -m tools.release.build FOLDER`.
 
-``python -m tools.release.build FOLDER`` builds HEAD. What the bytes depend on is the
-commit, hatchling's version, which pyproject.toml pins for this, and the zlib of Python.
+The builds are reproducible: their bytes depend on the commit, on the version of
+hatchling, which pyproject.toml pins, and on the zlib of Python.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import subprocess
@@ -23,7 +24,7 @@ SUMS = "SHA256SUMS"
 
 
 def distributions(folder: Path, *flags: str) -> None:
-    """Write both of HEAD into *folder*, the wheel out of the sdist."""
+    """Write the sdist of HEAD, and the wheel built from the sdist, to *folder*."""
     with tempfile.TemporaryDirectory() as tree:
         export(tree)
         environment = {
@@ -35,7 +36,7 @@ def distributions(folder: Path, *flags: str) -> None:
 
 
 def export(tree: str) -> None:
-    """Write the files of HEAD, and nothing that git ignores, into *tree*."""
+    """Write the files of HEAD to the folder *tree*."""
     archive = subprocess.run(
         ["git", "-C", CHECKOUT, "archive", "HEAD"], capture_output=True, check=True
     )
@@ -43,7 +44,12 @@ def export(tree: str) -> None:
 
 
 def run(*command: str, env: dict[str, str] | None = None) -> None:
-    """Run *command*; raises `ReleaseError` with the last line of what it said."""
+    """
+    Run *command*.
+
+    Raises:
+        ReleaseError: *command* failed; the message has the last line of its output.
+    """
     done = subprocess.run(
         command,
         stdout=subprocess.PIPE,
@@ -53,12 +59,12 @@ def run(*command: str, env: dict[str, str] | None = None) -> None:
         env=env,
     )
     if done.returncode:
-        last = (done.stdout.strip().splitlines() or ["nothing"])[-1]
+        last = (done.stdout.strip().splitlines() or ["no output"])[-1]
         raise ReleaseError(f"{Path(command[0]).name} {command[2]} failed: {last}")
 
 
 def write_sums(folder: Path) -> None:
-    """Write the checksums of all files in *folder*, for `sha256sum --check`."""
+    """Write SHA256SUMS of all files in *folder*, for `sha256sum --check`."""
     lines = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
         for path in sorted(folder.iterdir())
@@ -67,4 +73,11 @@ def write_sums(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    distributions(Path(sys.argv[1]), *sys.argv[2:])
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.release.build",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path, help="folder to write")
+    options, flags = parser.parse_known_args()
+    distributions(options.folder, *flags)

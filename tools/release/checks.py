@@ -1,4 +1,4 @@
-"""What must hold of a checkout before it is released; each problem is one line."""
+"""The checks before a release. Each problem is one line with its remedy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ CHANGELOG = CHECKOUT / "CHANGELOG.md"
 
 
 def git(*arguments: str) -> str:
-    """Return what git says of the checkout; raises `ReleaseError` with its reason."""
+    """
+    Return the output of a git command in the checkout.
+
+    Raises:
+        ReleaseError: git failed; the message is the last line of its error.
+    """
     done = subprocess.run(
         ["git", "-C", CHECKOUT, *arguments], capture_output=True, text=True, check=False
     )
@@ -31,7 +36,7 @@ def git(*arguments: str) -> str:
 
 
 def problems() -> Iterator[str]:
-    """Yield what keeps this checkout from being released."""
+    """Yield the reasons why this checkout cannot be released."""
     yield from changes()
     yield from changelog(CHANGELOG.read_text())
     yield from images(f"fanotify-exporter:{__version__}")
@@ -41,7 +46,7 @@ def problems() -> Iterator[str]:
 
 
 def changes() -> Iterator[str]:
-    """Everything is committed, or it would not be in the tag."""
+    """Yield a problem if a file is not committed and so missing in the tag."""
     if changed := git("status", "--porcelain").splitlines():
         names = ", ".join(line[3:] for line in changed[:3])
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
@@ -49,35 +54,38 @@ def changes() -> Iterator[str]:
 
 
 def changelog(text: str) -> Iterator[str]:
-    """Nothing is unreleased, and this version has its day."""
-    (heading,) = re.findall(r"^## (.*)", text, re.MULTILINE)[:1] or ["nothing"]
+    """Yield a problem unless the first heading is this version with its date."""
+    (heading,) = re.findall(r"^## (.*)", text, re.MULTILINE)[:1] or [""]
     if not re.fullmatch(rf"{re.escape(__version__)} - \d{{4}}-\d\d-\d\d", heading):
         yield (
-            f'CHANGELOG.md begins with "{heading}", not with "{__version__} - " '
-            "and a day. The version is that of exporter/__init__.py"
+            f'CHANGELOG.md begins with "{heading}" instead of "{__version__} - '
+            'YYYY-MM-DD". Change the heading, or the version in '
+            "exporter/fanotify_exporter/__init__.py"
         )
 
 
 def images(name: str) -> Iterator[str]:
-    """README and the DaemonSet run the image of this version."""
+    """Yield a problem unless README.md and the DaemonSet have the image *name*."""
     for path in (CHECKOUT / "README.md", KUBERNETES / "daemonset.yml"):
         if not re.search(rf"\b{re.escape(name)}$", path.read_text(), re.MULTILINE):
-            yield f"{path.relative_to(CHECKOUT)} has no image {name}. Write it there"
+            file = path.relative_to(CHECKOUT)
+            yield f"{file} does not name the image {name}. Change the version there"
 
 
 def tag(name: str) -> Iterator[str]:
-    """HEAD is what the tag of this version means."""
+    """Yield a problem unless the tag *name* points at HEAD."""
     if name not in git("tag", "--points-at", "HEAD").splitlines():
-        elsewhere = git("tag", "--list", name).strip()
+        exists = git("tag", "--list", name).strip()
         yield (
-            f"{name} is another commit. Check it out, or raise exporter.__version__"
-            if elsewhere
+            f"The tag {name} is at another commit. Check out the tag, or raise the "
+            "version in exporter/fanotify_exporter/__init__.py"
+            if exists
             else f"HEAD has no tag {name}. Tag it: git tag -a {name} -m {name}"
         )
 
 
 def generated() -> dict[str, Mapping[Path, str]]:
-    """Return what each target that writes files would write."""
+    """Return the generated files, with their current content, by make target."""
     return {
         "make docs": pages.render(),
         "make dashboard": {dashboard.PATH: dashboard.render()},
@@ -87,7 +95,7 @@ def generated() -> dict[str, Mapping[Path, str]]:
 
 
 def stale(command: str, written: Mapping[Path, str]) -> Iterator[str]:
-    """Each committed file is what *command* writes."""
+    """Yield a problem for each file that *command* would change."""
     for path, text in written.items():
         if path.read_text().splitlines() != text.splitlines():
-            yield f"{path.relative_to(CHECKOUT)} is stale. Write it anew: {command}"
+            yield f"{path.relative_to(CHECKOUT)} is out of date. Run {command}"

@@ -1,7 +1,7 @@
-"""What keeps a release from being built."""
+"""The error of tools.release."""
 
 from __future__ import annotations
 
 
 class ReleaseError(Exception):
-    """What is wrong and what to do, in one line."""
+    """A release cannot be built; the message is one line with the reason."""

@@ -1,9 +1,9 @@
 """
-A wheel into the list of what the image has of Python packages, as CycloneDX.
+Write the list of the image's Python packages in the format CycloneDX.
 
-That is the wheel, and what requirements.lock pins: alike for each Python and machine,
-so the Python that runs this need not be the image's. bcc is the distribution's, and so
-in the list of its packages.
+The list has the exporter and the packages that requirements.lock pins, which are the
+same for each Python version and architecture. bcc is not in the list, because bcc is a
+package of the distribution.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tools.release.errors import ReleaseError
 
 
 def write_sbom(wheel: Path, path: Path) -> None:
-    """Install the lock, then *wheel*, as the image does, and list that in *path*."""
+    """Install the locked packages and *wheel*; list all of them in *path*."""
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder)
         python = f"{folder}/bin/python"
@@ -38,11 +38,11 @@ def write_sbom(wheel: Path, path: Path) -> None:
     document["metadata"]["component"]["version"] = __version__
     path.write_text(json.dumps(document, indent=2) + "\n")
     if error := invalid(path.read_text()):
-        raise ReleaseError(f"{path.name} is no CycloneDX: {error}")
+        raise ReleaseError(f"{path.name} is not valid CycloneDX: {error}")
 
 
 def describe(python: str, path: Path) -> None:
-    """Write what *python*'s environment has into *path*."""
+    """Write the list of the packages in the environment of *python* to *path*."""
     pyproject = f"--pyproject={CHECKOUT / 'pyproject.toml'}"
     run(
         *(sys.executable, "-m", "cyclonedx_py", "environment", pyproject),
@@ -52,6 +52,6 @@ def describe(python: str, path: Path) -> None:
 
 
 def invalid(text: str) -> str:
-    """Return what CycloneDX' schema finds wrong with *text*, "" if nothing."""
+    """Return the first violation of the CycloneDX schema in *text*, "" if valid."""
     error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     return str(error.data.message) if error else ""

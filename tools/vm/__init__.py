@@ -1,1 +1,1 @@
-"""The kernel tests in QEMU guests, one guest for each kernel that Debian serves."""
+"""Tests in QEMU guests, one guest for each kernel of a Debian release."""

@@ -1,8 +1,9 @@
 """
 Run the kernel tests on every kernel and hook: `python -m tools.vm`.
 
-Needs root, the packages of `packages.txt`, and the project installed in `.venv`.
-Exits with 1 if a hook failed, or if the oldest or the newest kernel did not run.
+Needs root, the packages of `tools/packages/vm.txt`, and the project installed in
+`.venv`. The exit status is 1 if a hook failed, or if the oldest or the newest kernel
+did not run.
 """
 
 import argparse
@@ -22,27 +23,28 @@ def parse_arguments() -> argparse.Namespace:
     """Return the parsed command line."""
     parser = command.parser("tools.vm", __doc__)
     add = parser.add_argument
-    add("--kernel", action="append", metavar="SERIES", help="such as 6.1, or a suite")
-    add("--plain", action="store_true", help="no rows with kernel parameters")
-    add("--hook", action="append", choices=HOOKS)
+    kernel = "kernel series such as 6.1, or Debian suite; may be repeated"
+    add("--kernel", action="append", metavar="SERIES", help=kernel)
+    add("--plain", action="store_true", help="leave out rows with kernel parameters")
+    add("--hook", action="append", choices=HOOKS, help="hook; may be repeated")
     add("--arch", choices=("amd64", "arm64", "all"), default="amd64")
-    add("--jobs", type=int, default=2, metavar="N", help="guests at a time")
+    add("--jobs", type=int, default=2, metavar="N", help="number of concurrent guests")
     add("--write-docs", action="store_true", help="write docs/kernels.md")
     return parser.parse_args()
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fetch, run, print the table, and return the exit status."""
+    """Fetch the kernels, run the guests, print the table, return the exit status."""
     if not (CHECKOUT / ".venv/bin/python").exists():
-        raise HarnessError(f"no .venv in {CHECKOUT}: run make test-vm")
+        raise HarnessError(f"{CHECKOUT} has no .venv: run make test-vm")
     mirror = machine_mirror(arguments.mirror)
     hooks = [hook for hook in HOOKS if hook in (arguments.hook or HOOKS)]
     schedule = Schedule(CHECKOUT, arguments.cache, mirror, hooks, arguments.jobs)
     fetched = Kernels(arguments.cache, mirror)
     rows = [row for row in ROWS if not (arguments.plain and row.command_line)]
-    asked = select(rows, fetched, arguments.arch, arguments.kernel or [])
-    by_row = run_rows(schedule, fetched, asked)
-    results = [by_row[row] for row in asked]
+    selected = select(rows, fetched, arguments.arch, arguments.kernel or [])
+    by_row = run_rows(schedule, fetched, selected)
+    results = [by_row[row] for row in selected]
     show(results, schedule)
     if arguments.write_docs:
         write_docs(by_row)
@@ -50,10 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def run_rows(
-    schedule: Schedule, fetched: Kernels, asked: Sequence[Row]
+    schedule: Schedule, fetched: Kernels, selected: Sequence[Row]
 ) -> dict[Row, Result]:
-    """Return what came of each row *asked* for, those without a kernel included."""
-    answers = {row: fetched.newest(row.suite) for row in asked}
+    """Run the *selected* rows; return all results, also of rows without a kernel."""
+    answers = {row: fetched.newest(row.suite) for row in selected}
     ready = [
         (row, answer) for row, answer in answers.items() if isinstance(answer, Kernel)
     ]
@@ -67,10 +69,10 @@ def select(
     rows: Sequence[Row], fetched: Kernels, architecture: str, words: Sequence[str]
 ) -> list[Row]:
     """
-    Return those of *rows* of *architecture* that *words* name; all without words.
+    Return the *rows* of *architecture* that *words* name, or all if there are no words.
 
-    A word is a series or a suite. Only a series that Debian changes has to be
-    fetched to know its name.
+    A word is a series or a suite. The kernel of a suite whose series changes is fetched
+    to learn the series, if a word may mean it.
     """
     rows = [row for row in rows if architecture in (row.suite.architecture, "all")]
     if not words:
@@ -86,12 +88,12 @@ def select(
     named = [(row, names(row)) for row in rows]
     for word in words:
         if not any(word in own for _, own in named):
-            raise UsageError(f"--kernel {word}: there is no such row")
+            raise UsageError(f"--kernel {word}: no row has this series or suite")
     return [row for row, own in named if own.intersection(words)]
 
 
 def show(results: Sequence[Result], schedule: Schedule) -> None:
-    """Print the table, and of each failed row what there is to see."""
+    """Print the details of each failed row, then the table."""
     for result in results:
         if result.has_failed:
             print(report.failures(result, schedule.results(result.row)))
@@ -99,7 +101,7 @@ def show(results: Sequence[Result], schedule: Schedule) -> None:
 
 
 def write_docs(by_row: dict[Row, Result]) -> None:
-    """Write docs/kernels.md with all rows and hooks, also those not asked for."""
+    """Write docs/kernels.md with all rows and hooks, also those that did not run."""
     results = [by_row.get(row, Result(row, kernel=None)) for row in ROWS]
     path = CHECKOUT / "docs/kernels.md"
     path.parent.mkdir(exist_ok=True)

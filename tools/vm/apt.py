@@ -1,7 +1,7 @@
 """
-Packages of other Debian releases and architectures, by an apt of our own.
+Packages of other Debian releases and architectures, from a private apt.
 
-Nothing is installed, and the machine's own package lists stay as they are.
+Packages are unpacked, not installed. The machine's own package lists stay unchanged.
 """
 
 import os
@@ -16,12 +16,13 @@ from tools.vm.errors import AptError
 
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+# Settings of this machine's apt for proxies, certificates and retries.
 CARRIED_OVER = ("Acquire::http", "Acquire::Retries", "Acquire::Force")
 
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """Where Debian's archive and its security updates come from."""
+    """Addresses of Debian's archive and security updates, and their keyring."""
 
     archive: str
     security: str
@@ -37,7 +38,7 @@ def machine_mirror(url: str | None = None) -> Mirror:
     """
     Return the Debian mirror that this machine's apt uses.
 
-    *url* replaces it, for a machine that is not Debian.
+    *url* is another mirror, for a machine that does not run Debian.
     """
     if url:
         archive = url.rstrip("/")
@@ -61,7 +62,7 @@ def parse_targets(rows: str) -> Mirror:
     targets = {row.split("\t")[0]: row.split("\t") for row in rows.splitlines()}
     if "Debian" not in targets:
         raise AptError(
-            "apt knows no Debian mirror here: run apt-get update, or give --mirror URL"
+            "apt has no Debian mirror: run apt-get update, or use --mirror URL"
         )
     _, archive, entry = targets["Debian"]
     _, security, _ = targets.get(
@@ -78,12 +79,12 @@ def _keyring(entry: str) -> Path:
 
 
 class PrivateApt:
-    """An apt with lists, cache and settings of its own below *folder*."""
+    """An apt with its own lists, cache and settings below *folder*."""
 
     def __init__(
         self, folder: Path, mirror: Mirror, suites: Sequence[str], architecture: str
     ) -> None:
-        """Write the settings; nothing is asked of the mirror yet."""
+        """Write the settings, without a connection to the mirror."""
         for name in ("lists/partial", "cache/archives/partial", "parts"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "status").touch()
@@ -94,11 +95,11 @@ class PrivateApt:
         self._environment = os.environ | {"APT_CONFIG": str(settings), "LC_ALL": "C"}
 
     def update(self) -> None:
-        """Fetch the package lists; one that cannot be had is an error."""
+        """Fetch the package lists; a list that cannot be fetched is an error."""
         self._run("apt-get", "update", "-qq", "-o", "APT::Update::Error-Mode=any")
 
     def dependencies(self, package: str) -> list[str]:
-        """Return *package* and everything that it depends on, however far."""
+        """Return *package* and all its direct and indirect dependencies."""
         text = self._run("apt-cache", "depends", "--recurse", "--important", package)
         return [line for line in text.splitlines() if line[:1].isalnum()]
 
@@ -120,7 +121,7 @@ class PrivateApt:
 
 
 def _settings(folder: Path, architecture: str) -> str:
-    """Return an apt.conf: all state in *folder*, the machine's way to the mirror."""
+    """Return an apt.conf: all state in *folder*, and the machine's network settings."""
     own = {
         "APT::Architecture": architecture,
         "APT::Sandbox::User": "root",
@@ -135,7 +136,7 @@ def _settings(folder: Path, architecture: str) -> str:
         "Dir::Etc::sourcelist": folder / "sources.list",
         "Dir::Etc::sourceparts": folder / "parts",
         "Acquire::Retries": "3",
-        # A release that Debian has archived is stale on purpose.
+        # The package lists of an archived release have expired.
         "Acquire::Check-Valid-Until": "false",
     }
     lines = [f'{key} "{value}";' for key, value in own.items()]
@@ -145,7 +146,7 @@ def _settings(folder: Path, architecture: str) -> str:
 
 
 def settings_of_machine() -> str:
-    """Return what this machine's apt.conf says about proxies and certificates."""
+    """Return the lines of this machine's apt.conf about proxies and certificates."""
     dump = run_command(["apt-config", "dump"]).splitlines(keepends=True)
     return "".join(line for line in dump if line.startswith(CARRIED_OVER))
 
@@ -156,16 +157,21 @@ def run_command(
     environment: dict[str, str] | None = None,
     cwd: Path | None = None,
 ) -> str:
-    """Return what *command* prints; raise what it complains of."""
+    """
+    Run *command* and return its output.
+
+    Raises:
+        AptError: *command* is not installed, or failed; the message is its first error.
+    """
     if not shutil.which(command[0]):
         raise AptError(
-            f"no {command[0]}: install the packages of tools/packages/vm.txt"
+            f"{command[0]} not found: install the packages of tools/packages/vm.txt"
         )
     done = subprocess.run(
         command, capture_output=True, text=True, env=environment, cwd=cwd, check=False
     )
     if done.returncode:
-        complaints = done.stderr.strip().splitlines() or ["no reason given"]
-        errors = [line for line in complaints if line.startswith("E: ")] or complaints
+        lines = done.stderr.strip().splitlines() or ["no error message"]
+        errors = [line for line in lines if line.startswith("E: ")] or lines
         raise AptError(errors[0].removeprefix("E: "))
     return done.stdout

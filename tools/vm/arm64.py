@@ -1,8 +1,8 @@
 """
-The root, the callers and the Python environment of an arm64 guest.
+The root file system, the callers and the Python environment of an arm64 guest.
 
-The root is Debian's, only unpacked: no program of it runs on this machine. What pip
-put into `.venv` here is copied for it without the compiled parts.
+The root file system is Debian's, unpacked without running any of its programs. The
+packages in `.venv` are copied for the guest without their compiled parts.
 """
 
 import hashlib
@@ -36,12 +36,13 @@ PACKAGES = (
     "strace",
     "stress-ng",
     "util-linux",
-    # Compiled, so not to be had from .venv:
+    # Dependencies with compiled parts, which cannot be copied from .venv:
     "python3-bcrypt",
     "python3-tornado",
     "python3-yaml",
 )
-# Of this machine, but not installed: Debian's gcc-multilib conflicts with them.
+# Cross compilers for the callers. They run in a chroot, because gcc-multilib, which the
+# tests need on amd64, conflicts with them.
 COMPILERS = (
     "base-files",
     "gcc-aarch64-linux-gnu",
@@ -50,7 +51,7 @@ COMPILERS = (
     "libc6-dev-armhf-cross",
 )
 BYTECODE = "/run/bytecode"
-# Unpacking leaves undone what Debian does at installation.
+# Does the work of the maintainer scripts, which do not run when packages are unpacked.
 PRELUDE = f"""\
 ldconfig
 ln -sf /proc/self/mounts /etc/mtab
@@ -61,12 +62,12 @@ export PYTHONPYCACHEPREFIX={BYTECODE}
 
 
 def root(cache: Path, mirror: Mirror) -> Path:
-    """Return a folder with the root file system, made if it is not in *cache*."""
+    """Return the folder with the root file system; make it if not in *cache*."""
     return unpacked(cache / "arm64", PACKAGES, mirror, "--architectures=arm64")
 
 
 def compile_callers(cache: Path, mirror: Mirror) -> None:
-    """Compile caller.c for the guest, where gcc would take long."""
+    """Compile caller.c for the guest on this machine, which is faster."""
     compilers = unpacked(cache / "compilers", COMPILERS, mirror)
     for machine, system in (("aarch64", "linux-gnu"), ("arm", "linux-gnueabihf")):
         gcc = ("chroot", str(compilers), f"{machine}-{system}-gcc")
@@ -76,7 +77,7 @@ def compile_callers(cache: Path, mirror: Mirror) -> None:
 def unpacked(
     folder: Path, packages: Sequence[str], mirror: Mirror, *options: str
 ) -> Path:
-    """Return a folder with *packages* and all that they need, made if not there."""
+    """Return a folder with *packages* and their dependencies; make it if missing."""
     version = hashlib.sha256("\n".join((SUITE, *packages)).encode()).hexdigest()[:8]
     root = folder / f"root-{version}"
     if root.exists():
@@ -96,10 +97,10 @@ def unpacked(
 
 
 def shares(checkout: Path, root: Path) -> tuple[Share, ...]:
-    """Return what the guest sees of this machine besides its *root*."""
+    """Return the folders of this machine that the guest mounts on its *root*."""
     venv = root.with_name("venv")
     copy_venv(checkout / ".venv", root, venv)
-    bytecode = root.with_name("bytecode")  # there for the next run: compiling is slow
+    bytecode = root.with_name("bytecode")  # kept for the next run: compiling is slow
     bytecode.mkdir(exist_ok=True)
     return (
         Share("checkout", checkout, str(checkout)),
@@ -109,7 +110,7 @@ def shares(checkout: Path, root: Path) -> tuple[Share, ...]:
 
 
 def copy_venv(source: Path, root: Path, copy: Path) -> None:
-    """Make *copy* the environment *source*, for the Python and packages of *root*."""
+    """Copy the environment *source* to *copy*, for Python and packages of *root*."""
     shutil.rmtree(copy, ignore_errors=True)
     (copy / "bin").mkdir(parents=True)
     shutil.copy(source / "pyvenv.cfg", copy)
@@ -128,7 +129,7 @@ def copy_venv(source: Path, root: Path, copy: Path) -> None:
 
 
 def _copy_packages(source: Path, copy: Path, instead: Path) -> None:
-    """Copy *source* without compiled files, and without what *instead* has of it."""
+    """Copy *source* without compiled files and without packages that *instead* has."""
     compiled = {path.relative_to(source).parts[0] for path in source.rglob("*.so*")}
     replaced = {name for name in compiled if (instead / name).exists()}
 

@@ -1,12 +1,12 @@
-"""What goes wrong outside the tests: each message is one line for a human."""
+"""Errors of tools.vm and tools.bcc. The user sees each message as one line."""
 
 
 class HarnessError(Exception):
-    """The tests cannot be run here, or not on this kernel."""
+    """The tests cannot run on this machine, or not on one of the kernels."""
 
 
 class AptError(HarnessError):
-    """apt could not do it; the message is its own reason."""
+    """apt failed; the message is apt's own."""
 
 
 class GuestError(HarnessError):
@@ -14,4 +14,4 @@ class GuestError(HarnessError):
 
 
 class UsageError(HarnessError):
-    """The command line asks for something that does not exist."""
+    """The command line names a row that does not exist."""

@@ -1,4 +1,4 @@
-"""One QEMU guest: boot a kernel on shared folders, run a job, bring its files back."""
+"""One QEMU guest: boot a kernel on shared folders, run a job, return its files."""
 
 import asyncio
 import shutil
@@ -18,14 +18,14 @@ from tools.vm.shares import Share, served
 
 RESULTS = "/run/results"
 CONSOLE = "console.log"
-# QEMU translates a program once if it is at the same addresses each time it runs:
-# without randomised ones loading BPF programs takes a third less.
+# norandmaps: QEMU reuses the translation of a program that runs at the same addresses
+# again. Without address randomisation, loading BPF programs takes a third less time.
 KERNEL_COMMAND_LINE = "quiet loglevel=4 panic=-1 norandmaps"
 
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """The QEMU of an architecture, and the name of its serial console."""
+    """The QEMU program of an architecture, and the name of its serial console."""
 
     program: str
     options: tuple[str, ...]
@@ -36,7 +36,8 @@ EMULATORS = {
     "amd64": Emulator("qemu-system-x86_64", ("-cpu", "max"), "ttyS0"),
     "arm64": Emulator(
         "qemu-system-aarch64",
-        # The architected pointer authentication is several times slower to emulate.
+        # pauth-impdef: the architected algorithm of pointer authentication takes
+        # several times longer to emulate.
         ("-machine", "virt", "-cpu", "max,pauth-impdef=on"),
         "ttyAMA0",
     ),
@@ -48,8 +49,15 @@ class Guest:
     """
     A machine to boot.
 
-    *root* of this machine is its `/`; *command_line* goes to its kernel, such as
-    `preempt=full`.
+    Attributes:
+        architecture: Debian's name of the architecture.
+        kernel: the kernel to boot.
+        root: folder of this machine that is `/` in the guest.
+        busybox: a static busybox for the initramfs.
+        shares: more folders of this machine.
+        command_line: additional kernel parameters, such as `preempt=full`.
+        processors: number of virtual processors.
+        megabytes: size of the memory.
     """
 
     architecture: str
@@ -65,9 +73,11 @@ class Guest:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """
-    How a job ended.
+    The end of a job.
 
-    *status* is its exit status, None where the guest died or was out of time.
+    Attributes:
+        status: exit status of the job, None if the guest died or timed out.
+        seconds: duration.
     """
 
     status: int | None
@@ -78,8 +88,8 @@ async def run(guest: Guest, job: str, results: Path, *, patience: float) -> Outc
     """
     Boot *guest*, run the shell script *job* in it, and wait for power-off.
 
-    What the job writes to `/run/results` is in the folder *results* afterwards,
-    and so is the guest's console. After *patience* seconds the guest is ended.
+    The folder *results* is `/run/results` in the guest, and gets a log of the console.
+    A guest that runs longer than *patience* seconds is killed.
     """
     started = time.monotonic()
     shares = (
@@ -87,15 +97,17 @@ async def run(guest: Guest, job: str, results: Path, *, patience: float) -> Outc
         *guest.shares,
         Share("results", results, RESULTS, writable=True),
     )
-    with tempfile.TemporaryDirectory(prefix="guest-") as name:
-        folder = Path(name)  # short: the path of a socket has at most 107 bytes
+    # The path of a Unix socket has at most 107 bytes, so the sockets of virtiofsd
+    # cannot be in the checkout or in a long $TMPDIR.
+    with tempfile.TemporaryDirectory(prefix="guest-", dir="/run") as name:
+        folder = Path(name)
         write_initramfs(folder / "initramfs", guest, shares, job)
         await _boot(guest, shares, folder, results / CONSOLE, patience)
     return Outcome(_status(results / "status"), time.monotonic() - started)
 
 
 def _status(path: Path) -> int | None:
-    """Return the number that the guest wrote, if it came to that."""
+    """Return the exit status that the guest wrote to *path*, None if it wrote none."""
     text = path.read_text().strip() if path.exists() else ""
     return int(text) if text else None
 
@@ -103,7 +115,7 @@ def _status(path: Path) -> int | None:
 def write_initramfs(
     path: Path, guest: Guest, shares: Sequence[Share], job: str
 ) -> None:
-    """Write the initramfs with the *job*, and the *shares* that it mounts on root."""
+    """Write an initramfs that mounts *shares* and runs *job* to *path*."""
     table = "".join(share.table_line for share in shares if share.place != "/")
     files = {"/shares": table, "/job": job}
     path.write_bytes(initramfs.build(guest.kernel, guest.busybox, files))
@@ -130,18 +142,21 @@ async def _boot(
 
 def qemu_command(guest: Guest, initrd: Path, sockets: Mapping[str, Path]) -> list[str]:
     """
-    Return the QEMU command line; the guest has no network and no disk.
+    Return the QEMU command line of *guest*, which has neither network nor disk.
 
-    *sockets* are those of the virtiofsd, by the tag of the share.
+    *sockets* maps the tag of a share to the socket of its virtiofsd.
     """
     emulator = EMULATORS[guest.architecture]
     if not shutil.which(emulator.program):
-        raise GuestError(f"no {emulator.program}: install tools/packages/vm.txt")
+        raise GuestError(
+            f"{emulator.program} not found: install the packages of "
+            "tools/packages/vm.txt"
+        )
     appended = f"console={emulator.console} {KERNEL_COMMAND_LINE} {guest.command_line}"
     memory = f"memory-backend-memfd,id=memory,size={guest.megabytes}M,share=on"
     command = [
-        # One thread for all processors: with one for each, a guest of QEMU 7.2 can
-        # meet its own text patching half done and panics at boot (Oops: int3).
+        # One thread for all processors. With a thread for each, a guest of QEMU 7.2 may
+        # execute kernel text while it is being patched, and panics (Oops: int3).
         *(emulator.program, *emulator.options, "-accel", "tcg,thread=single"),
         *("-smp", str(guest.processors), "-m", str(guest.megabytes)),
         *("-object", memory, "-machine", "memory-backend=memory"),

@@ -1,7 +1,10 @@
 #!/bin/busybox sh
-# PID 1 of a guest, twice: in the initramfs it mounts the shares; in the root made
-# of them it runs the job and powers off, or with guest.init=job becomes it. /shares has lines of: tag, mode, place.
-# Mode "rw" is the folder itself; with "ro" what is written stays in this memory.
+# PID 1 of a guest, in two steps. In the initramfs, the script mounts the shares and
+# changes to the root made of them. In this root, the script runs the job and powers off;
+# with the kernel parameter guest.init=job, the script executes the job as PID 1.
+#
+# Each line of /shares has the tag, the mode and the place of a share. The mode "rw"
+# mounts the folder itself. With the mode "ro", writes stay in the guest's memory.
 
 in_initramfs() {
 	/bin/busybox --install -s /bin

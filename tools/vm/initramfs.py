@@ -1,4 +1,4 @@
-"""The initramfs of a guest, a cpio archive in the format `newc`."""
+"""Build the initramfs of a guest: a cpio archive in the `newc` format."""
 
 import lzma
 import re
@@ -17,9 +17,9 @@ FOLDERS = ("bin", "dev", "modules", "lower", "upper", "root", "proc", "sys")
 
 def build(kernel: Kernel, busybox: Path, files: Mapping[str, str]) -> bytes:
     """
-    Return an initramfs that starts `init.sh`.
+    Return an initramfs that starts `init.sh` and loads the modules for shares.
 
-    *files* are texts that it needs besides, by their absolute path.
+    *files* maps the absolute paths of more files to their text.
     """
     entries = [(name, 0o040755, b"") for name in FOLDERS]
     entries += [("bin/busybox", 0o100755, busybox.read_bytes())]
@@ -45,7 +45,13 @@ def archive(entries: Iterable[tuple[str, int, bytes]]) -> bytes:
 
 
 def _entry(number: int, name: str, mode: int, content: bytes) -> bytes:
-    # inode, mode, uid, gid, links, mtime, size, 2 + 2 device numbers, name size, sum
+    """
+    Return one file of the archive: a header of hexadecimal fields, name and content.
+
+    The fields are inode, mode, uid, gid, links, mtime, size, device numbers (2 + 2),
+    size of the name, checksum; see Documentation/driver-api/early-userspace/
+    buffer-format.rst in the kernel tree.
+    """
     path = name.encode() + b"\0"
     fields = (number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(path), 0)
     header = b"070701" + b"".join(b"%08X" % field for field in fields)
@@ -58,9 +64,9 @@ def _padded(part: bytes) -> bytes:
 
 def load_order(kernel: Kernel, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     """
-    Yield name and content of *names* and all they depend on, dependencies first.
+    Yield name and content of the modules *names*, each after its dependencies.
 
-    A name without a file is built into this kernel.
+    A module without a file is built into the kernel, and left out.
     """
     files = {
         path.name.partition(".")[0].replace("-", "_"): path
@@ -82,7 +88,7 @@ def load_order(kernel: Kernel, names: Iterable[str]) -> Iterator[tuple[str, byte
 
 
 def dependencies(module: bytes) -> list[str]:
-    """Return the names in the `depends=` field of a module's .modinfo section."""
+    """Return the module names in the `depends=` field of the .modinfo section."""
     found = re.search(rb"\0depends=([^\0]*)\0", module)
     names = found[1].decode().split(",") if found else []
     return [name.replace("-", "_") for name in names if name]
@@ -93,12 +99,14 @@ def _decompressed(path: Path) -> bytes:
         return path.read_bytes()
     if path.suffix == ".xz":
         return lzma.decompress(path.read_bytes())
-    raise GuestError(f"{path.name}: compressed in a way this harness does not know")
+    raise GuestError(f"{path.name}: unknown compression, neither none nor xz")
 
 
 def host_busybox() -> Path:
-    """Return the machine's busybox; `packages.txt` asks for the static one."""
+    """Return the path of this machine's busybox, which must be a static program."""
     found = shutil.which("busybox")
     if not found:
-        raise GuestError("no busybox: install the packages of tools/packages/vm.txt")
+        raise GuestError(
+            "busybox not found: install the packages of tools/packages/vm.txt"
+        )
     return Path(found)

@@ -1,4 +1,4 @@
-"""Debian's cloud kernels: found on the mirror, unpacked, never installed."""
+"""Debian's cloud kernels: find, download and unpack them; none is installed."""
 
 import re
 import shutil
@@ -10,16 +10,20 @@ from tools.vm.apt import Mirror, PrivateApt
 from tools.vm.errors import AptError
 
 
+# Age after which the mirror is asked for the newest kernel again.
 FRESH_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
     """
-    One place where Debian serves a cloud kernel.
+    A Debian suite that has a cloud kernel.
 
-    *series* is the kernel's version up to the second number, where Debian never
-    changes it; None where it follows the newest kernel.
+    Attributes:
+        name: name of the suite.
+        series: first two numbers of the kernel version, None for a suite that follows
+            the newest kernel.
+        architecture: Debian's name of the architecture.
     """
 
     name: str
@@ -28,7 +32,7 @@ class Suite:
 
     @property
     def pockets(self) -> tuple[str, ...]:
-        """Return the suites to ask, security updates included."""
+        """Return the names of the suites on the mirror, including security updates."""
         if self.name.endswith("-backports"):
             return (self.name,)
         return (self.name, f"{self.name}-security")
@@ -36,7 +40,7 @@ class Suite:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """An unpacked kernel: its image, and the folder of its modules."""
+    """An unpacked kernel: its release, its image, and the folder of its modules."""
 
     release: str
     image: Path
@@ -44,7 +48,7 @@ class Kernel:
 
     @property
     def series(self) -> str:
-        """Return the version up to the second number, such as `6.12`."""
+        """Return the first two numbers of the version, such as `6.12`."""
         return ".".join(self.release.split(".")[:2])
 
 
@@ -52,8 +56,11 @@ def newest_kernel(suite: Suite, cache: Path, mirror: Mirror) -> Kernel:
     """
     Return the newest cloud kernel of *suite*.
 
-    The mirror is asked once a day; an older answer never stands in for a mirror
-    that no longer serves the suite. Raises `AptError` with apt's reason.
+    The answer of the mirror is valid for a day. After that, an unreachable mirror or a
+    removed suite is an error, even if an older kernel is in *cache*.
+
+    Raises:
+        AptError: apt failed; the message is apt's error.
     """
     folder = cache / f"kernel-{suite.name}-{suite.architecture}"
     answer = folder / "newest"
@@ -76,9 +83,10 @@ def newest_kernel(suite: Suite, cache: Path, mirror: Mirror) -> Kernel:
 
 def kernel_packages(dependencies: list[str]) -> tuple[str, list[str]]:
     """
-    Return the release and the packages that carry its files.
+    Return the kernel release and the packages that contain its files.
 
-    Up to 6.12 that is linux-image alone; 7.x splits it in base, binary and modules.
+    Up to Linux 6.12 the package is linux-image. Linux 7.x has linux-base, linux-binary
+    and linux-modules too.
     """
     pattern = re.compile(r"linux-(?:image|base|binary|modules)-(\d.*)")
     named = {name: found[1] for name in dependencies if (found := pattern.match(name))}
@@ -88,7 +96,7 @@ def kernel_packages(dependencies: list[str]) -> tuple[str, list[str]]:
 
 
 def find_kernel(folder: Path, release: str) -> Kernel:
-    """Return the kernel *release* unpacked in *folder*, whichever its layout."""
+    """Return the kernel *release* in *folder*, which may have the old or new layout."""
     modules = [
         path
         for path in (folder / base / "modules" / release for base in ("usr/lib", "lib"))
@@ -103,12 +111,12 @@ def find_kernel(folder: Path, release: str) -> Kernel:
         if path.is_file()
     ]
     if not (modules and images):
-        raise AptError(f"no kernel image with modules among the files of {release}")
+        raise AptError(f"the packages of {release} have no kernel image or no modules")
     return Kernel(release, images[0], modules[0])
 
 
 def _remove_older(folder: Path) -> None:
-    """Remove the kernels of earlier days."""
+    """Remove all unpacked kernels."""
     for path in folder.iterdir():
         if path.name != "apt":
             shutil.rmtree(path)

@@ -1,4 +1,4 @@
-"""The rows of the table: which kernels, started how, and what each may refuse."""
+"""The rows of the table of kernels: their guests, their jobs, and their results."""
 
 import re
 import shlex
@@ -12,8 +12,13 @@ from tools.vm.verdicts import Kind, Verdict, failed, judge, not_run, parse_junit
 
 
 HOOKS = ("fentry", "kprobe", "tracepoint", "raw_tracepoint", "auto")
+# Time limit of the tests in a guest. QEMU emulates the processor, so that tests take
+# about ten times as long as on the machine.
 SECONDS = 1200
-TIMED_OUT = (124, 137)  # timeout(1), where SIGTERM was enough and where not
+# Time limit of a guest: the tests, the boot and the power-off.
+PATIENCE = SECONDS + 60.0
+# Exit status of timeout(1) after SIGTERM, and after SIGKILL.
+TIMED_OUT = (124, 137)
 JUNIT, LOG = "tests.xml", "tests.log"
 NEWEST = Suite("trixie-backports", None)
 NEWEST_ARM64 = Suite("trixie-backports", None, "arm64")
@@ -24,8 +29,11 @@ class Row:
     """
     One guest.
 
-    *refused* are the hooks that its kernel is known not to offer: any other hook
-    on which all tests are skipped is a failure.
+    Attributes:
+        suite: the Debian suite of its kernel.
+        command_line: additional kernel parameters.
+        refused: hooks that this kernel is known to refuse. If all tests of another hook
+            are skipped, the row has failed.
     """
 
     suite: Suite
@@ -33,14 +41,14 @@ class Row:
     refused: frozenset[str] = frozenset()
 
     def label(self, kernel: Kernel | None) -> str:
-        """Return what the table calls the row, such as `7.3 preempt=full`."""
+        """Return the name of the row in the table, such as `7.3 preempt=full`."""
         series = kernel.series if kernel else self.suite.series or self.suite.name
         architecture = "" if self.suite.architecture == "amd64" else "arm64"
         return " ".join(filter(None, (series, architecture, self.command_line)))
 
 
 ROWS = (
-    # No bpf_task_pt_regs() before 5.15.
+    # bpf_task_pt_regs() exists since Linux 5.15.
     Row(Suite("bullseye", "5.10"), refused=frozenset({"kprobe"})),
     Row(Suite("bookworm", "6.1")),
     Row(Suite("trixie", "6.12")),
@@ -57,7 +65,7 @@ ROWS = (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A row, and what came of it on each hook."""
+    """A row, and its verdict for each hook."""
 
     row: Row
     kernel: Kernel | None
@@ -66,7 +74,7 @@ class Result:
 
     @property
     def label(self) -> str:
-        """Return what the table calls the row."""
+        """Return the name of the row in the table."""
         return self.row.label(self.kernel)
 
     @property
@@ -82,7 +90,7 @@ class Result:
 
 
 def absent(row: Row, hooks: Sequence[str], reason: str) -> Result:
-    """Return the result of a row that could not be started."""
+    """Return the result of a row that could not start, because of *reason*."""
     return Result(row, None, {hook: not_run(reason) for hook in hooks})
 
 
@@ -90,8 +98,8 @@ def job(checkout: Path, hooks: Sequence[str], prelude: str = "") -> str:
     """
     Return the shell script that runs the kernel tests of *checkout* in a guest.
 
-    One pytest for all *hooks*, since it takes seconds to start. *prelude* is what
-    the guest's root needs before.
+    One pytest process runs the tests of all *hooks*, because its start takes seconds.
+    *prelude* is a part of the script that prepares the root file system.
     """
     pytest = [
         *("timeout", "--kill-after=10", str(SECONDS)),
@@ -106,14 +114,10 @@ exec {shlex.join(pytest)} >{RESULTS}/{LOG} 2>&1
 """
 
 
-PATIENCE = SECONDS + 60.0
-"""Seconds after which a guest is given up."""
-
-
 def judge_row(
     row: Row, kernel: Kernel, hooks: Sequence[str], outcome: Outcome, results: Path
 ) -> Result:
-    """Return what the guest of *row* proved, from the files in *results*."""
+    """Return the result of *row* from the files of its guest in *results*."""
     cells = judge_hooks(row, hooks, outcome, results)
     return Result(row, kernel, cells, outcome.seconds)
 
@@ -121,7 +125,7 @@ def judge_row(
 def judge_hooks(
     row: Row, hooks: Sequence[str], outcome: Outcome, results: Path
 ) -> dict[str, Verdict]:
-    """Return the verdict on each of *hooks*: its tests, pytest's own status."""
+    """Return the verdict for each of *hooks*, from its tests and the exit status."""
     junit = results / JUNIT
     if outcome.status is None or outcome.status in TIMED_OUT or not junit.exists():
         return dict.fromkeys(hooks, failed(early_end(outcome, results / CONSOLE)))
@@ -131,36 +135,36 @@ def judge_hooks(
         for hook in hooks
     }
     if outcome.status and all(cell.kind is not Kind.FAILED for cell in cells.values()):
-        reason = f"no test failed, yet pytest ended with status {outcome.status}"
+        reason = f"no test failed, but the exit status of pytest is {outcome.status}"
         return dict.fromkeys(hooks, failed(reason))
     return cells
 
 
 def expected(row: Row, hook: str, verdict: Verdict) -> Verdict:
-    """Return *verdict*, a failure if a hook is not offered that should be."""
+    """Return *verdict*, or a failure if the kernel refused *hook* unexpectedly."""
     if verdict.kind is Kind.NOT_OFFERED and hook not in row.refused:
-        return failed(f"not offered, which nobody expected: {verdict.detail}")
+        return failed(f"not offered, against expectation: {verdict.detail}")
     return verdict
 
 
 def early_end(outcome: Outcome, console: Path) -> str:
-    """Return why there is no result, as far as status and *console* tell."""
+    """Return the reason for missing results, from the status and the *console*."""
     if outcome.status in TIMED_OUT:
-        return f"not done in {SECONDS} s"
+        return f"not finished after {SECONDS} s"
     if outcome.status is not None:
-        return f"pytest wrote no result and ended with status {outcome.status}"
+        return f"pytest wrote no results, its exit status is {outcome.status}"
     text = console.read_text(errors="replace") if console.exists() else ""
     panic = re.search(r"Kernel panic.*", text)
-    said = panic[0] if panic else text.rstrip().rpartition("\n")[2]
-    return f"the guest ended too early, after {outcome.seconds:.0f} s: {said.strip()}"
+    reason = panic[0] if panic else text.rstrip().rpartition("\n")[2]
+    return f"the guest ended too early, after {outcome.seconds:.0f} s: {reason.strip()}"
 
 
 def exit_status(results: Sequence[Result]) -> int:
     """
-    Return 0 if the table stands, else 1.
+    Return 0 if no row failed and the oldest and newest kernels ran, otherwise 1.
 
-    Nothing may have failed, and of each architecture the oldest and the newest
-    kernel have to have run; one between them may be missing from the mirror.
+    The oldest and the newest kernel of each architecture must have run. A kernel
+    between these two may be missing from the mirror.
     """
     plain = [result for result in results if not result.row.command_line]
     ends = list[Result]()

@@ -1,4 +1,4 @@
-"""Child processes that never outlive the block that started them."""
+"""Child processes that end with the block that started them."""
 
 import asyncio
 from asyncio.subprocess import DEVNULL, STDOUT, Process
@@ -7,16 +7,17 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 
+# Seconds from SIGTERM to SIGKILL.
 PATIENCE = 5.0
 
 
 @asynccontextmanager
 async def running(*command: str, log: Path) -> AsyncIterator[Process]:
     """
-    Run *command* for the length of the block, with its output in *log*.
+    Run *command* during the block, with its output in *log*.
 
-    It has a session of its own, so that Ctrl-C reaches only us and we end it; and
-    the kernel ends it if we are killed.
+    *command* has a session of its own, so that Ctrl-C does not reach it before this
+    process does its cleanup. The kernel ends *command* if this process is killed.
     """
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
@@ -33,10 +34,10 @@ async def running(*command: str, log: Path) -> AsyncIterator[Process]:
 
 
 async def end(process: Process) -> None:
-    """Ask *process* to end, then insist."""
-    for ask in (process.terminate, process.kill):
-        with suppress(ProcessLookupError):  # ended by itself meanwhile
-            ask()
+    """Send SIGTERM to *process*, and SIGKILL if it does not end."""
+    for send_signal in (process.terminate, process.kill):
+        with suppress(ProcessLookupError):  # the process has ended already
+            send_signal()
         with suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), PATIENCE)
             return

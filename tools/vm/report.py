@@ -1,4 +1,4 @@
-"""The table of results, for the terminal and for docs/kernels.md."""
+"""Write the table of results, for the terminal and for docs/kernels.md."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,6 +9,7 @@ from tools.vm.matrix import HOOKS, LOG, Result
 from tools.vm.verdicts import NOT_ASKED_FOR, Kind
 
 
+# Lines of each log that a failed row prints.
 TAIL_LINES = 40
 
 PAGE_HEAD = """\
@@ -16,19 +17,23 @@ PAGE_HEAD = """\
 
 Written by `make test-vm`; do not edit.
 
-Each row is one QEMU guest with a cloud kernel of Debian, each cell `tests/kernel` with
-that hook forced, on every way of using it that `exporter/hooks.py` has. What one hook
-proves for all, about the maps and more programs, runs on *auto*. *Exact* means that
-every call which the tests made was counted, none twice and none under another key, or
-is in the number that the kernel says it let no program see: that happens where a kernel
-preempts itself and tasks compete for a CPU. *Compat* tests make 32-bit calls on a
-64-bit kernel; on the tracepoint hook they assert that none of those is counted.
+Each row is a QEMU guest with a cloud kernel of Debian. Each cell is a run of
+`tests/kernel` with `--bpf.hook` set to that hook, with every attach method of the hook
+in `exporter/fanotify_exporter/loader/attach_methods.py`. Tests whose subject does not
+depend on the hook, such as the maps, run for *auto* only.
+
+*Exact* means that every call of the tests was counted once and with the right labels,
+or is part of the number of calls that, according to the kernel, no program saw. Such
+calls exist on kernels that preempt kernel code, when tasks compete for a CPU.
+
+*Compat* tests make 32-bit calls on a 64-bit kernel. For the tracepoint hook the tests
+assert that none of these calls is counted.
 
 """
 
 
 def table(results: Sequence[Result]) -> str:
-    """Return one line for each kernel and hook, aligned."""
+    """Return a table with a line for each kernel and hook."""
     lines = list[tuple[str, str, str]]()
     for result in results:
         cells = dict(result.cells)
@@ -45,10 +50,9 @@ def table(results: Sequence[Result]) -> str:
 
 def failures(result: Result, results: Path) -> str:
     """
-    Return what a human needs to see of the failed row *result*.
+    Return the failed tests of the row *result*, and the ends of its logs.
 
-    That is the names of the failed tests, and the ends of pytest's output and of
-    the guest's console; *results* has the whole of them.
+    The logs are the output of pytest and the console of the guest in *results*.
     """
     parts = [f"\n{result.label}: failed, all output is in {results}\n"]
     for hook, cell in result.cells.items():
@@ -59,7 +63,7 @@ def failures(result: Result, results: Path) -> str:
 
 
 def _tail(path: Path) -> str:
-    """Return the last lines of *path*, indented; nothing if there is no such file."""
+    """Return the last lines of *path*, indented; "" if the file does not exist."""
     text = path.read_text(errors="replace") if path.exists() else ""
     lines = text.rstrip().splitlines()[-TAIL_LINES:]
     return "".join(f"    | {line}\n" for line in lines)
@@ -78,7 +82,7 @@ def page(results: Sequence[Result]) -> str:
 
 
 def _reasons(results: Sequence[Result]) -> Iterator[str]:
-    """Yield the sections that say, each reason once, why cells or tests did not run."""
+    """Yield a section for each kind of cell without results, with each reason once."""
     cells = [(r.label, h, cell) for r in results for h, cell in r.cells.items()]
     for kind in (Kind.FAILED, Kind.NOT_OFFERED, Kind.NOT_RUN):
         wanting = [c for c in cells if c[2].kind is kind and not c[2].has_run]
@@ -93,7 +97,7 @@ def _reasons(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _section(title: str, places: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """Yield a list of reasons, each with its places, from pairs of both."""
+    """Yield a section with a line for each reason in pairs of (reason, place)."""
     if places:
         yield f"\n## {title}\n\n"
     for reason in dict.fromkeys(reason for reason, _ in places):
@@ -102,6 +106,6 @@ def _section(title: str, places: Sequence[tuple[str, str]]) -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    """Return *text* for a cell of a Markdown table, and for any reader's mirror."""
-    unaddressed = re.sub(r"\w+://[^/\s]+", "the mirror's ", text)
-    return " ".join(unaddressed.split()).replace("|", "\\|")
+    """Return *text* for a cell of a Markdown table, without the address of a mirror."""
+    anonymous = re.sub(r"\w+://[^/\s]+", "the mirror's ", text)
+    return " ".join(anonymous.split()).replace("|", "\\|")

@@ -1,4 +1,4 @@
-"""Rows to results: fetch the kernels, then run the guests, a few at a time."""
+"""Run the rows of the table: fetch their kernels, then run a few guests at a time."""
 
 import asyncio
 import shutil
@@ -17,16 +17,16 @@ from tools.vm.matrix import Result, Row
 
 
 class Kernels:
-    """The newest kernels, each fetched when first asked for."""
+    """The newest kernel of each suite, fetched on first use."""
 
     def __init__(self, cache: Path, mirror: Mirror) -> None:
-        """Fetch from *mirror* into *cache*."""
+        """Prepare to fetch kernels from *mirror* into *cache*."""
         self._cache = cache
         self._mirror = mirror
         self._answers = dict[Suite, Kernel | HarnessError]()
 
     def newest(self, suite: Suite) -> Kernel | HarnessError:
-        """Return the newest kernel of *suite*, or why it is not to be had."""
+        """Return the newest kernel of *suite*, or the error of fetching it."""
         if suite not in self._answers:
             try:
                 answer: Kernel | HarnessError = kernels.newest_kernel(
@@ -40,7 +40,7 @@ class Kernels:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What every row needs to run."""
+    """Settings shared by all rows, and the means to run them."""
 
     checkout: Path
     cache: Path
@@ -52,17 +52,21 @@ class Schedule:
         """
         Run *rows* and return their results, in any order.
 
-        Ctrl-C, SIGTERM and SIGHUP end all guests and raise.
+        Ctrl-C, SIGTERM and SIGHUP end all guests and raise an exception.
         """
         prepared = [(row, kernel, self._guest(row, kernel)) for row, kernel in rows]
         return asyncio.run(self._run_all(prepared))
 
     def results(self, row: Row) -> Path:
-        """Return the folder in which all output of *row* stays until its next run."""
+        """Return the folder that keeps all output of *row* until its next run."""
         return self.cache / "results" / row.label(None).replace(" ", "-")
 
     def _guest(self, row: Row, kernel: Kernel) -> Guest | HarnessError:
-        """Return the guest of *row*: this machine's own files, or arm64's."""
+        """
+        Return the guest of *row*, or an error.
+
+        An amd64 guest has the files of this machine, an arm64 guest a root of its own.
+        """
         try:
             if row.suite.architecture == "arm64":
                 arm64.compile_callers(self.cache, self.mirror)
@@ -128,5 +132,5 @@ class Schedule:
 
 
 def _by_length(prepared: tuple[Row, Kernel, Guest | HarnessError]) -> bool:
-    """Sort the longest first, so that no guest is left alone at the end."""
+    """Sort arm64 first: its guests take longest, and would run alone at the end."""
     return prepared[0].suite.architecture != "arm64"

@@ -1,4 +1,4 @@
-"""Folders of this machine that a guest sees, each served by a virtiofsd."""
+"""Folders of this machine that a guest mounts, each served by a virtiofsd process."""
 
 import asyncio
 import shutil
@@ -13,18 +13,19 @@ from tools.vm.errors import GuestError
 from tools.vm.processes import running
 
 
-# Debian keeps the daemon out of PATH: first the package virtiofsd, in Rust, then
-# the one that qemu-system-common carries up to bookworm, in C.
+# Debian installs virtiofsd outside of PATH: in /usr/libexec from the package virtiofsd
+# (Rust), in /usr/lib/qemu from qemu-system-common up to bookworm (C).
 DAEMONS = ("virtiofsd", "/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd")
+# Time for virtiofsd to create its socket, on a busy machine.
 START_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
     """
-    *source* of this machine at *place* in the guest.
+    The folder *source* of this machine, mounted at *place* in the guest.
 
-    Where it is not *writable*, what the guest writes there stays in its memory.
+    Unless the share is *writable*, writes of the guest stay in the guest's memory.
     """
 
     tag: str
@@ -34,13 +35,13 @@ class Share:
 
     @property
     def table_line(self) -> str:
-        """Return the line that `init.sh` reads."""
+        """Return the line of the share in the table that `init.sh` reads."""
         return f"{self.tag} {'rw' if self.writable else 'ro'} {self.place}\n"
 
 
 @asynccontextmanager
 async def served(share: Share, folder: Path) -> AsyncIterator[Path]:
-    """Serve *share* during the block, on the socket that this yields in *folder*."""
+    """Serve *share* during the block; yield the path of the socket, in *folder*."""
     socket = folder / f"{share.tag}.socket"
     log = folder / f"{share.tag}.log"
     async with running(*daemon_command(share, socket), log=log) as daemon:
@@ -48,16 +49,17 @@ async def served(share: Share, folder: Path) -> AsyncIterator[Path]:
         while not socket.exists():
             late = asyncio.get_running_loop().time() > deadline
             if late or daemon.returncode is not None:
-                said = log.read_text(errors="replace").strip()
-                raise GuestError(f"virtiofsd for {share.source}: {said}")
+                output = log.read_text(errors="replace").strip()
+                raise GuestError(f"virtiofsd for {share.source}: {output}")
             await asyncio.sleep(0.02)
         yield socket
 
 
 def daemon_command(share: Share, socket: Path) -> list[str]:
-    """Return the command line of whichever virtiofsd is here."""
+    """Return the command line of the installed virtiofsd."""
     daemon, is_rust = find_daemon()
-    # What only we change may be cached for ever; what the guest writes, we read.
+    # The guest may cache a read-only share for ever. Of a writable share, the files
+    # must reach this machine.
     caching = "auto" if share.writable else "always"
     command = [daemon, f"--socket-path={socket}"]
     if is_rust:
@@ -65,7 +67,8 @@ def daemon_command(share: Share, socket: Path) -> list[str]:
             *command,
             f"--shared-dir={share.source}",
             "--sandbox=chroot",
-            # An overlay does not look into file systems mounted below its own.
+            # The overlay on the share does not cross mount points, so the share must
+            # have none.
             "--no-announce-submounts",
             f"--cache={caching}",
         ]
@@ -74,10 +77,12 @@ def daemon_command(share: Share, socket: Path) -> list[str]:
 
 @cache
 def find_daemon() -> tuple[str, bool]:
-    """Return the path of virtiofsd, and whether it is the one in Rust."""
+    """Return the path of virtiofsd, and whether the program is the Rust version."""
     found = next(filter(None, map(shutil.which, DAEMONS)), None)
     if not found:
-        raise GuestError("no virtiofsd: install the packages of tools/packages/vm.txt")
+        raise GuestError(
+            "virtiofsd not found: install the packages of tools/packages/vm.txt"
+        )
     usage = subprocess.run(
         [found, "--help"], capture_output=True, text=True, check=False
     )

@@ -1,8 +1,9 @@
 """
-Let systemd start the units, as PID 1 of QEMU guests: `python -m tools.vm.systemd`.
+Test the systemd units in QEMU guests: `python -m tools.vm.systemd`.
 
-Needs root, the packages of tools/packages/vm.txt, and the project installed in `.venv`.
-Exits with 1 if a test failed, or if a kernel could not be had.
+Systemd is PID 1 of a guest for each kernel in SUITES.
+Needs root, the packages of `tools/packages/vm.txt`, and the project installed in
+`.venv`. The exit status is 1 if a test failed or a kernel could not be fetched.
 """
 
 from __future__ import annotations
@@ -28,16 +29,20 @@ from tools.vm.shares import Share
 
 
 SUITES = (Suite("bookworm", "6.1"), NEWEST)
+# The folder of the installation in README.md.
 INSTALLED = Path("/opt/fanotify-exporter")
+# Time limit of a guest; the tests take about 100 s.
 SECONDS = 600.0
 LOG = "tests.log"
+# Services that fail or take long in a guest without network, disk and clock.
 MASKED = (
-    # What a guest without network, disk and clock has no use for.
     "systemd-random-seed",
     "systemd-tmpfiles-setup",
     "systemd-timesyncd",
     "systemd-update-utmp",
 )
+# Replaces the script of PID 1 by systemd, which mounts the kernel's file systems
+# itself.
 PID_1 = """\
 rm -f /.dockerenv
 umount /sys/kernel/debug /sys/kernel/tracing /sys/fs/bpf
@@ -62,13 +67,14 @@ def parse_arguments() -> argparse.Namespace:
     """Return the parsed command line."""
     parser = command.parser("tools.vm.systemd", __doc__)
     add = parser.add_argument
-    add("--kernel", action="append", metavar="SERIES", help="such as 6.1, or a suite")
-    parser.set_defaults(cache=CHECKOUT / ".cache/vm")  # the same kernels as tools.vm
+    kernel = "kernel series such as 6.1, or Debian suite; may be repeated"
+    add("--kernel", action="append", metavar="SERIES", help=kernel)
+    parser.set_defaults(cache=CHECKOUT / ".cache/vm")  # shares the kernels of tools.vm
     return parser.parse_args()
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Install as README says, run the tests in a guest for each kernel, and tell."""
+    """Install as README.md says, run the tests on each kernel, return the status."""
     kernels = Kernels(arguments.cache, machine_mirror(arguments.mirror))
     opt = install(arguments.cache / "opt")
     wanted = arguments.kernel or [suite.name for suite in SUITES]
@@ -83,19 +89,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def install(opt: Path) -> Path:
-    """Follow README's steps with the folder *opt* at INSTALLED, as only they see."""
+    """
+    Run the installation steps of README.md with INSTALLED in the folder *opt*.
+
+    *opt* is mounted at INSTALLED in a separate mount namespace, so that the machine's
+    own /opt stays unchanged.
+    """
     shutil.rmtree(opt, ignore_errors=True)
     opt.mkdir(parents=True)
     INSTALLED.mkdir(parents=True, exist_ok=True)
     mount = f'mount --bind {shlex.quote(str(opt))} {INSTALLED}; exec "$@"'
     readme.follow("install", ("unshare", "--mount", "sh", "-ec", mount, "sh"))
-    with suppress(OSError):  # there is something in it that is not ours
+    with suppress(OSError):  # the folder has files of the machine's own installation
         INSTALLED.rmdir()
     return opt
 
 
 def passes(kernel: Kernel, opt: Path, results: Path) -> bool:
-    """Run the tests in a guest with *kernel*; print what they say."""
+    """Run the tests in a guest with *kernel*, print the log, return True on success."""
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
     machine = Guest(
@@ -108,13 +119,13 @@ def passes(kernel: Kernel, opt: Path, results: Path) -> bool:
     )
     outcome = asyncio.run(guest.run(machine, job(), results, patience=SECONDS))
     log = results / LOG
-    print(log.read_text(errors="replace") if log.exists() else "no test ran")
+    print(log.read_text(errors="replace") if log.exists() else "no tests ran")
     print(f"{kernel.series}: {outcome.seconds:.0f} s, all output is in {results}")
     return outcome.status == 0
 
 
 def job() -> str:
-    """Return the script that is PID 1 of a guest until systemd is."""
+    """Return the script that prepares the guest and then executes systemd."""
     tests = [
         *(str(CHECKOUT / ".venv/bin/python"), "-m", "pytest", "-v"),
         *("-p", "no:cacheprovider", "tests/systemd"),

@@ -1,4 +1,4 @@
-"""What one run of the kernel tests proved, from pytest's JUnit file."""
+"""The verdict on one run of the kernel tests, from the JUnit file of pytest."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 
 class Kind(Enum):
-    """The four things that a cell of the table can say."""
+    """The four possible results of a cell of the table."""
 
     EXACT = "exact"
     FAILED = "FAILED"
@@ -20,8 +20,11 @@ class Verdict:
     """
     One cell of the table.
 
-    *detail* are numbers of tests or, where none brought a result, the reason.
-    *skipped* has, for each reason, how many tests did not run in a cell that did.
+    Attributes:
+        kind: the result.
+        detail: numbers of tests, or the reason for a result without tests.
+        failures: names of the failed tests.
+        skipped: reasons of skipped tests, each with the number of tests.
     """
 
     kind: Kind
@@ -31,21 +34,21 @@ class Verdict:
 
     @property
     def has_run(self) -> bool:
-        """Tell whether *detail* are numbers."""
+        """Tell whether tests ran, so that *detail* has numbers."""
         return self.kind is Kind.EXACT or bool(self.failures)
 
     @property
     def short(self) -> str:
-        """Return the text of the cell where reasons have a place of their own."""
+        """Return the text of the cell without a reason, for docs/kernels.md."""
         return f"{self.kind.value} ({self.detail})" if self.has_run else self.kind.value
 
     def __str__(self) -> str:
-        """Return the text of the cell."""
+        """Return the text of the cell, with the reason."""
         return self.short if self.has_run else f"{self.kind.value}: {self.detail}"
 
 
 def not_run(reason: str) -> Verdict:
-    """Return the cell of tests that nobody ran."""
+    """Return the cell of tests that did not run."""
     return Verdict(Kind.NOT_RUN, reason)
 
 
@@ -53,13 +56,13 @@ NOT_ASKED_FOR = not_run("not asked for")
 
 
 def failed(reason: str) -> Verdict:
-    """Return the cell of a run that brought no result home."""
+    """Return the cell of a run that ended without results."""
     return Verdict(Kind.FAILED, reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test: its hook and name, whether it failed, and why it was skipped."""
+    """A test: hook, name, whether the test failed, and the reason if skipped."""
 
     hook: str
     name: str
@@ -73,7 +76,7 @@ class Case:
 
 
 def parse_junit(text: str) -> list[Case]:
-    """Return the tests of a JUnit file; a test that broke twice is there once."""
+    """Return the tests of a JUnit file; a test that failed twice is listed once."""
     cases = dict[str, Case]()
     for element in ET.fromstring(text).iter("testcase"):
         name = f"{element.get('classname', '')}::{element.get('name', '')}"
@@ -97,7 +100,7 @@ def judge(cases: list[Case]) -> Verdict:
     """
     Return the verdict on *cases*.
 
-    A run in which no test was found proves nothing, and counts as failed.
+    A run without any test has failed.
     """
     failures = tuple(case.name for case in cases if case.failed)
     skipped = [case for case in cases if case.skipped is not None and not case.failed]
@@ -113,7 +116,7 @@ def judge(cases: list[Case]) -> Verdict:
 
 
 def _count(cases: list[Case], skipped: list[Case]) -> str:
-    """Return `23 tests`, with how many are on compat calls and how many skipped."""
+    """Return the number of tests, of compat tests and of skipped tests."""
     passed = [case for case in cases if case not in skipped]
     parts = [f"{len(passed)} test{'s' if len(passed) != 1 else ''}"]
     compat = sum(case.on_compat for case in passed)
