@@ -16,6 +16,7 @@ Needs root.
 from __future__ import annotations
 
 import argparse
+import math
 import mmap
 import os
 import random
@@ -163,8 +164,10 @@ def flood(folder: Path) -> Iterator[None]:
         assert process.stdin
         process.stdin.write(plan.encode())
         process.stdin.close()
-        yield
-        process.kill()
+        try:
+            yield
+        finally:
+            process.kill()
 
 
 def counted(exporter: Exporter) -> int:
@@ -176,10 +179,10 @@ def counted(exporter: Exporter) -> int:
 
 def row(minutes: float, window: Window) -> tuple[str, ...]:
     """Return the row of *window* in the table."""
-    scrapes = sorted(window.scrape_seconds)
+    scrapes = sorted(window.scrape_seconds) or [math.nan]
     return (
         f"{minutes:.0f}",
-        str(len(scrapes)),
+        str(len(window.scrape_seconds)),
         f"{scrapes[len(scrapes) // 2]:.2f}",
         f"{scrapes[-1]:.2f}",
         f"{window.scraped_bytes / 1e6:.1f}",
