@@ -1,9 +1,9 @@
 """
 The catalogue of collectors: one entry for each collector that a flag can switch.
 
-The flags, the assembly, the capabilities that serving keeps and docs/metrics.md are
-made from CATALOG. The collector exporter_health cannot be switched off and is not
-listed.
+The flags, the assembly, the capabilities that serving keeps, the landing page's
+reasons for missing figures and docs/metrics.md are made from CATALOG. The collector
+exporter_health cannot be switched off and is not listed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ class CollectorInfo:
         help: what the collector exports; --help and the documentation show this text.
         build: creates the collector.
         needs: what the collector reads, for the documentation.
-        missing: when series may be missing although the collector works.
+        family: a metric family that the collector returns whenever it has data.
+        missing: when *family* may be missing although the collector works; a clause
+            that completes "Unknown ..." on the landing page.
         on_by_default: whether the collector runs without a flag.
         droppable: labels that --label.drop may remove; the sums over the other labels
             keep their meaning.
@@ -62,6 +64,7 @@ class CollectorInfo:
     help: str
     build: Callable[[Sources], Collector]
     needs: str
+    family: str
     missing: str = ""
     on_by_default: bool = True
     droppable: tuple[str, ...] = ()
@@ -74,6 +77,7 @@ CATALOG = (
         help="fanotify_mark(2) calls",
         build=lambda sources: MarkCallsCollector(sources.calls, sources.labelling),
         needs="any hook",
+        family="fanotify_mark_calls",
         droppable=("comm", "flags", "mask"),
     ),
     CollectorInfo(
@@ -81,6 +85,7 @@ CATALOG = (
         help="fanotify_init(2) and inotify_init(2) calls",
         build=lambda sources: InitCallsCollector(sources.calls, sources.labelling),
         needs="any hook",
+        family="fanotify_init_calls",
         droppable=("comm", "flags", "event_f_flags"),
     ),
     CollectorInfo(
@@ -88,6 +93,7 @@ CATALOG = (
         help="fanotify groups and marks that exist now",
         build=lambda sources: GroupsCollector(sources.start_group_scan()),
         needs="`/proc/*/fd` and `/proc/*/fdinfo`",
+        family="fanotify_groups",
         missing="until the first scan of all processes has finished",
         # Other users' processes: one capability to list descriptors, one to read them.
         capabilities=frozenset({"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"}),
@@ -97,6 +103,7 @@ CATALOG = (
         help="limits of fanotify groups, marks and queues",
         build=lambda sources: LimitsCollector(sources.procfs),
         needs="`/proc/sys/fs/fanotify`",
+        family="fanotify_limit_user_groups",
         missing="on kernels without the limit: Linux 5.13 brought them, and 6.18 the "
         "watchdog_timeout",
     ),

@@ -20,6 +20,7 @@ from fanotify_exporter.bpf.ftrace import is_attached
 from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.collectors.catalog import CATALOG, droppable_labels
 from fanotify_exporter.commands.assemble import build_collectors
+from fanotify_exporter.landing.summary import Absence
 from fanotify_exporter.loader import run as loader
 from fanotify_exporter.loader.sources import identity
 from fanotify_exporter.options.flags import (
@@ -85,6 +86,11 @@ def run(options: ServeOptions) -> int:
             ),
             telemetry_path=options.web.telemetry_path,
             ready=lambda: is_attached(loaded.hook),
+            absences={
+                each.name: Absence(each.family, each.missing)
+                for each in CATALOG
+                if each.missing
+            },
         )
         # All objects so far live until the end: later collections may skip them.
         gc.freeze()

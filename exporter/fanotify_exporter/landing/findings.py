@@ -29,14 +29,6 @@ LOST_REASONS = {
     "no_entry": "their entry was missed",
 }
 
-# A family that a collector always returns once the collector has data.
-FAMILIES = {
-    "mark_calls": "fanotify_mark_calls",
-    "init_calls": "fanotify_init_calls",
-    "groups": "fanotify_groups",
-    "limits": GROUP_LIMIT,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -86,10 +78,9 @@ def missing_reason(summary: Summary, collector: str) -> str:
         return f"Not collected: the collector {collector} is off."
     if not summary.collectors[collector]:
         return f"Unknown: the collector {collector} failed. The log has the error."
-    if FAMILIES[collector] not in summary.families:
-        if collector == "limits":
-            return "Unknown: this kernel has no /proc/sys/fs/fanotify."
-        return "Not known yet: the first scan of all processes is still running."
+    absence = summary.absences.get(collector)
+    if absence and absence.family not in summary.families:
+        return f"Unknown {absence.reason}."
     return ""
 
 

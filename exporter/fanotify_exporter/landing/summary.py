@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 
@@ -72,6 +72,20 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class Absence:
+    """
+    Why figures of a collector that works may be missing.
+
+    Attributes:
+        family: metric family that the collector returns once it has figures.
+        reason: clause that completes "Unknown ...", such as "on kernels without it".
+    """
+
+    family: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """
     The figures of one scrape that the landing page shows.
@@ -89,6 +103,7 @@ class Summary:
         maps: used and maximum entries by BPF map.
         lost: calls not counted under their caller, by system call and reason.
             Reasons without a lost call are left out.
+        absences: collectors whose figures may be missing, and why.
     """
 
     families: frozenset[str]
@@ -103,3 +118,4 @@ class Summary:
     limits: Mapping[str, float]
     maps: Mapping[str, tuple[float, float]]
     lost: Mapping[tuple[str, str], float]
+    absences: Mapping[str, Absence] = field(default_factory=dict)

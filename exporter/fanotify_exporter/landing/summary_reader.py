@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client.core import Metric
 
 from fanotify_exporter.landing.family_index import FamilyIndex
 from fanotify_exporter.landing.rates import RateTracker
-from fanotify_exporter.landing.summary import Summary
+from fanotify_exporter.landing.summary import Absence, Summary
 
 
 class SummaryReader:
@@ -18,10 +18,19 @@ class SummaryReader:
     def __init__(
         self,
         collect: Callable[[], Iterable[Metric]],
+        absences: Mapping[str, Absence] | None = None,
+        *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Read metric families from *collect* and the time in seconds from *clock*."""
+        """
+        Read metric families from *collect*, without calling it yet.
+
+        Args:
+            absences: collectors whose figures may be missing, and why.
+            clock: returns the time in seconds.
+        """
         self._collect = collect
+        self._absences = absences or {}
         self._rates = RateTracker(clock)
 
     def read(self) -> Summary:
@@ -43,4 +52,5 @@ class SummaryReader:
             limits=limits,
             maps=index.maps(),
             lost=index.lost(),
+            absences=self._absences,
         )

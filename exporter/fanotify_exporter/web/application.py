@@ -47,7 +47,7 @@ def make_application(
         log_function=_log_request,
         service=service,
         single_flight=single_flight,
-        summaries=SummaryReader(service.registry.collect),
+        summaries=SummaryReader(service.registry.collect, service.absences),
         access=access,
     )
 

@@ -43,6 +43,13 @@ def test_names() -> None:
 
 
 @pytest.mark.parametrize("info", CATALOG, ids=lambda info: info.name)
+def test_family_is_described(info: CollectorInfo) -> None:
+    """The family that shows whether a collector has data is one of the collector's."""
+    families = {family.name for family in info.build(SOURCES).describe()}
+    assert info.family in families
+
+
+@pytest.mark.parametrize("info", CATALOG, ids=lambda info: info.name)
 def test_droppable_labels_are_labels(info: CollectorInfo) -> None:
     """A label that can be dropped is a label of the collector's families."""
     assert set(info.droppable) <= labels_of(info)

@@ -17,6 +17,7 @@ from fanotify_exporter.collectors.labels import Labelling
 from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
 from fanotify_exporter.landing import page as landing
 from fanotify_exporter.landing.page import render
+from fanotify_exporter.landing.summary import Absence
 from fanotify_exporter.landing.summary_reader import SummaryReader
 from fanotify_exporter.metrics.registry import Collector, build_registry
 from fanotify_exporter.uapi.comm import comm_text
@@ -184,8 +185,10 @@ def test_disabled_collectors() -> None:
 
 def test_groups_before_the_first_scan() -> None:
     """Before the first scan is complete, the table says that groups are unknown."""
-    shown = page({"groups": GroupsCollector(lambda: None)})
-    assert "Not known yet" in shown.notes[OWNERS]
+    groups = build_registry({"groups": GroupsCollector(lambda: None)})
+    absence = Absence("fanotify_groups", "until the first scan has finished")
+    shown = Page(page_text(SummaryReader(groups.collect, {"groups": absence})))
+    assert "Unknown until the first scan has finished." in shown.notes[OWNERS]
 
 
 def test_collector_that_fails(caplog: pytest.LogCaptureFixture) -> None:

@@ -22,7 +22,7 @@ def test_rates_between_two_summaries() -> None:
         return MarkCallsCollector(lambda: snapshot).collect()
 
     seconds = iter([100.0, 105.0])
-    summaries = SummaryReader(collect, lambda: next(seconds))
+    summaries = SummaryReader(collect, clock=lambda: next(seconds))
     summaries.read()
     counts["now"] = 20
     second = summaries.read()
