@@ -1,1 +1,1 @@
-"""The Grafana dashboard, and the program that writes it: `make dashboard`."""
+"""The Grafana dashboard: `make dashboard` generates grafana/fanotify.json."""

@@ -1,4 +1,4 @@
-"""The third row: blocking marks over time, who asks for them, who takes marks away."""
+"""Third row of the dashboard: blocking marks, and calls that add or remove marks."""
 
 from __future__ import annotations
 
@@ -6,64 +6,67 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Panel
 
-from grafana.panel_base import About
+from grafana.panel_base import PanelInfo
 from grafana.panels import bars, lines
-from grafana.promql import HOST, busiest, per_second, select, top, total
-from grafana.selectors import BLOCKING_MARKS, CALLS_PER_SECOND, LINES
+from grafana.promql import HOST_MATCHERS, per_second, select, sum_by, top, top_nonzero
+from grafana.selectors import BLOCKING_MARKS, CALLS_PER_SECOND, MAX_LINES
 
 
 def panels() -> list[Builder[Panel]]:
     """Return the panels, from left to right and top to bottom."""
-    return [existing(), asked(), taken_away()]
+    return [existing_marks(), requests(), removals()]
 
 
-def existing() -> Builder[Panel]:
-    """Return the blocking marks of each program on each host."""
-    programs = total(BLOCKING_MARKS, "instance, comm")
+def existing_marks() -> Builder[Panel]:
+    """Return the graph of blocking marks by program and host."""
+    programs = sum_by(BLOCKING_MARKS, "instance, comm")
     return lines(
-        About(
-            "Blocking marks that exist, by program",
-            "A program that is stuck or slow while it has a line makes others wait. A "
-            "line that ends: its protection is gone. All callers.",
+        PanelInfo(
+            "Blocking marks by program",
+            "Blocking marks that exist, by program and host. If a program with "
+            "blocking marks hangs or is slow, processes that open its marked files "
+            "wait. Where a line ends, the program's protection has ended. All callers.",
             runbooks=("FanotifyMultipleBlockingProcesses", "FanotifyProtectorGone"),
         ),
-        {"{{comm}} on {{instance}}": top(LINES, programs)},
+        {"{{comm}} on {{instance}}": top(MAX_LINES, programs)},
         unit=units.LocaleFormat,
     )
 
 
-def asked() -> Builder[Panel]:
-    """Return the rate of calls that ask for an event that blocks."""
+def requests() -> Builder[Panel]:
+    """Return the graph of calls that request a blocking event."""
     calls = select(
         "fanotify_mark_mask_bit_calls_total",
-        HOST,
+        HOST_MATCHERS,
         'action="add"',
         'bit=~"FAN_.+_PERM|FAN_PRE_ACCESS"',
     )
+    rates = sum_by(per_second(calls), "comm, bit")
     return bars(
-        About(
-            "Calls that ask to block",
-            "fanotify_mark calls that add an event on which the caller is asked, also "
-            "those of programs too short-lived to be seen in /proc, and calls that "
-            "failed. All callers.",
+        PanelInfo(
+            "Requests for blocking events",
+            "fanotify_mark calls per second that add an event whose accesses wait for "
+            "the caller's permission. Includes failed calls, and programs that end too "
+            "soon for a scan of /proc to see their marks. All callers.",
             runbooks=("FanotifyNewBlockingProcess",),
         ),
-        {"{{comm}}, {{bit}}": busiest(LINES, total(per_second(calls), "comm, bit"))},
+        {"{{comm}}, {{bit}}": top_nonzero(MAX_LINES, rates)},
         unit=CALLS_PER_SECOND,
     )
 
 
-def taken_away() -> Builder[Panel]:
-    """Return the rate of calls that remove or flush marks."""
-    calls = select("fanotify_mark_calls_total", HOST, 'action=~"remove|flush"')
-    by_caller = total(per_second(calls), "comm, action")
+def removals() -> Builder[Panel]:
+    """Return the graph of calls that remove or flush marks."""
+    calls = select("fanotify_mark_calls_total", HOST_MATCHERS, 'action=~"remove|flush"')
+    rates = sum_by(per_second(calls), "comm, action")
     return bars(
-        About(
-            "Calls that take marks away",
-            "fanotify_mark calls that remove a mark, or flush all of a group. From a "
-            "program that protects the host: the protection ends. All callers.",
+        PanelInfo(
+            "Removed and flushed marks",
+            "fanotify_mark calls per second that remove one mark (remove) or all marks "
+            "of a type in a group (flush). If the caller protects the host, its "
+            "protection ends. All callers.",
             runbooks=("FanotifyProtectionRemoved",),
         ),
-        {"{{comm}}, {{action}}": busiest(LINES, by_caller)},
+        {"{{comm}}, {{action}}": top_nonzero(MAX_LINES, rates)},
         unit=CALLS_PER_SECOND,
     )

@@ -1,13 +1,13 @@
-"""The fifth row: all that is known of the chosen callers."""
+"""Fifth row of the dashboard: details of the selected callers."""
 
 from __future__ import annotations
 
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Panel
 
-from grafana.panel_base import About
+from grafana.panel_base import PanelInfo
 from grafana.panels import bars
-from grafana.promql import busiest, counted, per_second, total
+from grafana.promql import increase_in_range, per_second, sum_by, top_nonzero
 from grafana.selectors import (
     BITS,
     CALLS,
@@ -16,25 +16,25 @@ from grafana.selectors import (
     INIT_CALLS,
     INIT_ERRORS,
     INOTIFY_CALLS,
-    LINES,
-    ROWS,
+    MAX_LINES,
+    MAX_ROWS,
 )
-from grafana.tables import Column, calls_and_refused, listing
+from grafana.tables import Column, calls_and_errors, table_panel
 
 
 def panels() -> list[Builder[Panel]]:
     """Return the panels, from left to right and top to bottom."""
-    return [every_call(), events(), opened(), openings()]
+    return [mark_calls(), events(), init_calls(), creation_rate()]
 
 
-def every_call() -> Builder[Panel]:
-    """Return each distinct call on each host."""
+def mark_calls() -> Builder[Panel]:
+    """Return the table of fanotify_mark calls by host and all arguments."""
     key = "instance, comm, action, mark_type, flags, mask"
-    return listing(
-        About(
-            "Every call it made",
-            "fanotify_mark calls in the time shown, with all that the exporter knows "
-            "of them. Choose a caller at the top, or click on one.",
+    return table_panel(
+        PanelInfo(
+            "All fanotify_mark calls",
+            "fanotify_mark calls in the selected time range, by all labels that the "
+            "exporter has. Select a caller at the top, or click on one here.",
             width=24,
             height=9,
         ),
@@ -42,53 +42,54 @@ def every_call() -> Builder[Panel]:
             "instance": "Host",
             "comm": "Caller",
             "action": "Action",
-            "mark_type": "Object",
+            "mark_type": "Mark type",
             "flags": "Flags",
             "mask": "Events",
         },
-        calls_and_refused(CALLS, ERRORS, key),
+        calls_and_errors(CALLS, ERRORS, key),
     )
 
 
 def events() -> Builder[Panel]:
-    """Return the bits of the masks."""
-    return listing(
-        About(
-            "Events it asked for",
-            "fanotify_mark calls in the time shown whose mask had this bit; a call "
-            "with three bits is in three rows.",
+    """Return the table of fanotify_mark calls by bit of the mask."""
+    calls = sum_by(increase_in_range(BITS), "action, bit")
+    return table_panel(
+        PanelInfo(
+            "Requested events",
+            "fanotify_mark calls in the selected time range by bit of the mask. A call "
+            "with three bits is counted in three rows.",
             width=7,
         ),
         {"action": "Action", "bit": "Event"},
-        (Column("Calls", busiest(ROWS, total(counted(BITS), "action, bit"))),),
+        (Column("Calls", top_nonzero(MAX_ROWS, calls)),),
     )
 
 
-def opened() -> Builder[Panel]:
-    """Return fanotify_init calls by class and flags."""
-    return listing(
-        About(
-            "Groups it opened",
-            "fanotify_init calls in the time shown. Class content and pre_content let "
-            "the group block; the flags say what else it may do.",
+def init_calls() -> Builder[Panel]:
+    """Return the table of fanotify_init calls by class and flags."""
+    return table_panel(
+        PanelInfo(
+            "fanotify_init calls",
+            "Groups opened in the selected time range, and failed attempts. A group of "
+            "class content or pre_content can block file access.",
             width=11,
         ),
         {"comm": "Caller", "class": "Class", "flags": "Flags"},
-        calls_and_refused(INIT_CALLS, INIT_ERRORS, "comm, class, flags"),
+        calls_and_errors(INIT_CALLS, INIT_ERRORS, "comm, class, flags"),
     )
 
 
-def openings() -> Builder[Panel]:
-    """Return when groups and inotify instances are opened."""
+def creation_rate() -> Builder[Panel]:
+    """Return the graph of fanotify_init and inotify_init calls."""
 
     def rate(series: str) -> str:
-        return busiest(LINES, total(per_second(series), "comm"))
+        return top_nonzero(MAX_LINES, sum_by(per_second(series), "comm"))
 
     return bars(
-        About(
-            "Groups and inotify instances it opens",
-            "fanotify_init and inotify_init calls per second. inotify is the older way "
-            "to watch files; it cannot block.",
+        PanelInfo(
+            "New groups and inotify instances",
+            "fanotify_init and inotify_init calls per second. inotify is an older API "
+            "for watching files; it cannot block file access.",
             width=6,
         ),
         {

@@ -1,4 +1,4 @@
-"""Write the dashboard to grafana/fanotify.json: `make dashboard`."""
+"""The whole dashboard: rows, variables and annotations, written to fanotify.json."""
 
 from __future__ import annotations
 
@@ -12,62 +12,67 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from grafana import blocking, caller, errors, health, live_state, overview
 from grafana.panel_base import DOCS, SOURCE, link
-from grafana.promql import HOST
+from grafana.promql import HOST_MATCHERS
 from grafana.tables import UID
 
 
 PATH = Path(__file__).with_name("fanotify.json")
 
+# The panels of each row, by the row's title.
 ROWS = {
-    "Overview: who, what, how often, and is a host in danger?": overview.panels,
-    "Marks and groups now, against the limits": live_state.panels,
-    "Blocking marks: who can hang a host (all callers)": blocking.panels,
+    "Overview": overview.panels,
+    "Existing marks and groups, and their limits": live_state.panels,
+    "Blocking marks (all callers)": blocking.panels,
     "Errors": errors.panels,
-    "One caller: choose it at the top, or click on one in a table": caller.panels,
+    "Selected caller: choose it at the top, or click on a caller in a table": (
+        caller.panels
+    ),
     "Exporter health": health.panels,
 }
 
-HAVE_COMM = "fanotify_mark_calls_total|fanotify_init_calls_total|fanotify_groups"
-HAVE_MARK_TYPE = "fanotify_mark_calls_total|fanotify_marks"
+# Metrics that offer the values of the variables comm and mark_type, as a pattern.
+METRICS_WITH_COMM = (
+    "fanotify_mark_calls_total|fanotify_init_calls_total|fanotify_groups"
+)
+METRICS_WITH_MARK_TYPE = "fanotify_mark_calls_total|fanotify_marks"
 
-RESTARTS = f"fanotify_exporter_counting_start_time_seconds{{{HOST}}} * 1000"
+# Start times in milliseconds, which ANNOTATION_OPTIONS requires.
+START_TIMES = f"fanotify_exporter_counting_start_time_seconds{{{HOST_MATCHERS}}} * 1000"
+
+# Options of annotation queries that Grafana's Prometheus data source has and the SDK
+# lacks. The value of the query becomes the time of the annotation. Without the option,
+# an exporter's start would be shown at the time of the first scrape after it.
+ANNOTATION_OPTIONS: dict[str, Any] = {
+    "useValueForTime": True,
+    "titleFormat": "counting started",
+    "textFormat": "{{instance}}: counters restarted at 0",
+}
 
 
 def render() -> str:
     """Return the text of fanotify.json."""
     document = json.loads(json.dumps(build(), cls=JSONEncoder))
     for annotation in document["annotations"]["list"]:
-        annotation.update(READ_AS_TIME)
+        annotation.update(ANNOTATION_OPTIONS)
     return json.dumps(document, indent=2) + "\n"
 
 
-READ_AS_TIME: dict[str, Any] = {
-    "useValueForTime": True,
-    "titleFormat": "counting began",
-    "textFormat": "{{instance}}: counters begin anew",
-}
-"""
-What Grafana's Prometheus data source knows of an annotation, and the SDK does not: each
-value is a time, in milliseconds. So a start is shown when it was, however long ago the
-scrape before it.
-"""
-
-
 def build() -> models.Dashboard:
-    """Return the dashboard, all but READ_AS_TIME."""
-    board = (
+    """Return the dashboard without ANNOTATION_OPTIONS."""
+    dashboard = (
         builders.Dashboard("fanotify: who marks what")
         .uid(UID)
         .description(
-            "Who puts fanotify marks on what, whether it works, and whether it "
-            "endangers the host. From fanotify-exporter."
+            "Metrics of fanotify-exporter: which programs use fanotify, on which "
+            "objects and for which events, which calls fail, and whether a host is at "
+            "risk of hanging."
         )
         .tags(["fanotify", "linux"])
         .time("now-6h", "now")
         .refresh("1m")
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
         .variables([data_source(), *variables()])
-        .annotation(restarts())
+        .annotation(exporter_starts())
         .links(
             [
                 link("Runbooks", f"{DOCS}/runbooks"),
@@ -77,17 +82,17 @@ def build() -> models.Dashboard:
         )
     )
     for title, panels in ROWS.items():
-        board.with_row(builders.Row(title))
+        dashboard.with_row(builders.Row(title))
         for panel in panels():
-            board.with_panel(panel)
-    built = board.build()
+            dashboard.with_panel(panel)
+    built = dashboard.build()
     for number, each in enumerate(built.panels or (), start=1):
         each.id_val = number
     return built
 
 
 def data_source() -> builders.DatasourceVariable:
-    """Return the variable for the Prometheus to ask."""
+    """Return the variable that selects the Prometheus server."""
     return (
         builders.DatasourceVariable("datasource")
         .label("Data source")
@@ -96,25 +101,27 @@ def data_source() -> builders.DatasourceVariable:
 
 
 def variables() -> list[builders.QueryVariable]:
-    """Return the variables that filter, each by those before it."""
+    """Return the filter variables; earlier ones narrow the values of later ones."""
     exporters = "fanotify_exporter_build_info"
-    here = f'{exporters}{{job=~"$job"}}'
+    of_jobs = f'{exporters}{{job=~"$job"}}'
     return [
-        _choice("job", "Job", f"label_values({exporters}, job)"),
-        _choice("instance", "Host", f"label_values({here}, instance)"),
-        _choice("comm", "Caller", _values(HAVE_COMM, "comm")).all_value(".*"),
-        _choice(
-            "mark_type", "Mark type", _values(HAVE_MARK_TYPE, "mark_type")
+        _multi_select("job", "Job", f"label_values({exporters}, job)"),
+        _multi_select("instance", "Host", f"label_values({of_jobs}, instance)"),
+        _multi_select(
+            "comm", "Caller", _label_values(METRICS_WITH_COMM, "comm")
+        ).all_value(".*"),
+        _multi_select(
+            "mark_type", "Mark type", _label_values(METRICS_WITH_MARK_TYPE, "mark_type")
         ).all_value(".*"),
     ]
 
 
-def _values(families: str, label: str) -> str:
-    return f'label_values({{__name__=~"{families}",{HOST}}}, {label})'
+def _label_values(families: str, label: str) -> str:
+    return f'label_values({{__name__=~"{families}",{HOST_MATCHERS}}}, {label})'
 
 
-def _choice(name: str, label: str, query: str) -> builders.QueryVariable:
-    """Return a variable of which one chooses some values or all, and first has all."""
+def _multi_select(name: str, label: str, query: str) -> builders.QueryVariable:
+    """Return a variable that takes several values or all; the default is all."""
     return (
         builders.QueryVariable(name)
         .label(label)
@@ -128,15 +135,15 @@ def _choice(name: str, label: str, query: str) -> builders.QueryVariable:
     )
 
 
-def restarts() -> builders.AnnotationQuery:
-    """Return the annotation that tells of each exporter's start."""
+def exporter_starts() -> builders.AnnotationQuery:
+    """Return the annotation that marks when each exporter started to count."""
     return (
         builders.AnnotationQuery()
         .name("Exporter started")
         .datasource(SOURCE)
         .enable(enable=True)
         .icon_color("purple")
-        .expr(RESTARTS)
+        .expr(START_TIMES)
     )
 
 

@@ -1,72 +1,78 @@
-"""The fourth row: errors over time, by errno and by caller."""
+"""Fourth row of the dashboard: errors over time, by errno and by caller."""
 
 from __future__ import annotations
 
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Panel
 
-from grafana.panel_base import About
+from grafana.panel_base import PanelInfo
 from grafana.panels import bars
-from grafana.promql import busiest, per_second, total, with_errno
+from grafana.promql import name_missing_errno, per_second, sum_by, top_nonzero
 from grafana.selectors import (
     CALLS_PER_SECOND,
     ERRORS,
     INIT_ERRORS,
     INOTIFY_ERRORS,
-    LINES,
+    MAX_LINES,
 )
 
 
 def panels() -> list[Builder[Panel]]:
     """Return the panels, from left to right and top to bottom."""
-    return [by_errno(), by_caller(), of_init()]
+    return [by_errno(), by_caller(), init_errors()]
 
 
-def rate(series: str, by: str) -> str:
-    """Return the rate of errors by labels of which one is errno."""
-    return busiest(LINES, with_errno(total(per_second(series), by)))
+def error_rate(series: str, labels: str) -> str:
+    """Return the rate of errors by *labels*, which include errno."""
+    return top_nonzero(
+        MAX_LINES, name_missing_errno(sum_by(per_second(series), labels))
+    )
 
 
 def by_errno() -> Builder[Panel]:
-    """Return fanotify_mark errors by errno."""
+    """Return the graph of fanotify_mark errors by errno."""
     return bars(
-        About(
-            "fanotify_mark errors, by errno",
-            "Refused calls per second. ENOSPC: a user has no marks left. EPERM: a wide "
-            "mark without CAP_SYS_ADMIN. EINVAL at start: a program tries what the "
-            "kernel can do. All are in 'fanotify_mark, explained', linked at the top.",
+        PanelInfo(
+            "fanotify_mark errors by errno",
+            "Failed calls per second. ENOSPC: the user has reached the limit of marks. "
+            "EPERM: a mark on a mount or filesystem without CAP_SYS_ADMIN. EINVAL when "
+            "a program starts: usually a test of what the kernel supports. The page "
+            "'fanotify_mark, explained', linked at the top, lists all errors.",
             runbooks=("FanotifyMarkLimitReached",),
         ),
-        {"{{errno}}": rate(ERRORS, "errno")},
+        {"{{errno}}": error_rate(ERRORS, "errno")},
         unit=CALLS_PER_SECOND,
     )
 
 
 def by_caller() -> Builder[Panel]:
-    """Return fanotify_mark errors by caller."""
+    """Return the graph of fanotify_mark errors by caller."""
     return bars(
-        About(
-            "fanotify_mark errors, by caller",
-            "Refused calls per second. What a program was refused it does not watch.",
+        PanelInfo(
+            "fanotify_mark errors by caller",
+            "Failed calls per second. A program does not receive events for an object "
+            "that it could not mark.",
             runbooks=("FanotifyErrorRatioHigh",),
         ),
-        {"{{comm}} {{errno}}": rate(ERRORS, "comm, errno")},
+        {"{{comm}} {{errno}}": error_rate(ERRORS, "comm, errno")},
         unit=CALLS_PER_SECOND,
     )
 
 
-def of_init() -> Builder[Panel]:
-    """Return errors of the calls that open groups."""
+def init_errors() -> Builder[Panel]:
+    """Return the graph of fanotify_init and inotify_init errors."""
     return bars(
-        About(
+        PanelInfo(
             "Errors of fanotify_init and inotify_init",
-            "Calls per second that got no group, and no inotify instance. EMFILE: the "
-            "user has none left, or the process has too many open files.",
+            "Failed calls per second. EMFILE: the user has reached the limit of groups "
+            "or inotify instances, or the process has too many open files.",
             runbooks=("FanotifyGroupLimitReached",),
         ),
         {
-            "fanotify_init {{comm}} {{errno}}": rate(INIT_ERRORS, "comm, errno"),
-            "inotify_init {{comm}} {{errno}}": rate(INOTIFY_ERRORS, "comm, errno"),
+            "fanotify_init {{comm}} {{errno}}": error_rate(INIT_ERRORS, "comm, errno"),
+            "inotify_init {{comm}} {{errno}}": error_rate(
+                INOTIFY_ERRORS, "comm, errno"
+            ),
         },
         unit=CALLS_PER_SECOND,
     )

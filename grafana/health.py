@@ -1,4 +1,4 @@
-"""The last row: whether the exporters work, and what they cost."""
+"""Last row of the dashboard: state, completeness and resource use of the exporters."""
 
 from __future__ import annotations
 
@@ -6,11 +6,26 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Panel
 
-from grafana.panel_base import RED, About
-from grafana.panels import bars, lines, shares, states
-from grafana.promql import HOST, RUNS, SCANNED, most, per_second, select, top, total
-from grafana.selectors import CALLS_PER_SECOND, LINES, LOST, MAP_KEYS, ROWS
-from grafana.tables import Column, listing
+from grafana.panel_base import RED, PanelInfo
+from grafana.panels import bars, lines, ratio_lines, state_timeline
+from grafana.promql import (
+    BUILD_INFO,
+    HOST_MATCHERS,
+    LAST_SCAN,
+    max_by,
+    per_second,
+    select,
+    sum_by,
+    top,
+)
+from grafana.selectors import (
+    CALLS_PER_SECOND,
+    LOST_CALLS,
+    MAP_KEYS_USED,
+    MAX_LINES,
+    MAX_ROWS,
+)
+from grafana.tables import Column, table_panel
 
 
 def panels() -> list[Builder[Panel]]:
@@ -18,21 +33,21 @@ def panels() -> list[Builder[Panel]]:
     return [
         exporters(),
         probes(),
-        lost(),
-        maps(),
+        lost_calls(),
+        map_usage(),
         collectors(),
-        seconds(),
+        scrape_duration(),
         series(),
         memory(),
-        processor(),
+        cpu(),
         scan_age(),
-        unreadable(),
+        unreadable_processes(),
     ]
 
 
 def exporters() -> Builder[Panel]:
-    """Return what runs where, and since when."""
-    labels = {
+    """Return the table of exporters with their versions and uptime."""
+    headings = {
         "instance": "Host",
         "version": "Version",
         "revision": "Revision",
@@ -40,23 +55,24 @@ def exporters() -> Builder[Panel]:
         "bcc": "bcc",
         "python": "Python",
     }
-    uptime = f"time() - {select('process_start_time_seconds', HOST)}"
-    return listing(
-        About(
-            "What runs where",
-            "One row for each exporter that Prometheus scrapes. A host that is "
-            "missing, or has just started again, counts from then on.",
+    uptime = f"time() - {select('process_start_time_seconds', HOST_MATCHERS)}"
+    return table_panel(
+        PanelInfo(
+            "Exporters",
+            "One row for each exporter that Prometheus can scrape. A host without a "
+            "row has no exporter that answers. After a restart an exporter counts from "
+            "0, unless its programs are pinned.",
             width=12,
             height=7,
             runbooks=("FanotifyExporterDown",),
         ),
-        labels,
+        headings,
         (
             Column(
-                "Up for",
+                "Uptime",
                 top(
-                    ROWS,
-                    f"{total(RUNS, ', '.join(labels))}\n"
+                    MAX_ROWS,
+                    f"{sum_by(BUILD_INFO, ', '.join(headings))}\n"
                     f"* on (instance) group_left min by (instance) ({uptime})",
                 ),
                 units.DurationSeconds,
@@ -66,63 +82,65 @@ def exporters() -> Builder[Panel]:
 
 
 def probes() -> Builder[Panel]:
-    """Return where each probe hangs."""
-    attached = select("fanotify_exporter_probe_attached", HOST)
-    return listing(
-        About(
+    """Return the table of probes with the number of hosts that have them attached."""
+    attached = select("fanotify_exporter_probe_attached", HOST_MATCHERS)
+    return table_panel(
+        PanelInfo(
             "Probes",
-            "Where in the kernel calls are counted, and on how many hosts. A probe "
-            "that is not attached sees nothing.",
+            "Counted system calls, the attach points of their probes in the kernel, "
+            "and the number of hosts. A detached probe counts nothing.",
             width=12,
             height=7,
             runbooks=("FanotifyExporterProbeNotAttached",),
         ),
-        {"probe": "Counts", "hook": "Hook"},
+        {"probe": "System call", "hook": "Attach point"},
         (
-            Column("Attached", total(attached, "probe, hook")),
-            Column("Off", total(f"1 - {attached}", "probe, hook"), levels={1: RED}),
+            Column("Attached", sum_by(attached, "probe, hook")),
+            Column(
+                "Detached", sum_by(f"1 - {attached}", "probe, hook"), levels={1: RED}
+            ),
         ),
     )
 
 
-def lost() -> Builder[Panel]:
-    """Return calls that have no caller, by reason."""
+def lost_calls() -> Builder[Panel]:
+    """Return the graph of calls without a known caller, by reason."""
     return bars(
-        About(
-            "Calls that have no caller",
-            "Calls per second that the exporter cannot put under a name. no_entry, "
-            "recursion, nmissed: a probe did not see the call; map_full: there was no "
-            "room for its key. 0 is right.",
+        PanelInfo(
+            "Calls without a known caller",
+            "Calls per second that are not counted under their caller. no_entry, "
+            "recursion and nmissed: a probe missed the call. map_full: the exporter's "
+            "map had no room for the call's key. 0 is normal.",
             runbooks=("FanotifyExporterCallsLost",),
         ),
-        {"{{reason}}": total(per_second(LOST), "reason")},
+        {"{{reason}}": sum_by(per_second(LOST_CALLS), "reason")},
         unit=CALLS_PER_SECOND,
     )
 
 
-def maps() -> Builder[Panel]:
-    """Return how full the exporters' maps are."""
-    return shares(
-        About(
-            "Room for keys",
-            "Share of --bpf.max-entries in use. calls_user is what unprivileged users "
-            "called, and they can fill it; calls_root is not touched by that. Keys "
+def map_usage() -> Builder[Panel]:
+    """Return the graph of the used share of the exporters' maps."""
+    return ratio_lines(
+        PanelInfo(
+            "Used share of the maps",
+            "Share of --bpf.max-entries in use. Unprivileged users can fill "
+            "calls_user, which holds their calls. They cannot fill calls_root. Keys "
             "stay until the exporter restarts.",
             runbooks=("FanotifyExporterMapNearFull",),
         ),
-        {"{{map}} on {{instance}}": top(LINES, MAP_KEYS)},
+        {"{{map}} on {{instance}}": top(MAX_LINES, MAP_KEYS_USED)},
         "fanotify_threshold:map_entries:ratio",
     )
 
 
 def collectors() -> Builder[Panel]:
-    """Return which collectors work on all hosts."""
-    success = select("fanotify_exporter_collector_success", HOST)
-    return states(
-        About(
+    """Return the timeline of collectors that work or fail."""
+    success = select("fanotify_exporter_collector_success", HOST_MATCHERS)
+    return state_timeline(
+        PanelInfo(
             "Collectors",
-            "Green: works on all chosen hosts. Red: fails on one at least, and its "
-            "metrics are missing there.",
+            "Green: the collector works on all selected hosts. Red: the collector "
+            "fails on at least one host, and its metrics are missing there.",
             runbooks=("FanotifyExporterCollectorFailed",),
         ),
         {"{{collector}}": f"min by (collector) ({success})"},
@@ -130,90 +148,86 @@ def collectors() -> Builder[Panel]:
     )
 
 
-def seconds() -> Builder[Panel]:
-    """Return what a scrape takes, and its parts."""
-    durations = select("fanotify_exporter_collector_duration_seconds", HOST)
+def scrape_duration() -> Builder[Panel]:
+    """Return the graph of the scrape duration and of each collector's part."""
+    durations = select("fanotify_exporter_collector_duration_seconds", HOST_MATCHERS)
     return lines(
-        About(
-            "How long a scrape takes",
-            "The slowest host: a whole scrape as Prometheus sees it, and each "
-            "collector's part of it.",
+        PanelInfo(
+            "Scrape duration",
+            "On the slowest host: the whole scrape as measured by Prometheus, and the "
+            "part of each collector.",
         ),
         {
-            "whole scrape": most(f"scrape_duration_seconds{{{HOST}}}"),
-            "{{collector}}": most(durations, "collector"),
+            "whole scrape": max_by(f"scrape_duration_seconds{{{HOST_MATCHERS}}}"),
+            "{{collector}}": max_by(durations, "collector"),
         },
         unit=units.Seconds,
     )
 
 
 def series() -> Builder[Panel]:
-    """Return how many series Prometheus gets."""
+    """Return the graph of the number of exposed series."""
+    counts = select("fanotify_exporter_series", HOST_MATCHERS)
     return lines(
-        About(
+        PanelInfo(
             "Series",
-            "How many series the chosen hosts give to Prometheus, by collector. Each "
-            "new combination of caller, flags and mask adds some; --label.drop cuts "
-            "them.",
+            "Number of series that the selected hosts expose, by collector. Each new "
+            "combination of caller, flags and mask adds series; --label.drop reduces "
+            "their number.",
         ),
-        {"{{collector}}": total(select("fanotify_exporter_series", HOST), "collector")},
+        {"{{collector}}": sum_by(counts, "collector")},
         unit=units.LocaleFormat,
     )
 
 
 def memory() -> Builder[Panel]:
-    """Return the memory of the exporters."""
+    """Return the graph of the exporters' memory."""
+    resident = select("process_resident_memory_bytes", HOST_MATCHERS)
     return lines(
-        About("Memory", "Resident memory of the exporters, the ten largest."),
-        {"{{instance}}": top(LINES, select("process_resident_memory_bytes", HOST))},
+        PanelInfo("Memory", "Resident memory of the exporters, the ten largest."),
+        {"{{instance}}": top(MAX_LINES, resident)},
         unit=units.BytesIEC,
     )
 
 
-def processor() -> Builder[Panel]:
-    """Return the CPU time of the exporters."""
+def cpu() -> Builder[Panel]:
+    """Return the graph of the exporters' CPU time."""
+    consumed = select("process_cpu_seconds_total", HOST_MATCHERS)
     return lines(
-        About(
+        PanelInfo(
             "CPU",
-            "Share of one CPU that the exporters take, the ten busiest. What the "
-            "probes take in the kernel is not in it.",
+            "Share of one CPU that the exporters use, the ten highest. CPU time of the "
+            "probes in the kernel is not included.",
         ),
-        {
-            "{{instance}}": top(
-                LINES,
-                f"rate({select('process_cpu_seconds_total', HOST)}[$__rate_interval])",
-            )
-        },
+        {"{{instance}}": top(MAX_LINES, f"rate({consumed}[$__rate_interval])")},
         unit=units.PercentUnit,
     )
 
 
 def scan_age() -> Builder[Panel]:
-    """Return how old what /proc said is."""
+    """Return the graph of the time since the last scan of /proc."""
     return lines(
-        About(
-            "Age of the last look for groups",
-            "How long ago every process was looked at for groups and marks. Above a "
-            "few times --collector.groups.interval, what exists now is not what is "
-            "shown.",
+        PanelInfo(
+            "Age of the last group scan",
+            "Time since the exporter last inspected every process for groups and "
+            "marks. If the age exceeds a few times --collector.groups.interval, the "
+            "panels show outdated groups and marks.",
         ),
-        {"{{instance}}": top(LINES, f"time() - {SCANNED}")},
+        {"{{instance}}": top(MAX_LINES, f"time() - {LAST_SCAN}")},
         unit=units.Seconds,
     )
 
 
-def unreadable() -> Builder[Panel]:
-    """Return how many processes could not be looked at."""
+def unreadable_processes() -> Builder[Panel]:
+    """Return the graph of processes that the scan could not inspect."""
+    unreadable = select("fanotify_exporter_groups_unreadable_processes", HOST_MATCHERS)
     return lines(
-        About(
-            "Processes that cannot be looked at",
-            "They refused, so their groups and marks are not shown. As root only a few "
-            "do; many mean that the exporter lacks CAP_SYS_PTRACE.",
+        PanelInfo(
+            "Processes that could not be inspected",
+            "The kernel denied access to these processes, so their groups and marks "
+            "are not shown. A few are normal for an exporter that runs as root. Many "
+            "mean that the exporter lacks CAP_SYS_PTRACE.",
         ),
-        {
-            "{{instance}}": top(
-                LINES, select("fanotify_exporter_groups_unreadable_processes", HOST)
-            )
-        },
+        {"{{instance}}": top(MAX_LINES, unreadable)},
         unit=units.LocaleFormat,
     )

@@ -1,4 +1,4 @@
-"""The second row: marks and groups that exist now, against the limits."""
+"""Second row of the dashboard: existing marks and groups, and their limits."""
 
 from __future__ import annotations
 
@@ -6,11 +6,25 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Panel
 
-from grafana.panel_base import RED, YELLOW, About
-from grafana.panels import lines, shares
-from grafana.promql import CALLER, HOST, MARK, most, select, top, total
-from grafana.selectors import LINES, NEAR, ROWS, USER_GROUPS, USER_MARKS
-from grafana.tables import Column, listing
+from grafana.panel_base import RED, YELLOW, PanelInfo
+from grafana.panels import lines, ratio_lines
+from grafana.promql import (
+    CALLER_MATCHERS,
+    HOST_MATCHERS,
+    MARK_MATCHERS,
+    max_by,
+    select,
+    sum_by,
+    top,
+)
+from grafana.selectors import (
+    MAX_LINES,
+    MAX_ROWS,
+    NEAR_LIMIT,
+    USER_GROUPS_USED,
+    USER_MARKS_USED,
+)
+from grafana.tables import Column, table_panel
 
 
 def panels() -> list[Builder[Panel]]:
@@ -19,110 +33,112 @@ def panels() -> list[Builder[Panel]]:
         marks(),
         groups(),
         users(),
-        share_of_marks(),
-        share_of_groups(),
+        used_marks(),
+        used_groups(),
         limits(),
     ]
 
 
 def marks() -> Builder[Panel]:
-    """Return the marks of each caller."""
-    existing = total(select("fanotify_marks", MARK), "comm, mark_type")
+    """Return the graph of existing marks by caller."""
+    existing = sum_by(select("fanotify_marks", MARK_MATCHERS), "comm, mark_type")
     return lines(
-        About(
-            "Marks that exist, by caller",
-            "As /proc shows them, sums over the chosen hosts. A caller whose line ends "
-            "has ended or closed its groups; that takes no fanotify_mark call.",
+        PanelInfo(
+            "Existing marks by caller",
+            "Marks as /proc shows them, summed over the selected hosts. A line can end "
+            "without a fanotify_mark call: the caller exited or closed its groups.",
         ),
-        {"{{comm}}, {{mark_type}}": top(LINES, existing)},
+        {"{{comm}}, {{mark_type}}": top(MAX_LINES, existing)},
         unit=units.LocaleFormat,
     )
 
 
 def groups() -> Builder[Panel]:
-    """Return the groups of each caller."""
-    existing = total(select("fanotify_groups", CALLER), "comm")
+    """Return the graph of existing groups by caller."""
+    existing = sum_by(select("fanotify_groups", CALLER_MATCHERS), "comm")
     return lines(
-        About(
-            "Groups that exist, by caller",
-            "A group is what fanotify_init makes. A program needs one or a few; a line "
-            "that only rises is a leak.",
+        PanelInfo(
+            "Existing groups by caller",
+            "fanotify_init creates a group. A program needs one or a few groups; a "
+            "line that only rises is a leak.",
         ),
-        {"{{comm}}": top(LINES, existing)},
+        {"{{comm}}": top(MAX_LINES, existing)},
         unit=units.LocaleFormat,
     )
 
 
 def users() -> Builder[Panel]:
-    """Return what each user has, and of how much."""
+    """Return the table of marks and groups by user, and the used share of limits."""
 
     def by_user(expression: str) -> str:
-        return top(ROWS, most(expression, "instance, uid"))
+        return top(MAX_ROWS, max_by(expression, "instance, uid"))
 
-    near = {NEAR: YELLOW, 0.95: RED}
-    return listing(
-        About(
+    levels = {NEAR_LIMIT: YELLOW, 0.95: RED}
+    return table_panel(
+        PanelInfo(
             "Users and their limits",
-            "What each user has now, and how much that is of what a user may have. "
-            "Marks: only those that count against the limit.",
+            "Groups and marks that each user has now, and the used share of the user's "
+            "limits. Marks in groups with FAN_UNLIMITED_MARKS are not included.",
             runbooks=("FanotifyMarksNearLimit", "FanotifyGroupsNearLimit"),
         ),
         {"instance": "Host", "uid": "User"},
         (
-            Column("Groups used", by_user(USER_GROUPS), units.PercentUnit, near),
-            Column("Groups", by_user(select("fanotify_user_groups", HOST))),
-            Column("Marks used", by_user(USER_MARKS), units.PercentUnit, near),
-            Column("Marks", by_user(select("fanotify_user_marks", HOST))),
+            Column("Groups used", by_user(USER_GROUPS_USED), units.PercentUnit, levels),
+            Column("Groups", by_user(select("fanotify_user_groups", HOST_MATCHERS))),
+            Column("Marks used", by_user(USER_MARKS_USED), units.PercentUnit, levels),
+            Column("Marks", by_user(select("fanotify_user_marks", HOST_MATCHERS))),
         ),
     )
 
 
-def share_of_marks() -> Builder[Panel]:
-    """Return how near users were to the limit of marks."""
-    return shares(
-        About(
-            "Share of a user's marks",
-            "The fullest users of all hosts. At 100 %, adding a mark fails with "
-            "ENOSPC. Marks in groups made with FAN_UNLIMITED_MARKS do not count.",
+def used_marks() -> Builder[Panel]:
+    """Return the graph of each user's share of the limit of marks."""
+    return ratio_lines(
+        PanelInfo(
+            "Use of the mark limit by user",
+            "The users nearest to the limit, on all selected hosts. At 100 %, adding a "
+            "mark fails with ENOSPC. Marks in groups with FAN_UNLIMITED_MARKS are not "
+            "included.",
             runbooks=("FanotifyMarksNearLimit",),
         ),
-        {"uid {{uid}} on {{instance}}": top(LINES, USER_MARKS)},
+        {"uid {{uid}} on {{instance}}": top(MAX_LINES, USER_MARKS_USED)},
         "fanotify_threshold:user_marks:ratio",
     )
 
 
-def share_of_groups() -> Builder[Panel]:
-    """Return how near users were to the limit of groups."""
-    return shares(
-        About(
-            "Share of a user's groups",
-            "The fullest users of all hosts. At 100 %, fanotify_init fails with "
-            "EMFILE. No flag lifts this limit.",
+def used_groups() -> Builder[Panel]:
+    """Return the graph of each user's share of the limit of groups."""
+    return ratio_lines(
+        PanelInfo(
+            "Use of the group limit by user",
+            "The users nearest to the limit, on all selected hosts. At 100 %, "
+            "fanotify_init fails with EMFILE. No flag exempts a group from the limit.",
             runbooks=("FanotifyGroupsNearLimit",),
         ),
-        {"uid {{uid}} on {{instance}}": top(LINES, USER_GROUPS)},
+        {"uid {{uid}} on {{instance}}": top(MAX_LINES, USER_GROUPS_USED)},
         "fanotify_threshold:user_groups:ratio",
     )
 
 
 def limits() -> Builder[Panel]:
-    """Return fanotify's limits as the hosts have them."""
+    """Return the table of the fanotify limits of each host."""
     families = {
         "Marks": "fanotify_limit_user_marks",
         "Groups": "fanotify_limit_user_groups",
         "Queue": "fanotify_limit_queued_events",
         "Watchdog": "fanotify_watchdog_timeout_seconds",
     }
-    return listing(
-        About(
-            "Limits of the hosts",
-            "/proc/sys/fs/fanotify: marks and groups that one user may have, events "
-            "that may wait in one group, and how long a blocked access may wait before "
-            "the kernel logs it (0: never; empty: before Linux 6.18).",
+    return table_panel(
+        PanelInfo(
+            "Limits by host",
+            "From /proc/sys/fs/fanotify. Marks and Groups: maximum for each user. "
+            "Queue: maximum number of events that wait in one group. Watchdog: number "
+            "of seconds that a blocked access may wait before the kernel logs a "
+            "warning (0: never; empty: the kernel is older than 6.18).",
         ),
         {"instance": "Host"},
         [
-            Column(head, most(select(family, HOST), "instance"))
-            for head, family in families.items()
+            Column(heading, max_by(select(family, HOST_MATCHERS), "instance"))
+            for heading, family in families.items()
         ],
     )

@@ -1,8 +1,8 @@
 """
-The first row, which fits on a screen: who, what, did it work, is a host in danger.
+First row of the dashboard, one screen high: callers, errors, limits and blocking marks.
 
-Panels about danger leave out the variables for caller and mark type: who looks at one
-program must not be told that all is well.
+Panels about risks to the host ignore the variables for caller and mark type. Otherwise
+the panels would show no risk while a harmless caller is selected.
 """
 
 from __future__ import annotations
@@ -10,74 +10,63 @@ from __future__ import annotations
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Panel
 
-from grafana.panel_base import RED, YELLOW, About
-from grafana.panels import bars, gauges, numbers
+from grafana.panel_base import RED, YELLOW, PanelInfo
+from grafana.panels import bar_gauges, bars, stats
 from grafana.promql import (
-    HOST,
-    RUNS,
-    SCANNED,
-    busiest,
-    counted,
-    most,
+    BUILD_INFO,
+    HOST_MATCHERS,
+    LAST_SCAN,
+    increase_in_range,
+    max_by,
+    name_missing_errno,
     or_zero,
     per_second,
     select,
-    total,
-    with_errno,
+    sum_by,
+    top_nonzero,
 )
 from grafana.selectors import (
     BLOCKING_MARKS,
     CALLS,
     CALLS_PER_SECOND,
     ERRORS,
-    LINES,
-    MAP_FULL,
-    MAP_KEYS,
-    NEAR,
-    ROWS,
-    UNSEEN,
-    USER_GROUPS,
-    USER_MARKS,
+    MAP_FULL_CALLS,
+    MAP_KEYS_USED,
+    MAX_LINES,
+    MAX_ROWS,
+    MISSED_CALLS,
+    NEAR_LIMIT,
+    USER_GROUPS_USED,
+    USER_MARKS_USED,
 )
-from grafana.tables import Column, calls_and_refused, listing
-
-
-ERRNOS = {
-    "EACCES": "EACCES: may not read it",
-    "EBADF": "EBADF: descriptor is not open",
-    "EINVAL": "EINVAL: unknown flags or mask, or not together",
-    "ENOENT": "ENOENT: no such file or mark",
-    "ENOSPC": "ENOSPC: user has no marks left",
-    "EPERM": "EPERM: needs CAP_SYS_ADMIN",
-}
-"""The errors that one meets, in words; docs/fanotify_mark.md has all of them."""
+from grafana.tables import Column, calls_and_errors, table_panel
 
 
 def panels() -> list[Builder[Panel]]:
     """Return the panels, from left to right and top to bottom."""
     return [
-        can_hang(),
-        limits(),
-        refused_at_limits(),
-        trust(),
-        who(),
-        how_often(),
-        who_can_hang(),
-        why_refused(),
+        blocking_programs(),
+        used_limits(),
+        errors_at_limits(),
+        completeness(),
+        calls_by_caller(),
+        call_rate(),
+        blocking_marks(),
+        errors_by_caller(),
     ]
 
 
-def can_hang() -> Builder[Panel]:
-    """Return how many programs can block file access on the worst host."""
+def blocking_programs() -> Builder[Panel]:
+    """Return the number of programs that can block file access on one host."""
     programs = f"count by (job, instance, comm) ({BLOCKING_MARKS})"
-    return numbers(
-        About(
-            "Can a host hang?",
-            "Programs that hold blocking marks now, on the host that has most of them. "
-            "While such a program does not answer, whoever opens a marked file waits. "
-            "One is usual with antivirus; two can wait for each other, and the host "
-            "hangs. All callers and mark types, whatever is chosen above. No data: the "
-            "last look for groups failed.",
+    return stats(
+        PanelInfo(
+            "Programs that can block",
+            "Programs with blocking marks, on the host that has most of them. While "
+            "such a program does not answer, every process that opens a marked file "
+            "waits. One program is normal with antivirus software. Two programs can "
+            "wait for each other, and then the host hangs. All callers and mark types, "
+            "regardless of the variables. No data: the last scan for groups failed.",
             width=4,
             height=5,
             runbooks=(
@@ -86,23 +75,24 @@ def can_hang() -> Builder[Panel]:
             ),
         ),
         {
-            "programs can block it": or_zero(
-                most(f"count by (job, instance) ({programs})"), SCANNED
+            "on one host": or_zero(
+                max_by(f"count by (job, instance) ({programs})"), LAST_SCAN
             )
         },
         levels={1: YELLOW, 2: RED},
     )
 
 
-def limits() -> Builder[Panel]:
-    """Return how near the fullest user and map are to their limits."""
-    return gauges(
-        About(
-            "Is a limit near?",
-            "The fullest of each, over all chosen hosts: marks and groups of one user, "
-            "of what the kernel lets a user have (/proc/sys/fs/fanotify), and keys in "
-            "a map of the exporter. At 100 % the kernel refuses marks with ENOSPC and "
-            "groups with EMFILE; the exporter still counts, but no longer says who.",
+def used_limits() -> Builder[Panel]:
+    """Return the highest used share of each limit."""
+    return bar_gauges(
+        PanelInfo(
+            "Used share of limits",
+            "The highest share on the selected hosts: marks and groups of one user "
+            "against the kernel's limits (/proc/sys/fs/fanotify), and keys in one map "
+            "of the exporter against its size. At 100 % the kernel rejects marks with "
+            "ENOSPC and groups with EMFILE. When its map is full, the exporter still "
+            "counts calls, but no longer records their callers.",
             width=6,
             height=5,
             runbooks=(
@@ -112,46 +102,48 @@ def limits() -> Builder[Panel]:
             ),
         ),
         {
-            "marks of a user": or_zero(most(USER_MARKS), SCANNED),
-            "groups of a user": or_zero(most(USER_GROUPS), SCANNED),
-            "map of the exporter": most(MAP_KEYS),
+            "marks of a user": or_zero(max_by(USER_MARKS_USED), LAST_SCAN),
+            "groups of a user": or_zero(max_by(USER_GROUPS_USED), LAST_SCAN),
+            "map of the exporter": max_by(MAP_KEYS_USED),
         },
-        levels={NEAR: YELLOW, 0.95: RED},
+        levels={NEAR_LIMIT: YELLOW, 0.95: RED},
     )
 
 
-def refused_at_limits() -> Builder[Panel]:
-    """Return the calls refused because a limit was reached."""
-    marks = select("fanotify_mark_errors_total", HOST, 'errno="ENOSPC"')
-    groups = select("fanotify_init_errors_total", HOST, 'errno="EMFILE"')
-    return numbers(
-        About(
-            "Was a limit hit?",
-            "Calls that the kernel refused in the time shown because a limit was "
-            "reached: what could not be marked is not watched. EMFILE can also mean "
-            "that the process has too many open files. All callers.",
+def errors_at_limits() -> Builder[Panel]:
+    """Return the number of calls that failed because a limit was reached."""
+    marks = select("fanotify_mark_errors_total", HOST_MATCHERS, 'errno="ENOSPC"')
+    groups = select("fanotify_init_errors_total", HOST_MATCHERS, 'errno="EMFILE"')
+    return stats(
+        PanelInfo(
+            "Calls that failed at a limit",
+            "Calls in the selected time range that failed because a limit was reached. "
+            "The caller does not receive events for an object that it could not mark. "
+            "EMFILE can also mean that the process has too many open files. All "
+            "callers.",
             width=5,
             height=5,
             runbooks=("FanotifyMarkLimitReached", "FanotifyGroupLimitReached"),
         ),
         {
-            "marks refused (ENOSPC)": or_zero(total(counted(marks)), RUNS),
-            "groups refused (EMFILE)": or_zero(total(counted(groups)), RUNS),
+            "marks (ENOSPC)": or_zero(sum_by(increase_in_range(marks)), BUILD_INFO),
+            "groups (EMFILE)": or_zero(sum_by(increase_in_range(groups)), BUILD_INFO),
         },
         levels={1: RED},
     )
 
 
-def trust() -> Builder[Panel]:
-    """Return what keeps the counts from being complete."""
-    probes = select("fanotify_exporter_probe_attached", HOST)
-    return numbers(
-        About(
+def completeness() -> Builder[Panel]:
+    """Return the numbers that are above 0 when counts are incomplete."""
+    probes = select("fanotify_exporter_probe_attached", HOST_MATCHERS)
+    return stats(
+        PanelInfo(
             "Are the counts complete?",
-            "Four zeros: every call was seen and has its caller's name. An exporter "
-            "that is down counts nothing, and a probe that is off sees nothing. Unseen "
-            "calls were missed by a probe, those without a name found the exporter's "
-            "map full, both in the time shown.",
+            "If all four numbers are 0, every call was counted under its caller's "
+            "name. An exporter that is down counts nothing, unless its programs are "
+            "pinned. A detached probe counts nothing. Calls missed: a probe could not "
+            "run. Calls without a caller: the exporter's map was full. The last two "
+            "numbers are for the selected time range.",
             width=9,
             height=5,
             runbooks=(
@@ -161,82 +153,92 @@ def trust() -> Builder[Panel]:
             ),
         ),
         {
-            "exporters down": total(f"1 - up{{{HOST}}}"),
-            "probes off": total(f"1 - {probes}"),
-            "calls unseen": total(counted(UNSEEN)),
-            "calls without a name": total(counted(MAP_FULL)),
+            "exporters down": sum_by(f"1 - up{{{HOST_MATCHERS}}}"),
+            "probes detached": sum_by(f"1 - {probes}"),
+            "calls missed": sum_by(increase_in_range(MISSED_CALLS)),
+            "calls without a caller": sum_by(increase_in_range(MAP_FULL_CALLS)),
         },
         levels={1: RED},
     )
 
 
-def who() -> Builder[Panel]:
-    """Return calls and errors by caller and what it asks for."""
+def calls_by_caller() -> Builder[Panel]:
+    """Return the table of calls and errors by caller, action, mark type and events."""
     key = "comm, action, mark_type, mask"
-    return listing(
-        About(
-            "Who puts marks on what, and does it work?",
-            "fanotify_mark calls in the time shown. Object: what was marked; a mark on "
-            "a filesystem or mount covers all its files. Events: what the caller wants "
-            "to hear of; FAN_..._PERM and FAN_PRE_ACCESS let it block. Refused: how "
-            "many of the calls failed. Click on a caller to see it alone. [other: map "
-            "full] and [other: not seen] are calls whose caller the exporter does not "
-            "know.",
+    return table_panel(
+        PanelInfo(
+            "fanotify_mark calls by caller and events",
+            "Calls in the selected time range. Mark type: the kind of the marked "
+            "object; a mark on a filesystem or mount covers all its files. Events: the "
+            "mask; with FAN_..._PERM or FAN_PRE_ACCESS the caller can block access. "
+            "Failed: the number of calls that returned an error. Click on a caller to "
+            "see its calls only. [other: map full] and [other: not seen] are calls "
+            "whose caller the exporter does not know.",
             width=15,
             height=9,
             runbooks=("FanotifyErrorRatioHigh", "FanotifyUnexpectedWideMark"),
         ),
-        {"comm": "Caller", "action": "Action", "mark_type": "Object", "mask": "Events"},
-        calls_and_refused(CALLS, ERRORS, key),
+        {
+            "comm": "Caller",
+            "action": "Action",
+            "mark_type": "Mark type",
+            "mask": "Events",
+        },
+        calls_and_errors(CALLS, ERRORS, key),
     )
 
 
-def how_often() -> Builder[Panel]:
-    """Return the rate of calls by caller."""
+def call_rate() -> Builder[Panel]:
+    """Return the graph of calls by caller."""
     return bars(
-        About(
-            "How often, by caller",
-            "fanotify_mark calls per second, the failed ones among them. Most programs "
-            "call only when they start. Bars without end are a program that walks a "
-            "large tree, or loops.",
+        PanelInfo(
+            "fanotify_mark call rate by caller",
+            "Calls per second, including failed calls. Most programs call "
+            "fanotify_mark only when they start. Bars that do not end show a program "
+            "that walks a large tree or runs in a loop.",
             width=9,
             height=9,
             runbooks=("FanotifyMarkStorm",),
         ),
-        {"{{comm}}": busiest(LINES, total(per_second(CALLS), "comm"))},
+        {"{{comm}}": top_nonzero(MAX_LINES, sum_by(per_second(CALLS), "comm"))},
         unit=CALLS_PER_SECOND,
     )
 
 
-def who_can_hang() -> Builder[Panel]:
-    """Return the holders of blocking marks by host."""
-    return listing(
-        About(
-            "Who can hang which host?",
-            "Programs that hold blocking marks now. Empty: no program has any. All "
-            "callers and mark types, whatever is chosen above.",
+def blocking_marks() -> Builder[Panel]:
+    """Return the table of blocking marks by host and program."""
+    marks = sum_by(BLOCKING_MARKS, "instance, comm, mark_type")
+    return table_panel(
+        PanelInfo(
+            "Blocking marks by host and program",
+            "Programs that have blocking marks now. An empty table means that no "
+            "program has any. All callers and mark types, regardless of the variables.",
             width=12,
             height=7,
             runbooks=("FanotifyMultipleBlockingProcesses", "FanotifyProtectorGone"),
         ),
-        {"instance": "Host", "comm": "Program", "mark_type": "Object"},
-        (Column("Blocking marks", total(BLOCKING_MARKS, "instance, comm, mark_type")),),
+        {"instance": "Host", "comm": "Program", "mark_type": "Mark type"},
+        (Column("Blocking marks", marks),),
     )
 
 
-def why_refused() -> Builder[Panel]:
-    """Return errors by caller and errno."""
-    key = "comm, action, mark_type, errno"
-    return listing(
-        About(
-            "What was refused, and why?",
-            "fanotify_mark calls that failed in the time shown. A few EINVAL when a "
-            "program starts are normal: it tries what the kernel can do.",
+def errors_by_caller() -> Builder[Panel]:
+    """Return the table of errors by caller and errno."""
+    errors = sum_by(increase_in_range(ERRORS), "comm, action, mark_type, errno")
+    return table_panel(
+        PanelInfo(
+            "Failed fanotify_mark calls by caller and errno",
+            "Failed calls in the selected time range. A few EINVAL when a program "
+            "starts are normal: programs test what the kernel supports.",
             width=12,
             height=7,
             runbooks=("FanotifyErrorRatioHigh", "FanotifyMarkLimitReached"),
         ),
-        {"comm": "Caller", "action": "Action", "mark_type": "Object", "errno": "Why"},
-        (Column("Refused", busiest(ROWS, with_errno(total(counted(ERRORS), key)))),),
-        texts=ERRNOS,
+        {
+            "comm": "Caller",
+            "action": "Action",
+            "mark_type": "Mark type",
+            "errno": "Error",
+        },
+        (Column("Failed", top_nonzero(MAX_ROWS, name_missing_errno(errors))),),
     )

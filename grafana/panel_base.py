@@ -1,8 +1,8 @@
 """
-What all panels have in common.
+Options that every panel has.
 
-A panel has a title, a description in plain words, a unit, and a link to the runbook of
-each alert that it shows the figures of.
+A panel has a title, a description, a unit, and a link to the runbook of each alert that
+is about the values it shows.
 """
 
 from __future__ import annotations
@@ -29,8 +29,11 @@ DOCS = "https://github.com/fanotify-exporter/fanotify-exporter/blob/main/docs"
 
 GREEN, YELLOW, RED = "green", "yellow", "red"
 
+# Colour by the lowest value that has it. Values below the first are green.
 Levels = Mapping[float, str]
-"""The colour from a value on; below the first it is green."""
+
+# Sets the time (instant or range) and the format of a query.
+QueryMode = Callable[[prometheus.Dataquery], prometheus.Dataquery]
 
 P = TypeVar(
     "P",
@@ -41,20 +44,19 @@ P = TypeVar(
     timeseries.Panel,
 )
 T = TypeVar("T")
-How = Callable[[prometheus.Dataquery], prometheus.Dataquery]
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class PanelInfo:
     """
-    What every panel has.
+    Title, description, size and links of a panel.
 
     Attributes:
-        title: what the panel answers.
-        description: how to read it; what it leaves out.
-        width: of 24 columns.
-        height: in rows of the grid, each 30 pixels.
-        runbooks: names of the alerts about what it shows.
+        title: what the panel shows.
+        description: how to read the panel, and what it leaves out.
+        width: in the 24 columns of the grid.
+        height: in rows of the grid, 30 pixels each.
+        runbooks: names of the alerts whose runbooks the panel links to.
     """
 
     title: str
@@ -64,45 +66,45 @@ class About:
     runbooks: Sequence[str] = ()
 
 
-def dressed(
-    panel: P, about: About, unit: str, queries: Mapping[str, str], how: How
+def with_common_options(
+    panel: P, info: PanelInfo, unit: str, queries: Mapping[str, str], mode: QueryMode
 ) -> P:
     """
-    Return *panel*, told what all are told.
+    Set the options that every panel has, and return *panel*.
 
     Args:
-        panel: a builder of one kind of panels.
-        about: what every panel has.
-        unit: of the values.
+        panel: a builder of any panel type.
+        info: title, description, size and links.
+        unit: unit of the values.
         queries: expressions by the legend of their series.
-        how: tells a query for what time it asks, and how to answer.
+        mode: sets the time and the format of each query.
     """
     return (
-        panel.title(about.title)
-        .description(about.description)
-        .span(about.width)
-        .height(about.height)
+        panel.title(info.title)
+        .description(info.description)
+        .span(info.width)
+        .height(info.height)
         .datasource(SOURCE)
-        .links([runbook(alert) for alert in about.runbooks])
+        .links([runbook_link(alert) for alert in info.runbooks])
         .unit(unit)
         .targets(
             [
-                how(prometheus.Dataquery().ref_id(letter).expr(expression))
+                mode(prometheus.Dataquery().ref_id(ref_id).expr(expression))
                 .legend_format(legend)
                 .datasource(SOURCE)
-                for letter, (legend, expression) in lettered(queries.items())
+                for ref_id, (legend, expression) in with_ref_ids(queries.items())
             ]
         )
     )
 
 
-def lettered(things: Iterable[T]) -> Iterator[tuple[str, T]]:
-    """Pair *things* with A, B, C..., which is how Grafana names queries."""
-    return zip(ascii_uppercase, things, strict=False)
+def with_ref_ids(queries: Iterable[T]) -> Iterator[tuple[str, T]]:
+    """Pair each query with its refId: Grafana calls a panel's queries A, B, C, ..."""
+    return zip(ascii_uppercase, queries, strict=False)
 
 
 def link(title: str, url: str) -> dashboard.DashboardLink:
-    """Return a link that opens beside the dashboard."""
+    """Return a link that opens in a new tab."""
     return (
         dashboard.DashboardLink(title)
         .type(models.DashboardLinkType.LINK)
@@ -111,13 +113,13 @@ def link(title: str, url: str) -> dashboard.DashboardLink:
     )
 
 
-def runbook(alert: str) -> dashboard.DashboardLink:
-    """Return the link to the page of *alert*."""
+def runbook_link(alert: str) -> dashboard.DashboardLink:
+    """Return a link to the runbook of *alert*."""
     return link(f"Runbook {alert}", f"{DOCS}/runbooks/{alert}.md")
 
 
 def thresholds(levels: Levels) -> dashboard.ThresholdsConfig:
-    """Return *levels* in the SDK's words."""
+    """Return *levels* as the SDK's thresholds, green below the first."""
     steps = [models.Threshold(value, colour) for value, colour in levels.items()]
     return (
         dashboard.ThresholdsConfig()
@@ -126,8 +128,8 @@ def thresholds(levels: Levels) -> dashboard.ThresholdsConfig:
     )
 
 
-def words(texts: Mapping[str, str]) -> models.ValueMap:
-    """Return what to write for a value, in the SDK's words."""
+def value_mappings(texts: Mapping[str, str]) -> models.ValueMap:
+    """Return the SDK's value mappings for *texts*: the text to display, by value."""
     return models.ValueMap(
         {value: models.ValueMappingResult(text) for value, text in texts.items()}
     )

@@ -1,4 +1,4 @@
-"""The kinds of panels that draw: lines, bars, numbers, gauges and states."""
+"""Panel types other than tables: lines, bars, stats, bar gauges and state timelines."""
 
 from __future__ import annotations
 
@@ -14,40 +14,58 @@ from grafana_foundation_sdk.builders import (
     timeseries,
 )
 from grafana_foundation_sdk.cog.builder import Builder
-from grafana_foundation_sdk.models import common as looks
+from grafana_foundation_sdk.models import common as options
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import units
 
-from grafana.panel_base import GREEN, RED, About, Levels, dressed, thresholds, words
+from grafana.panel_base import (
+    GREEN,
+    RED,
+    Levels,
+    PanelInfo,
+    thresholds,
+    value_mappings,
+    with_common_options,
+)
 
 
-BARS = 200
-"""What a panel has room for; counting new series is dear, so more would be slow."""
-ALERTS = "alerts above this"
+# Bars that fit into the width of a panel. Each one evaluates the query once more, and
+# counting new series (promql.per_second) is expensive.
+MAX_BARS = 200
+# Legend of the line at which alerts begin.
+ALERT_LEGEND = "alerts above this"
 
-_LAST = common.ReduceDataOptions().calcs(["lastNotNull"])
+_LAST_VALUE = common.ReduceDataOptions().calcs(["lastNotNull"])
 
 
 def lines(
-    about: About, queries: Mapping[str, str], *, unit: str
+    info: PanelInfo, queries: Mapping[str, str], *, unit: str
 ) -> Builder[models.Panel]:
-    """Return lines over time, by the legend of their series."""
-    return _over_time(about, queries, unit).line_width(1).fill_opacity(10)
+    """Return a panel that draws lines over time; *queries* are by legend."""
+    return _time_series(info, queries, unit).line_width(1).fill_opacity(10)
 
 
-def shares(
-    about: About, queries: Mapping[str, str], threshold: str
+def ratio_lines(
+    info: PanelInfo, queries: Mapping[str, str], threshold: str
 ) -> Builder[models.Panel]:
-    """Return lines between 0 and 100 %, and where alerts begin if rules are loaded."""
-    line = {"mode": "fixed", "fixedColor": RED}
+    """
+    Return a panel that draws lines between 0 and 100 %, and the threshold of alerts.
+
+    Args:
+        info: title, description, size and links.
+        queries: expressions by the legend of their series.
+        threshold: name of the recorded threshold; its line is absent where Prometheus
+            has not loaded our rules.
+    """
+    red = {"mode": "fixed", "fixedColor": RED}
     return (
-        _over_time(about, {**queries, ALERTS: threshold}, units.PercentUnit)
+        _time_series(info, {**queries, ALERT_LEGEND: threshold}, units.PercentUnit)
         .max(1)
         .line_width(1)
         .override_by_name(
-            ALERTS,
+            ALERT_LEGEND,
             [
-                models.DynamicConfigValue("color", line),
+                models.DynamicConfigValue("color", red),
                 models.DynamicConfigValue("custom.lineStyle", {"fill": "dash"}),
             ],
         )
@@ -55,87 +73,99 @@ def shares(
 
 
 def bars(
-    about: About, queries: Mapping[str, str], *, unit: str
+    info: PanelInfo, queries: Mapping[str, str], *, unit: str
 ) -> Builder[models.Panel]:
-    """Return bars over time, one on the other: a lone one is seen, unlike a line."""
+    """
+    Return a panel that stacks bars over time; *queries* are by legend.
+
+    Unlike a line, a bar shows a single point.
+    """
     return (
-        _over_time(about, queries, unit)
-        .max_data_points(BARS)
-        .draw_style(looks.GraphDrawStyle.BARS)
+        _time_series(info, queries, unit)
+        .max_data_points(MAX_BARS)
+        .draw_style(options.GraphDrawStyle.BARS)
         .fill_opacity(80)
-        .stacking(common.StackingConfig().mode(looks.StackingMode.NORMAL))
+        .stacking(common.StackingConfig().mode(options.StackingMode.NORMAL))
     )
 
 
-def _over_time(about: About, queries: Mapping[str, str], unit: str) -> timeseries.Panel:
-    """Return values over time, a caller's in its colour in all panels."""
+def _time_series(
+    info: PanelInfo, queries: Mapping[str, str], unit: str
+) -> timeseries.Panel:
+    """Return a time series panel; a legend has the same colour in all panels."""
     return (
-        dressed(timeseries.Panel(), about, unit, queries, _range)
+        with_common_options(timeseries.Panel(), info, unit, queries, _range_query)
         .min(0)
-        .show_points(looks.VisibilityMode.NEVER)
+        .show_points(options.VisibilityMode.NEVER)
         .color_scheme(
             dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
         )
         .tooltip(
             common.VizTooltipOptions()
-            .mode(looks.TooltipDisplayMode.MULTI)
-            .sort(looks.SortOrder.DESCENDING)
+            .mode(options.TooltipDisplayMode.MULTI)
+            .sort(options.SortOrder.DESCENDING)
         )
         .legend(
             common.VizLegendOptions()
-            .display_mode(looks.LegendDisplayMode.LIST)
-            .placement(looks.LegendPlacement.BOTTOM)
+            .display_mode(options.LegendDisplayMode.LIST)
+            .placement(options.LegendPlacement.BOTTOM)
             .show_legend(show_legend=True)
         )
     )
 
 
-def numbers(
-    about: About, queries: Mapping[str, str], *, levels: Levels
+def stats(
+    info: PanelInfo, queries: Mapping[str, str], *, levels: Levels
 ) -> Builder[models.Panel]:
-    """Return one large number for each of *queries*, by its name."""
+    """Return a panel with a large, named number for each of *queries*."""
     return (
-        dressed(stat.Panel(), about, units.LocaleFormat, queries, _instant)
+        with_common_options(
+            stat.Panel(), info, units.LocaleFormat, queries, _instant_query
+        )
         .thresholds(thresholds(levels))
-        .color_mode(looks.BigValueColorMode.BACKGROUND_SOLID)
-        .graph_mode(looks.BigValueGraphMode.NONE)
-        .text_mode(looks.BigValueTextMode.VALUE_AND_NAME)
-        .reduce_options(_LAST)
+        .color_mode(options.BigValueColorMode.BACKGROUND_SOLID)
+        .graph_mode(options.BigValueGraphMode.NONE)
+        .text_mode(options.BigValueTextMode.VALUE_AND_NAME)
+        .reduce_options(_LAST_VALUE)
     )
 
 
-def gauges(
-    about: About, queries: Mapping[str, str], *, levels: Levels
+def bar_gauges(
+    info: PanelInfo, queries: Mapping[str, str], *, levels: Levels
 ) -> Builder[models.Panel]:
-    """Return a bar from 0 to 100 % for each of *queries*, by its name."""
+    """Return a panel with a named bar from 0 to 100 % for each of *queries*."""
     return (
-        dressed(bargauge.Panel(), about, units.PercentUnit, queries, _instant)
+        with_common_options(
+            bargauge.Panel(), info, units.PercentUnit, queries, _instant_query
+        )
         .min(0)
         .max(1)
         .thresholds(thresholds(levels))
-        .orientation(looks.VizOrientation.HORIZONTAL)
-        .display_mode(looks.BarGaugeDisplayMode.BASIC)
-        .reduce_options(_LAST)
+        .orientation(options.VizOrientation.HORIZONTAL)
+        .display_mode(options.BarGaugeDisplayMode.BASIC)
+        .reduce_options(_LAST_VALUE)
     )
 
 
-def states(
-    about: About, queries: Mapping[str, str], texts: Mapping[str, str]
+def state_timeline(
+    info: PanelInfo, queries: Mapping[str, str], texts: Mapping[str, str]
 ) -> Builder[models.Panel]:
-    """Return states over time, 1 green and 0 red, each with its word."""
+    """Return a panel of states over time: 1 is green and 0 is red, named by *texts*."""
     return (
-        dressed(statetimeline.Panel(), about, units.NoUnit, queries, _range)
+        with_common_options(
+            statetimeline.Panel(), info, units.NoUnit, queries, _range_query
+        )
         .thresholds(thresholds({0: RED, 1: GREEN}))
-        .mappings([words(texts)])
-        .show_value(looks.VisibilityMode.NEVER)
+        .mappings([value_mappings(texts)])
+        .show_value(options.VisibilityMode.NEVER)
         .line_width(0)
         .fill_opacity(80)
     )
 
 
-def _range(query: prometheus.Dataquery) -> prometheus.Dataquery:
+def _range_query(query: prometheus.Dataquery) -> prometheus.Dataquery:
     return query.range()
 
 
-def _instant(query: prometheus.Dataquery) -> prometheus.Dataquery:
+def _instant_query(query: prometheus.Dataquery) -> prometheus.Dataquery:
     return query.instant()

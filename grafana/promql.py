@@ -1,10 +1,10 @@
 """
-The PromQL that panels are made of.
+PromQL expressions that the panels are built from.
 
-A counter's series appears with its first call, at its count and not at 0, and programs
-that put marks often do so once, when they start. rate() and increase() see nothing of
-that: they need an earlier value. So both ways to count here take a series that is new
-from 0.
+A counter's series first appears at its current count, not at 0, and programs that add
+marks often do so only once, when they start. rate() and increase() miss those first
+calls, because both need an earlier sample. Therefore per_second() and
+increase_in_range() count a series that is new from 0.
 """
 
 from __future__ import annotations
@@ -12,32 +12,31 @@ from __future__ import annotations
 from textwrap import indent
 
 
-HOST = 'job=~"$job",instance=~"$instance"'
-CALLER = f'{HOST},comm=~"$comm"'
-MARK = f'{CALLER},mark_type=~"$mark_type"'
-"""
-What the variables at the top of the dashboard select.
+# Label matchers for the dashboard's variables. "All" expands to every exporter for job
+# and instance, so other targets of Prometheus never match. For comm and mark_type "All"
+# matches any value, including an empty or absent label.
+HOST_MATCHERS = 'job=~"$job",instance=~"$instance"'
+CALLER_MATCHERS = f'{HOST_MATCHERS},comm=~"$comm"'
+MARK_MATCHERS = f'{CALLER_MATCHERS},mark_type=~"$mark_type"'
 
-All is for job and instance every exporter, and nothing else that Prometheus scrapes;
-for comm and mark_type it is anything, also an empty label or none.
-"""
-
-SCANNED = f"fanotify_exporter_groups_last_scan_timestamp_seconds{{{HOST}}}"
-"""Is there only if the last look for groups succeeded."""
-RUNS = f"fanotify_exporter_build_info{{{HOST}}}"
+# Present only if the exporter's last scan for groups succeeded.
+LAST_SCAN = f"fanotify_exporter_groups_last_scan_timestamp_seconds{{{HOST_MATCHERS}}}"
+# Present as long as Prometheus can scrape the exporter.
+BUILD_INFO = f"fanotify_exporter_build_info{{{HOST_MATCHERS}}}"
 
 
 def select(family: str, matchers: str, *more: str) -> str:
-    """Return a selector of the series of *family*."""
+    """Return a selector for the series of *family* that match all matchers."""
     return f"{family}{{{','.join((matchers, *more))}}}"
 
 
 def per_second(series: str) -> str:
     """
-    Return the rate of each counter in *series*, to be drawn over time.
+    Return the rate of each counter in *series*, for a graph over time.
 
-    A series that was not there an interval ago counts from 0, if the exporter was
-    scraped then; else one cannot know how old its calls are.
+    A series that did not exist one interval ago counts from 0 if the exporter was
+    scraped at that time. If the exporter was not scraped, the age of the calls is
+    unknown, and the series has no rate yet.
     """
     return f"""\
 (
@@ -49,13 +48,13 @@ or
 rate({series}[$__rate_interval])"""
 
 
-def counted(series: str) -> str:
+def increase_in_range(series: str) -> str:
     """
-    Return how far each counter in *series* went up in the dashboard's time range.
+    Return the increase of each counter in *series* over the dashboard's time range.
 
-    To the call: what it is less what it was when the range began, 5 minutes of missed
-    scrapes allowed for. Only for one that began anew, with its exporter, it is what
-    increase() guesses.
+    The result is exact: the last value minus the value at the start of the range, where
+    up to 5 minutes of missed scrapes are tolerated. Only a counter that was reset, by a
+    restart of its exporter, gets the estimate of increase().
     """
     return f"""\
 round(increase({series}[$__range])) and resets({series}[$__range]) > 0
@@ -65,18 +64,18 @@ or
 last_over_time({series}[$__range])"""
 
 
-def total(expression: str, by: str = "") -> str:
-    """Return the sum of *expression*, for each value of the labels *by*."""
-    return _aggregate(f"sum by ({by})" if by else "sum", expression)
+def sum_by(expression: str, labels: str = "") -> str:
+    """Return the sum of *expression* for each combination of *labels*."""
+    return _aggregate(f"sum by ({labels})" if labels else "sum", expression)
 
 
-def most(expression: str, by: str = "") -> str:
-    """Return the largest value of *expression*, for each value of the labels *by*."""
-    return _aggregate(f"max by ({by})" if by else "max", expression)
+def max_by(expression: str, labels: str = "") -> str:
+    """Return the maximum of *expression* for each combination of *labels*."""
+    return _aggregate(f"max by ({labels})" if labels else "max", expression)
 
 
-def with_errno(expression: str) -> str:
-    """Return *expression* with a word for the errno that is unknown: map full."""
+def name_missing_errno(expression: str) -> str:
+    """Return *expression* with "not known" for an empty errno (the map was full)."""
     return f'label_replace({expression}, "errno", "not known", "errno", "")'
 
 
@@ -85,14 +84,20 @@ def top(number: int, expression: str) -> str:
     return f"topk({number},\n{indent(expression, '  ')}\n)"
 
 
-def busiest(number: int, expression: str) -> str:
-    """Return the *number* largest values of *expression* above 0."""
+def top_nonzero(number: int, expression: str) -> str:
+    """Return the *number* largest values of *expression* that are above 0."""
     return top(number, f"{expression} > 0")
 
 
-def or_zero(expression: str, witness: str) -> str:
-    """Return *expression*, or 0 if that is empty and *witness* proves it should be."""
-    return f"{expression}\nor\n0 * max({witness})"
+def or_zero(expression: str, present: str) -> str:
+    """
+    Return *expression*, or 0 if *expression* is empty and *present* is not.
+
+    Args:
+        expression: has no series when there is nothing to count.
+        present: series that show that *expression* would have been measured.
+    """
+    return f"{expression}\nor\n0 * max({present})"
 
 
 def _aggregate(operator: str, expression: str) -> str:

@@ -1,13 +1,13 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The registers that a thread saved when it entered the kernel: struct pt_regs
- * of arch/x86/include/asm/ptrace.h and arch/arm64/include/asm/ptrace.h, and
- * which of them carry what.
+ * The registers that the kernel saved when a thread made a system call: struct
+ * pt_regs of arch/x86/include/asm/ptrace.h and arch/arm64/include/asm/ptrace.h.
+ * Macros name the register of each argument, and the system calls' numbers.
  *
- * A compat call has 32-bit arguments, so fanotify_mark's mask takes two: the
- * low half in the third, the high half in the fourth (SYSCALL32_DEFINE6 in
- * fs/notify/fanotify/fanotify_user.c). The pair r2, r3 of the EABI is even, so
- * arm64 too needs no padding.
+ * The arguments of a compat call are 32 bits wide, so fanotify_mark's mask
+ * takes two: the third argument holds the low half, the fourth the high half
+ * (SYSCALL32_DEFINE6 in fs/notify/fanotify/fanotify_user.c). The EABI's
+ * register pair r2, r3 is even, so arm64 needs no padding either.
  */
 #ifndef USER_REGS_H
 #define USER_REGS_H
@@ -38,15 +38,12 @@ struct pt_regs {
 #define COMPAT_INOTIFY_INIT1 332
 #define COMPAT_FANOTIFY_INIT 338
 #define COMPAT_FANOTIFY_MARK 339
-#define native_wrapper(name) KRETFUNC(__x64_sys_##name)
-#define compat_wrapper(name) KRETFUNC(__ia32_sys_##name)
-#define compat_mark_wrapper KRETFUNC(__ia32_compat_sys_fanotify_mark)
 #elif defined(__aarch64__) || defined(__TARGET_ARCH_arm64)
 struct pt_regs {
 	u64 regs[31], sp, pc, pstate, orig_x0;
 };
 #define REGS_RESULT(r) ((r)->regs[0])
-#define NATIVE_ARG1(r) ((r)->orig_x0) /* the result goes into regs[0] */
+#define NATIVE_ARG1(r) ((r)->orig_x0) /* the result overwrites regs[0] */
 #define NATIVE_ARG2(r) ((r)->regs[1])
 #define NATIVE_ARG3(r) ((r)->regs[2])
 #define COMPAT_ARG1(r) ((r)->orig_x0)
@@ -54,18 +51,15 @@ struct pt_regs {
 #define COMPAT_ARG3(r) ((r)->regs[2])
 #define COMPAT_ARG4(r) ((r)->regs[3])
 #define SYSCALL_NUMBER(r) ((r)->regs[8])
-#define COMPAT_SYSCALL_NUMBER(r) ((r)->regs[7]) /* x86: the same */
+#define COMPAT_SYSCALL_NUMBER(r) ((r)->regs[7]) /* x86: SYSCALL_NUMBER */
 #define COMPAT_BIT (1 << 22) /* TIF_32BIT of thread_info.flags */
-#define NATIVE_INOTIFY_INIT1 26 /* and there is no inotify_init */
+#define NATIVE_INOTIFY_INIT1 26 /* arm64 has no native inotify_init */
 #define NATIVE_FANOTIFY_INIT 262
 #define NATIVE_FANOTIFY_MARK 263
 #define COMPAT_INOTIFY_INIT 316
 #define COMPAT_INOTIFY_INIT1 360
 #define COMPAT_FANOTIFY_INIT 367
 #define COMPAT_FANOTIFY_MARK 368
-/* One wrapper serves both entries, but for fanotify_mark with its u64. */
-#define native_wrapper(name) KRETFUNC(__arm64_sys_##name)
-#define compat_mark_wrapper KRETFUNC(__arm64_compat_sys_fanotify_mark)
 #else
 #error "no register layout for this architecture: only x86-64 and arm64 have one"
 #endif

@@ -1,4 +1,4 @@
-"""``python -m fanotify_exporter`` is the console script."""
+"""Run the command line as ``python -m fanotify_exporter``."""
 
 from __future__ import annotations
 

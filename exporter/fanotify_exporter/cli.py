@@ -1,61 +1,54 @@
-"""The command line: the only reader of argv."""
+"""The command line: choose the command, run it, return the exit status."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib import import_module
 
-from fanotify_exporter.bpf import pins
-from fanotify_exporter.commands import serve as app
-from fanotify_exporter.commands.check import as_json, as_text, check
-from fanotify_exporter.commands.healthcheck import healthcheck
 from fanotify_exporter.errors import ExporterError, UsageError
-from fanotify_exporter.options import DEFAULT_ADDRESS, build_parser
+from fanotify_exporter.options.parser import COMMANDS, PROGRAM, SERVE, Parser
+
+
+# The exit status of a program that SIGINT ended, in a shell: 128 + 2.
+INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status."""
+    """Run the command line. Return the exit status."""
     try:
-        arguments = build_parser().parse(
-            sys.argv[1:] if argv is None else argv, os.environ
-        )
-        if arguments.command == "check":
-            return preflight(arguments)
-        if arguments.command == "unpin":
-            return unpin(arguments)
-        if arguments.command == "healthcheck":
-            addresses = vars(arguments).get("web.listen_address", [DEFAULT_ADDRESS])
-            healthcheck(addresses[0])
-            return 0
-        app.serve(vars(arguments))
+        return parse(sys.argv[1:] if argv is None else argv, os.environ)()
     except ExporterError as error:
-        print(f"fanotify-exporter: {one_line(str(error))}", file=sys.stderr)
+        print(f"{PROGRAM}: {one_line(str(error))}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
-        return 130
-    return 0
+        return INTERRUPTED
 
 
-def preflight(arguments: argparse.Namespace) -> int:
-    """Print what this machine offers; return 0 if the exporter would run, else 1."""
-    options = vars(arguments)
-    report = check(options["bpf.hook"], options["path.sysfs"])
-    print(as_json(report) if arguments.json else as_text(report))
-    return 0 if report.chosen else 1
+def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Callable[[], int]:
+    """
+    Return the function that runs the command of *argv* with its options.
 
+    Only the module of that command is imported.
 
-def unpin(arguments: argparse.Namespace) -> int:
-    """Remove what --bpf.pin left in the kernel."""
-    directory = vars(arguments)["bpf.pin"]
-    if not directory:
-        raise UsageError("unpin needs --bpf.pin=DIR, as the exporter was started with")
-    with pins.locked(directory):
-        removed = pins.unpin(directory)
-    print(f"removed {removed} set(s) of pinned programs from {directory}")
-    return 0
+    Raises:
+        UsageError: there is no such command, or a flag or variable cannot be used.
+    """
+    named = bool(argv) and not argv[0].startswith("-")
+    command = argv[0] if named else SERVE
+    if named and command not in COMMANDS:
+        raise UsageError(
+            f"{command!r} is not a command: say {', '.join(COMMANDS)} or none; "
+            f"see {PROGRAM} --help"
+        )
+    module = import_module(f"fanotify_exporter.commands.{command}")
+    parser = Parser(command)
+    build = module.add_flags(parser)
+    options = build(parser.parse(argv[named:], environ))
+    return partial(module.run, options)
 
 
 def one_line(text: str) -> str:

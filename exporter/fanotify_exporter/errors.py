@@ -1,22 +1,22 @@
 """
-What can go wrong in a way that an operator can mend.
+Errors that an operator can fix.
 
 * ExporterError: one line on stderr, exit status 1
   * UsageError: the command line is wrong, exit status 2
-  * LoadError: the BPF programs did not get into the kernel
-  * PinError: the pins of BPF programs cannot be used
+  * LoadError: the BPF programs could not be loaded or attached
+  * PinError: the pinned BPF programs cannot be used
   * ListenError: an address cannot be listened on
   * ConfigError: the web configuration file cannot be used
-  * HealthError: the exporter that was asked is not healthy
+  * HealthError: the exporter does not answer a health check
 
-Anything else is a bug and keeps its traceback.
+Any other exception is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
 
 
 class ExporterError(Exception):
-    """What happened, why, and what to do now, in one line."""
+    """An error whose text says in one line what happened, why, and what to do now."""
 
     exit_status = 1
 
@@ -28,26 +28,26 @@ class UsageError(ExporterError):
 
 
 class LoadError(ExporterError):
-    """The loader did not hand over attached probes: why, and the one thing to do."""
+    """The loader process attached no probes."""
 
     def __init__(self, why: str, advice: str = "") -> None:
-        """Join both into the line that an operator reads."""
+        """Join *why* and *advice*, what to do now, into one line."""
         super().__init__(f"{why}. {advice}" if advice else why)
         self.why = why
         self.advice = advice
 
 
 class PinError(ExporterError):
-    """A pin directory cannot be used, or is in use."""
+    """A pin folder cannot be used, or another exporter uses it."""
 
 
 class ListenError(ExporterError):
-    """A listen address is taken or not ours."""
+    """A listen address is in use, or is no address of this host."""
 
 
 class ConfigError(ExporterError):
-    """The web configuration file, or a file that it names, is missing or wrong."""
+    """The web configuration file, or a file named in it, is missing or wrong."""
 
 
 class HealthError(ExporterError):
-    """A running exporter does not answer, or says that it is not well."""
+    """A running exporter does not answer, or answers with a server error."""

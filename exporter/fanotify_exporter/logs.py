@@ -1,4 +1,4 @@
-"""Log lines as logfmt or JSON, with the keys of Prometheus' own exporters."""
+"""Format log lines as logfmt or JSON, with the keys that Prometheus uses."""
 
 from __future__ import annotations
 
@@ -7,24 +7,22 @@ import logging
 import re
 import sys
 from datetime import UTC, datetime
-from typing import Final, TextIO
+from typing import TextIO
 
 
-LEVELS: Final = ("debug", "info", "warn", "error")
-FORMATS: Final = ("logfmt", "json")
-
+# Attributes of every record. Other attributes came from the argument *extra*.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 def setup(level: str, style: str, stream: TextIO | None = None) -> None:
-    """Log *level* and above of everything to *stream* (stderr)."""
+    """Log records of *level* and above to *stream* (default: stderr)."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else LogfmtFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
 def fields(record: logging.LogRecord) -> dict[str, object]:
-    """Return what a line says: time, level, source, msg, then the extra keys."""
+    """Return the keys and values of a line: time, level, source, msg, then *extra*."""
     line: dict[str, object] = {
         "time": datetime.fromtimestamp(record.created, UTC).isoformat(
             timespec="milliseconds"
@@ -40,7 +38,7 @@ def fields(record: logging.LogRecord) -> dict[str, object]:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """Format a record as one JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -48,14 +46,15 @@ class JsonFormatter(logging.Formatter):
 
 
 class LogfmtFormatter(logging.Formatter):
-    """``key=value`` pairs; a value is quoted as JSON unless it is one plain word."""
+    """Format a record as ``key=value`` pairs, with values quoted as in JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        return " ".join(f"{k}={_plain(v)}" for k, v in fields(record).items())
+        return " ".join(f"{k}={_quoted(v)}" for k, v in fields(record).items())
 
 
-def _plain(value: object) -> str:
+def _quoted(value: object) -> str:
+    """Return *value* as text, quoted unless it is one printable word."""
     text = str(value)
     plain = text.isprintable() and re.fullmatch(r"[^\s\"=\\]+", text)
     return text if plain else json.dumps(text)

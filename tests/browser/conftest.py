@@ -22,9 +22,9 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
 
 @pytest.fixture
 def browser(started: Chromium) -> Chromium:
-    """Give a browser without a page, that has said and asked for nothing yet."""
+    """Give a browser with an empty page, log and list of requests."""
     started.command("Emulation.setScriptExecutionDisabled", value=False)
-    started.look("about:blank")
-    started.said()
-    started.asked_for()
+    started.open("about:blank")
+    started.console()
+    started.requests()
     return started

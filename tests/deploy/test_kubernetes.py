@@ -15,11 +15,13 @@ from kubernetes_validate.utils import all_versions
 from packaging.requirements import Requirement
 
 from fanotify_exporter import __version__
-from fanotify_exporter.options import DEFAULT_ADDRESS, build_parser
+from fanotify_exporter.commands import serve
+from fanotify_exporter.options.flags import DEFAULT_ADDRESS
+from fanotify_exporter.options.parser import SERVE, Parser
 from tools import CHECKOUT
 from tools.harness import documented
 from tools.harness.lock import LOCK, locked
-from tools.harness.shipped import RULE_FILES
+from tools.harness.rules.shipped import RULE_FILES
 from tools.manifests import __main__
 from tools.manifests.__main__ import KUBERNETES
 
@@ -109,9 +111,10 @@ def test_all_name_the_same_port() -> None:
 
 def test_its_flags_are_flags() -> None:
     """The container's arguments are flags; programs are pinned in a mounted folder."""
-    options = vars(build_parser().parse(container()["args"], {}))
+    parser = Parser(SERVE)
+    options = serve.add_flags(parser)(parser.parse(container()["args"], {}))
     mounts = {mount["mountPath"] for mount in container()["volumeMounts"]}
-    assert str(options["bpf.pin"].parent) in mounts
+    assert str(options.bpf.pin and options.bpf.pin.parent) in mounts
 
 
 def test_each_volume_is_mounted_where_it_is_on_the_host() -> None:

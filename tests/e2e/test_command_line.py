@@ -1,22 +1,24 @@
-"""How flags, and variables in their place, shape what the exporter does."""
+"""The installed program: its commands, its flags, and the variables of flags."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from fanotify_exporter import __version__
-from tools.harness.processes import environment
+from tools.harness.processes import DEADLINE_SECONDS, environment
 from tools.harness.serving import LISTEN, SCRIPT, Exporter, request, samples, serving
 
 
-def test_one_line_says_what_runs(exporter: Exporter) -> None:
-    """The line that says that it listens says with which hook, kernel and bcc."""
+def test_start_is_logged(exporter: Exporter) -> None:
+    """The log line of the start has the version, the hook, the kernel and bcc."""
     line = exporter.process.line("listening")
     assert "level=info" in line
     assert f"version={__version__} address=127.0.0.1:" in line
@@ -25,21 +27,72 @@ def test_one_line_says_what_runs(exporter: Exporter) -> None:
     assert "bcc=" in line
 
 
-@pytest.mark.parametrize(
-    ("flag", "said"),
-    [("--version", f"fanotify-exporter {__version__}\n"), ("--help", "--bpf.hook")],
-)
-def test_questions_are_answered_on_stdout(flag: str, said: str) -> None:
-    """--version and --help print and succeed, with no need to be root."""
-    ended = subprocess.run(
-        [SCRIPT, flag], env=environment(), capture_output=True, text=True, check=True
+def run(
+    *arguments: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the program to its end, with only the exporter variables of *env*."""
+    return subprocess.run(
+        [SCRIPT, *arguments],
+        env=environment(env),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE_SECONDS,
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--version"], f"fanotify-exporter {__version__}\n"),
+        (["--help"], "--bpf.hook"),
+        (["check", "--help"], "--json"),
+        (["unpin", "--help"], "--bpf.pin"),
+        (["healthcheck", "--help"], "--web.listen-address"),
+    ],
+)
+def test_help_and_version(arguments: list[str], said: str) -> None:
+    """--version and --help of each command print to stdout and exit with 0."""
+    ended = run(*arguments)
     assert said in ended.stdout
-    assert ended.stderr == ""
+    assert ("", 0) == (ended.stderr, ended.returncode)
+
+
+def test_check() -> None:
+    """``check`` has a row for each hook, and its exit status says if one works."""
+    ended = run("check", "--json")
+    report = json.loads(ended.stdout)
+    assert ["fentry", "kprobe", "tracepoint", "raw_tracepoint"] == [
+        trial["hook"] for trial in report["trials"]
+    ]
+    working = [trial["hook"] for trial in report["trials"] if trial["works"]]
+    assert [report["chosen"]] == working[:1]
+    assert ("", 0) == (ended.stderr, ended.returncode)
+
+
+def test_healthcheck(exporter: Exporter) -> None:
+    """``healthcheck`` exits with 0 for an exporter that runs, and with 1 for none."""
+    (address,) = exporter.addresses
+    assert 0 == run("healthcheck", f"--web.listen-address={address}").returncode
+    variable = {"FANOTIFY_EXPORTER_WEB_LISTEN_ADDRESS": address}
+    assert 0 == run("healthcheck", env=variable).returncode
+    exporter.stop(signal.SIGTERM)
+    ended = run("healthcheck", env=variable)
+    assert 1 == ended.returncode
+    assert f"fanotify-exporter: {address}: Connection refused\n" == ended.stderr
+
+
+def test_disable_defaults(tmp_path: Path) -> None:
+    """With --collector.disable-defaults only the collectors that are named run."""
+    flags = (LISTEN, "--collector.disable-defaults", "--collector.limits")
+    with serving(tmp_path / "exporter.log", *flags) as exporter:
+        text = exporter.get().body.decode()
+    ran = samples(text, "fanotify_exporter_collector_success")
+    assert {"limits", "exporter_health"} == {each.labels["collector"] for each in ran}
 
 
 def test_telemetry_path_and_two_addresses(tmp_path: Path) -> None:
-    """Both addresses serve the path of the flag, and /metrics is no more."""
+    """Both addresses serve the path of the flag, and /metrics is not found."""
     with serving(
         tmp_path / "exporter.log",
         LISTEN,
@@ -55,7 +108,7 @@ def test_telemetry_path_and_two_addresses(tmp_path: Path) -> None:
 
 
 def test_environment_variables_are_flags(tmp_path: Path) -> None:
-    """A variable stands for its flag, commas for repetition; the flag itself wins."""
+    """A variable stands for its flag, with commas to repeat it, and the flag wins."""
     variables = {
         "FANOTIFY_EXPORTER_WEB_LISTEN_ADDRESS": "127.0.0.1:0,127.0.0.2:0",
         "FANOTIFY_EXPORTER_WEB_TELEMETRY_PATH": "/from-variable",

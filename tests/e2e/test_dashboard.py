@@ -1,4 +1,4 @@
-"""The dashboard's queries in a real Prometheus: none is empty, and they are right."""
+"""The dashboard's queries in a real Prometheus return series with the right values."""
 
 from __future__ import annotations
 
@@ -12,20 +12,31 @@ from pathlib import Path
 
 import pytest
 
-from tools.harness import board, caller, workload
-from tools.harness.board import Target, View
+from tools.harness import caller, dashboard, workload
 from tools.harness.caller import Calls
+from tools.harness.dashboard import Target, View
 from tools.harness.processes import poll
-from tools.harness.prometheus_server import JOB, Prometheus, scraping
+from tools.harness.servers.prometheus import JOB, Prometheus, scraping
 from tools.harness.serving import LISTEN, Exporter, serving
 
 
 pytestmark = pytest.mark.whole_host
 
+# Length of the dashboard's time range.
 SECONDS = 60
 MAX_USER_GROUPS = Path("/proc/sys/fs/fanotify/max_user_groups")
-NOWHERE = "127.0.0.1:9"
-"""Where nobody listens: a target of Prometheus that is none of ours, and down."""
+# A port without a server: a target that is down and is not an exporter.
+NO_SERVER = "127.0.0.1:9"
+
+BLOCKING_PROGRAMS = "Programs that can block"
+USED_LIMITS = "Used share of limits"
+ERRORS_AT_LIMITS = "Calls that failed at a limit"
+COMPLETENESS = "Are the counts complete?"
+CALLS_BY_CALLER = "fanotify_mark calls by caller and events"
+ERRORS_BY_CALLER = "Failed fanotify_mark calls by caller and errno"
+BLOCKING_MARKS = "Blocking marks by host and program"
+BLOCKING_REQUESTS = "Requests for blocking events"
+ALL_CALLS = "All fanotify_mark calls"
 
 FLAGS = (
     LISTEN,
@@ -44,37 +55,39 @@ def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
 def prometheus(
     exporter: Exporter, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Prometheus]:
-    """Scrape, and only then start the workload: what is new has to be seen as new."""
+    """Scrape first, then start the workload, so that its series appear as new."""
     folder = tmp_path_factory.mktemp("busy")
     target = exporter.addresses[0]
-    with scraping(target, folder, elsewhere=NOWHERE) as prometheus:
-        seen = f'fanotify_exporter_build_info{{job="{JOB}"}}'
-        rate = board.RATE_SECONDS
-        assert poll(lambda: prometheus.query(f"{seen} and {seen} offset {rate}s"))
+    with scraping(target, folder, elsewhere=NO_SERVER) as prometheus:
+        info = f'fanotify_exporter_build_info{{job="{JOB}"}}'
+        rate = dashboard.RATE_SECONDS
+        assert poll(lambda: prometheus.query(f"{info} and {info} offset {rate}s"))
         with workload.busy(folder):
             yield prometheus
 
 
-def look(prometheus: Prometheus, **chosen: str) -> View:
-    return board.opened(prometheus, SECONDS, time.time(), **chosen)
+def open_view(prometheus: Prometheus, **selected: str) -> View:
+    return dashboard.open_view(prometheus, SECONDS, time.time(), **selected)
 
 
-def target(panel: str, letter: str = "A") -> Target:
+def find_target(panel: str, ref_id: str = "A") -> Target:
     (found,) = (
-        each for each in board.targets() if (each.panel, each.letter) == (panel, letter)
+        each
+        for each in dashboard.targets()
+        if (each.panel, each.ref_id) == (panel, ref_id)
     )
     return found
 
 
-def number(view: View, panel: str, letter: str = "A") -> float:
-    """Return the one number that a query gives."""
-    ((_, points),) = view.ask(target(panel, letter))
+def number(view: View, panel: str, ref_id: str = "A") -> float:
+    """Return the value of a query that has one series."""
+    ((_, points),) = view.run(find_target(panel, ref_id))
     return points[-1][1]
 
 
-def column(view: View, panel: str, *labels: str, letter: str = "A") -> dict[str, float]:
-    """Return a column of a table, or the end of a graph, by values of *labels*."""
-    found = view.ask(target(panel, letter))
+def column(view: View, panel: str, *labels: str, ref_id: str = "A") -> dict[str, float]:
+    """Return the last values of a query, by the values of *labels*."""
+    found = view.run(find_target(panel, ref_id))
     return {
         " ".join(series.get(name, "") for name in labels): points[-1][1]
         for series, points in found
@@ -82,141 +95,141 @@ def column(view: View, panel: str, *labels: str, letter: str = "A") -> dict[str,
 
 
 def label(target: Target) -> str:
-    return f"{target.panel} {target.letter}"
+    return f"{target.panel} {target.ref_id}"
 
 
-@pytest.mark.parametrize("target", tuple(board.targets()), ids=label)
+@pytest.mark.parametrize("target", tuple(dashboard.targets()), ids=label)
 def test_every_query_returns_series(prometheus: Prometheus, target: Target) -> None:
-    """No panel is empty on a busy host."""
-    assert poll(lambda: look(prometheus).ask(target))
+    """Every query of every panel returns series on a busy host."""
+    assert poll(lambda: open_view(prometheus).run(target))
 
 
-def test_variables_offer_what_there_is(
-    prometheus: Prometheus, exporter: Exporter
-) -> None:
-    """Jobs and hosts are those of exporters; callers are all, of calls or of groups."""
-    view = look(prometheus)
-    offered = {name: view.values(query) for name, query in board.choices().items()}
-    assert offered["job"] == [JOB]
-    assert offered["instance"] == [exporter.addresses[0]]
+def test_values_of_variables(prometheus: Prometheus, exporter: Exporter) -> None:
+    """Job and Host offer exporters only; Caller offers those with calls or groups."""
+    view = open_view(prometheus)
+    queries = dashboard.variable_queries()
+    offered = {name: view.values(query) for name, query in queries.items()}
+    assert [JOB] == offered["job"]
+    assert [exporter.addresses[0]] == offered["instance"]
     assert {"scanner", "hoarder", "leaker", "fatrace"} <= set(offered["comm"])
     assert {"filesystem", "inode"} <= set(offered["mark_type"])
 
 
-def test_the_first_screen_tells_the_truth(prometheus: Prometheus) -> None:
-    """Its numbers are what the workload did, or more where others of the host count."""
+def test_overview_numbers(prometheus: Prometheus) -> None:
+    """Numbers are at least those of the workload; other programs may add to them."""
 
     def numbers() -> dict[str, float]:
-        view = look(prometheus)
+        view = open_view(prometheus)
         return {
-            "blocking": number(view, "Can a host hang?"),
-            "groups": number(view, "Is a limit near?", "B"),
-            "keys": number(view, "Is a limit near?", "C"),
-            "ENOSPC": number(view, "Was a limit hit?"),
-            "EMFILE": number(view, "Was a limit hit?", "B"),
-            "nameless": number(view, "Are the counts complete?", "D"),
+            "blocking": number(view, BLOCKING_PROGRAMS),
+            "groups": number(view, USED_LIMITS, "B"),
+            "keys": number(view, USED_LIMITS, "C"),
+            "ENOSPC": number(view, ERRORS_AT_LIMITS),
+            "EMFILE": number(view, ERRORS_AT_LIMITS, "B"),
+            "map full": number(view, COMPLETENESS, "D"),
         }
 
-    least = {
+    minimum = {
         "blocking": 2,
-        "groups": workload.HOARD / int(MAX_USER_GROUPS.read_text()),
+        "groups": workload.USER_GROUPS / int(MAX_USER_GROUPS.read_text()),
         "keys": 1,
         "ENOSPC": 7,
         "EMFILE": 3,
-        "nameless": workload.FLOOD - workload.KEYS,
+        "map full": workload.FLOOD - workload.KEYS,
     }
 
-    def enough(got: dict[str, float]) -> bool:
-        return all(got[name] >= least[name] for name in least)
+    def enough(actual: dict[str, float]) -> bool:
+        return all(actual[name] >= minimum[name] for name in minimum)
 
     shown = poll(numbers, enough)
     assert enough(shown), shown
-    view = look(prometheus)
-    for letter in "AB":  # what is down is no exporter
-        assert number(view, "Are the counts complete?", letter) == 0
+    view = open_view(prometheus)
+    for ref_id in "AB":  # the target that is down is not an exporter
+        assert 0 == number(view, COMPLETENESS, ref_id)
 
 
 def test_tables_are_exact(prometheus: Prometheus) -> None:
-    """Each caller has as many calls, errors and blocking marks as it made."""
-    view = look(prometheus)
-    who = "Who puts marks on what, and does it work?"
-    calls = column(view, who, "comm", "action", "mask")
-    assert calls["scanner add FAN_OPEN_PERM"] == 12
-    assert calls["guard add FAN_OPEN|FAN_OPEN_EXEC_PERM"] == 3
-    assert calls["uninstaller add FAN_OPEN"] == 7
-    assert calls["uninstaller remove FAN_OPEN"] == 3
-    assert calls["uninstaller flush 0"] == 1
-    refused = column(view, who, "comm", letter="B")
-    assert refused["indexer"] == 7
-    assert "scanner" not in refused
-    why = column(view, "What was refused, and why?", "comm", "errno")
-    assert (why["indexer ENOSPC"], why["prober EINVAL"]) == (7, 1)
-    assert why["[other: map full] not known"] >= workload.FLOOD - workload.KEYS
-    blocking = column(view, "Who can hang which host?", "comm", "mark_type")
-    assert (blocking["scanner inode"], blocking["guard inode"]) == (12, 3)
+    """Tables show exactly the calls, errors and blocking marks of each caller."""
+    view = open_view(prometheus)
+    calls = column(view, CALLS_BY_CALLER, "comm", "action", "mask")
+    assert 12 == calls["scanner add FAN_OPEN_PERM"]
+    assert 3 == calls["guard add FAN_OPEN|FAN_OPEN_EXEC_PERM"]
+    assert 7 == calls["uninstaller add FAN_OPEN"]
+    assert 3 == calls["uninstaller remove FAN_OPEN"]
+    assert 1 == calls["uninstaller flush 0"]
+    failed = column(view, CALLS_BY_CALLER, "comm", ref_id="B")
+    assert 7 == failed["indexer"]
+    assert "scanner" not in failed
+    errors = column(view, ERRORS_BY_CALLER, "comm", "errno")
+    assert 7 == errors["indexer ENOSPC"]
+    assert 1 == errors["prober EINVAL"]
+    assert errors["[other: map full] not known"] >= workload.FLOOD - workload.KEYS
+    marks = column(view, BLOCKING_MARKS, "comm", "mark_type")
+    assert 12 == marks["scanner inode"]
+    assert 3 == marks["guard inode"]
 
 
 def test_first_calls_are_drawn(prometheus: Prometheus) -> None:
-    """Programs that only call when they start have bars: three calls make up three."""
+    """The bars of a program that calls only when it starts add up to its calls."""
 
     def drawn() -> dict[str, float]:
+        found = open_view(prometheus).run(find_target(BLOCKING_REQUESTS))
         return {
-            series["comm"]: sum(value for _, value in points) * board.STEP_SECONDS
-            for series, points in look(prometheus).ask(
-                target("Calls that ask to block")
-            )
+            series["comm"]: sum(value for _, value in points) * dashboard.STEP_SECONDS
+            for series, points in found
         }
 
-    got = poll(drawn, lambda got: got.get("guard", 0) > 2.9)
-    assert got["guard"] == pytest.approx(3)
-    assert got["scanner"] == pytest.approx(12)
+    actual = poll(drawn, lambda sums: sums.get("guard", 0) > 2.9)
+    assert pytest.approx(3) == actual["guard"]
+    assert pytest.approx(12) == actual["scanner"]
 
 
-def test_a_chosen_caller_is_seen_alone(prometheus: Prometheus) -> None:
-    """Tables and graphs are about it only; what endangers the host stays in sight."""
-    everyone, view = look(prometheus), look(prometheus, comm="fatrace")
+def test_a_selected_caller(prometheus: Prometheus) -> None:
+    """Tables and graphs show the selected caller only; panels about risks show all."""
+    everyone, view = open_view(prometheus), open_view(prometheus, comm="fatrace")
     for panel in (
-        "Who puts marks on what, and does it work?",
-        "Every call it made",
-        "Groups that exist, by caller",
-        "Groups it opened",
+        CALLS_BY_CALLER,
+        ALL_CALLS,
+        "Existing groups by caller",
+        "fanotify_init calls",
     ):
         assert {"fatrace"} == set(column(view, panel, "comm")), panel
-    for panel in ("Can a host hang?", "Was a limit hit?"):
-        assert number(view, panel) == number(everyone, panel), panel
-    assert {"scanner", "guard"} <= set(column(view, "Who can hang which host?", "comm"))
+    for panel in (BLOCKING_PROGRAMS, ERRORS_AT_LIMITS):
+        assert number(everyone, panel) == number(view, panel), panel
+    assert {"scanner", "guard"} <= set(column(view, BLOCKING_MARKS, "comm"))
 
 
-def test_a_restart_is_shown(tmp_path: Path) -> None:
-    """That the exporter is down is said; its starts are marked; its counts go on."""
+def test_a_restart(tmp_path: Path) -> None:
+    """The dashboard shows that an exporter is down and marks starts; counts go on."""
     comm = f"e2e-db-{os.getpid()}"
     failing = Calls(comm.encode(), 1, 1 << 40, 7, errno.EINVAL)
     with ExitStack() as stack:
         exporter = stack.enter_context(serving(tmp_path / "first.log"))
         (address,) = exporter.addresses
-        watching = stack.enter_context(scraping(address, tmp_path, elsewhere=NOWHERE))
+        prometheus = scraping(address, tmp_path, elsewhere=NO_SERVER)
+        running = stack.enter_context(prometheus)
 
         def calls() -> float:
-            return column(look(watching), "Every call it made", "comm").get(comm, 0)
+            return column(open_view(running), ALL_CALLS, "comm").get(comm, 0)
 
         def down() -> float:
-            return number(look(watching), "Are the counts complete?")
+            return number(open_view(running), COMPLETENESS)
 
-        assert poll(lambda: watching.query("up == 1"))
+        assert poll(lambda: running.query("up == 1"))
         caller.make(tmp_path, failing)
-        assert poll(calls) == 7
+        assert 7 == poll(calls)
         caller.make(tmp_path, failing)
-        assert poll(calls, lambda got: got > 7) == 14
+        assert 14 == poll(calls, lambda count: count > 7)
         exporter.stop(signal.SIGTERM)
-        assert poll(down) == 1
+        assert 1 == poll(down)
         flag = f"--web.listen-address={address}"
         stack.enter_context(serving(tmp_path / "second.log", flag))
         caller.make(tmp_path, failing)
-        assert poll(calls, lambda got: got > 14) > 14
-        assert down() == 0
-        (annotation,) = board.document()["annotations"]["list"]
-        view = look(watching)
-        found = view.query(annotation["expr"], view.over_time)
+        assert poll(calls, lambda count: count > 14) > 14
+        assert 0 == down()
+        (annotation,) = dashboard.document()["annotations"]["list"]
+        view = open_view(running)
+        found = view.query(annotation["expr"], view.range_parameters)
     ((_, starts),) = found
-    assert len({start for _, start in starts}) == 2
+    assert 2 == len({start for _, start in starts})
     assert all(view.end - SECONDS < start / 1000 < view.end for _, start in starts)

@@ -1,4 +1,4 @@
-"""The exposition is valid in both formats, whatever the threads are called."""
+"""The exposition is valid in both formats for any name of a calling thread."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ pytestmark = pytest.mark.whole_host
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
+# Thread names, and the values of the label comm.
 HOSTILE = {
     b"": "",
     b" ": " ",
@@ -41,9 +42,8 @@ HOSTILE = {
     "e2e-grün".encode(): "e2e-grün",
     b"fifteen-bytes-x": "fifteen-bytes-x",
     b"[other: map full]": "[other: map ful",  # the kernel keeps 15 bytes
-    "fourteen-bytesü".encode(): r"fourteen-bytes\xc3",  # half of the ü is lost
+    "fourteen-bytesü".encode(): r"fourteen-bytes\xc3",  # the kernel cuts the ü in half
 }
-"""Names as threads have them, and as label values."""
 
 PRIMES = (
     *(2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37),
@@ -52,8 +52,8 @@ PRIMES = (
 
 
 def call_under_hostile_names(folder: Path) -> str:
-    """Make a prime number of calls under each name; return their mask's label."""
-    # A bit above the 32nd makes each call fail; the random ones are ours alone.
+    """Make a prime number of calls under each name; return the label of their mask."""
+    # Bits above the 32nd make each call fail; random bits keep other callers apart.
     mask = 0xE2E << 52 | secrets.randbits(20) << 32
     calls = [
         Calls(comm, flags=1, mask=mask, times=times, errno=errno.EINVAL)
@@ -69,7 +69,7 @@ def expected() -> Sequence[tuple[str, int]]:
 
 
 def test_text_format_with_hostile_comms(exporter: Exporter, tmp_path: Path) -> None:
-    """Nothing for promtool to say; each name is a series of its own, and exact."""
+    """The text format passes promtool, and each name has a series with its count."""
     mask = call_under_hostile_names(tmp_path)
     answer = exporter.get()
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -90,7 +90,7 @@ def test_text_format_with_hostile_comms(exporter: Exporter, tmp_path: Path) -> N
 
 
 def test_openmetrics_with_hostile_comms(exporter: Exporter, tmp_path: Path) -> None:
-    """The library's OpenMetrics parser reads the same counts, and when they began."""
+    """The OpenMetrics parser reads the exact counts and the time when each began."""
     mask = call_under_hostile_names(tmp_path)
     answer = exporter.get(headers={"Accept": OPENMETRICS})
     assert answer.headers["Content-Type"] == f"{OPENMETRICS}; charset=utf-8"

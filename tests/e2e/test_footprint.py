@@ -1,4 +1,4 @@
-"""What the serving process costs: its memory, its log, its children."""
+"""Memory, log lines and child processes of the serving process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AS_PROMETHEUS = {
 
 
 def test_a_hundred_scrapes(exporter: Exporter, tmp_path: Path) -> None:
-    """After 100 scrapes: at most 32 MiB, no compiler in memory, no line in the log."""
+    """After 100 scrapes: at most 32 MiB resident, no compiler mapped, no log line."""
     caller.make(tmp_path, *(Calls(b"e2e-memory", 1, mask, 3) for mask in range(1, 4)))
     for _ in range(50):
         assert exporter.get(headers=AS_PROMETHEUS).status == 200
@@ -38,8 +38,8 @@ def test_a_hundred_scrapes(exporter: Exporter, tmp_path: Path) -> None:
     assert exporter.later_lines() == []
 
 
-def test_the_loader_is_gone(exporter: Exporter) -> None:
-    """An exporter that serves has no child process."""
+def test_the_loader_has_exited(exporter: Exporter) -> None:
+    """A serving exporter has no child process."""
     tasks = Path(f"/proc/{exporter.pid}/task")
     children = [(task / "children").read_text() for task in tasks.iterdir()]
     assert "".join(children) == ""

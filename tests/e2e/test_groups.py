@@ -1,4 +1,4 @@
-"""Groups and marks that exist now, as a scrape shows them."""
+"""Scrapes show existing groups and marks."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from tools.harness.serving import LISTEN, Exporter, samples, serving
 
 pytestmark = pytest.mark.whole_host
 
+# Deadline for a change to show. An idle machine needs less than 2 s. No full scan of
+# /proc runs within the deadline.
 SECONDS = 20.0
-"""The promise is 2 s, on a machine that has time; no scan comes to help in these."""
 
+# Numbers of groups under (), and of marks under (mark_type, blocking).
 Shown = dict[tuple[str, ...], float]
 
 
 @pytest.fixture
 def scanning(tmp_path: Path) -> Iterator[Exporter]:
-    """Start an exporter that looks at every process now, and not again for an hour."""
+    """Start an exporter that scans all of /proc once, and again only after an hour."""
     log = tmp_path / "exporter.log"
     with serving(log, LISTEN, "--collector.groups.interval=1h") as exporter:
         yield exporter
 
 
 def shown(exporter: Exporter, comm: str) -> Shown:
-    """Return what a scrape has about *comm*: groups under (), marks by kind."""
+    """Scrape, and return the groups and marks of *comm*."""
     text = exporter.get().body.decode()
     return {
         tuple(
@@ -43,47 +45,47 @@ def shown(exporter: Exporter, comm: str) -> Shown:
     }
 
 
-def soon(exporter: Exporter, comm: str, expected: Shown) -> Shown:
-    """Scrape until *expected* is shown, as long as was promised."""
+def await_shown(exporter: Exporter, comm: str, expected: Shown) -> Shown:
+    """Scrape until *expected* is shown, but not longer than SECONDS."""
     return poll(
         lambda: shown(exporter, comm), lambda got: got == expected, seconds=SECONDS
     )
 
 
 def test_permission_listener(scanning: Exporter, tmp_path: Path) -> None:
-    """Its group, marks and which of them block show while it runs, and no longer."""
-    for name in ("asked", "told"):
+    """A listener's group and its marks, blocking or not, show while it runs only."""
+    for name in ("permission", "notification"):
         (tmp_path / name).touch()
     expected: Shown = {(): 1, ("inode", "true"): 1, ("inode", "false"): 1}
     with listening(
         """
         group = init(CONTENT)
-        mark(group, ADD, OPEN_PERM, "asked")
-        mark(group, ADD, OPEN, "told")
+        mark(group, ADD, OPEN_PERM, "permission")
+        mark(group, ADD, OPEN, "notification")
         fork()
         """,
         folder=str(tmp_path),
     ) as listener:
-        assert soon(scanning, listener.comm, expected) == expected
-    assert soon(scanning, listener.comm, {}) == {}
+        assert await_shown(scanning, listener.comm, expected) == expected
+    assert await_shown(scanning, listener.comm, {}) == {}
 
 
 def test_fatrace(scanning: Exporter, tmp_path: Path) -> None:
-    """A program of others shows while it runs, and no longer."""
+    """Fatrace shows while it runs only."""
     expected: Shown = {(): 1, ("filesystem", "false"): 1}
     options = ("--current-mount", "--command=nobody")
     with installed("fatrace", *options, folder=tmp_path) as program:
         seen = program.shows(lambda: shown(scanning, program.comm), expected, SECONDS)
         assert seen == expected
-    assert soon(scanning, program.comm, {}) == {}
+    assert await_shown(scanning, program.comm, {}) == {}
 
 
 def test_users_and_limits(scanning: Exporter) -> None:
-    """What counts against a limit stands beside it, for the user who has it."""
+    """Groups and marks of a user and the limits of the kernel are exact."""
     with listening(
         "group = init(); mark(group, ADD, OPEN, '/'); os.seteuid(61_234)"
     ) as listener:
-        assert soon(scanning, listener.comm, {(): 1, ("inode", "false"): 1})
+        assert await_shown(scanning, listener.comm, {(): 1, ("inode", "false"): 1})
         text = scanning.get().body.decode()
     by_user = {
         name: {each.labels["uid"]: each.value for each in samples(text, name)}
@@ -99,7 +101,7 @@ def test_users_and_limits(scanning: Exporter) -> None:
 
 
 def test_no_procfs(tmp_path: Path) -> None:
-    """With a wrong --path.procfs the groups are gone and the collector says so."""
+    """With a wrong --path.procfs the groups collector fails; the others work."""
     log = tmp_path / "exporter.log"
     with serving(log, LISTEN, f"--path.procfs={tmp_path}/none") as exporter:
         text = poll(

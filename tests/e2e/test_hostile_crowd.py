@@ -1,4 +1,4 @@
-"""Two thousand hostile connections, and a good client whose scrapes are answered."""
+"""Scrapes succeed while a client opens 2000 hostile connections."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ pytestmark = pytest.mark.whole_host
 CONNECTIONS = 2000
 BATCH = 100
 MAX_GROWTH_KB = 10 * 1024
+# Maximum number of files that the scan for groups has open at a time.
 SCAN_DESCRIPTORS = 8
-"""The scan for groups has some files open at one moment, and none at another."""
+# SO_LINGER with a timeout of 0: close() sends RST.
 RESET = struct.pack("ii", 1, 0)
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+# The start of a TLS ClientHello; the rest never follows.
 HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(100)
-"""The begin of a TLS handshake, which never goes on."""
 OPENINGS = (b"", REQUEST[:9], REQUEST[:-2], REQUEST * 20, HELLO, bytes(20_000))
 
 
 @contextmanager
 def descriptors() -> Iterator[None]:
-    """Let this process open as many files as it may."""
+    """Raise the limit of open files to the hard limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     yield
@@ -44,13 +45,13 @@ def descriptors() -> Iterator[None]:
 
 
 def hostile(port: int, number: int) -> socket.socket:
-    """Connect from one of 200 addresses, begin something, maybe hang up by half."""
+    """Connect from one of 200 addresses, send an opening, maybe shut down writing."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.settimeout(10)
     client.bind((f"127.0.1.{1 + number % 200}", 0))
-    with suppress(OSError):  # cut off already
+    with suppress(OSError):  # the exporter has closed the connection
         client.connect(("127.0.0.1", port))
         client.sendall(OPENINGS[number % len(OPENINGS)])
         if number % 5 == 0:
@@ -59,7 +60,7 @@ def hostile(port: int, number: int) -> socket.socket:
 
 
 def scrape(port: int, cafile: Path | None) -> float:
-    """Scrape over a connection of its own; return the seconds that it took."""
+    """Scrape over a new connection; return the duration in seconds."""
     started = time.monotonic()
     connection = (
         HTTPSConnection(
@@ -77,7 +78,7 @@ def scrape(port: int, cafile: Path | None) -> float:
 
 
 def size(exporter: Exporter) -> tuple[int, int, int]:
-    """Return the exporter's resident kB, its descriptors, and its threads."""
+    """Return resident memory in kB, number of descriptors and number of threads."""
     process = Path(f"/proc/{exporter.pid}")
     fds, threads = (len(list((process / name).iterdir())) for name in ("fd", "task"))
     return resident_kb(exporter.pid), fds, threads
@@ -85,7 +86,7 @@ def size(exporter: Exporter) -> tuple[int, int, int]:
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 def test_two_thousand_connections(tmp_path: Path, tls: bool) -> None:  # noqa: FBT001
-    """Each good scrape is answered; memory, descriptors and threads are bounded."""
+    """Every good scrape succeeds; memory, descriptors and threads stay bounded."""
     arguments = [LISTEN]
     if tls:
         make_certificates(tmp_path)
@@ -108,11 +109,10 @@ def test_two_thousand_connections(tmp_path: Path, tls: bool) -> None:  # noqa: F
             crowd.enter_context(hostile(port, number))
             if number % BATCH == BATCH - 1:
                 slowest = max(slowest, scrape(port, cafile))
-        most, most_fds, most_threads = size(exporter)
-        print(f"slowest scrape {slowest:.3f} s, {most - memory} kB more")
-        assert most - memory <= MAX_GROWTH_KB
-        assert (
-            MAX_CONNECTIONS / 2 < most_fds <= fds + MAX_CONNECTIONS + SCAN_DESCRIPTORS
-        )
-        assert most_threads == threads
+        end_memory, end_fds, end_threads = size(exporter)
+        print(f"slowest scrape {slowest:.3f} s, {end_memory - memory} kB more")
+        assert end_memory - memory <= MAX_GROWTH_KB
+        max_fds = fds + MAX_CONNECTIONS + SCAN_DESCRIPTORS
+        assert MAX_CONNECTIONS / 2 < end_fds <= max_fds
+        assert threads == end_threads
         assert "Traceback" not in "".join(exporter.process.lines())

@@ -1,4 +1,4 @@
-"""What the exporter answers over HTTP."""
+"""Responses of the exporter over HTTP."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from tools.harness.serving import Exporter, samples, serving
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
+def shared_exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
     with serving(tmp_path_factory.mktemp("http") / "exporter.log") as exporter:
         yield exporter
 
 
 @pytest.fixture
-def exporter(shared: Exporter) -> Iterator[Exporter]:
-    """Share one exporter; its log is in the report of each failure."""
-    yield shared
-    print(*shared.process.lines())
+def exporter(shared_exporter: Exporter) -> Iterator[Exporter]:
+    """Return the shared exporter; print its log into the report of each failure."""
+    yield shared_exporter
+    print(*shared_exporter.process.lines())
 
 
 def attached(body: bytes) -> set[float]:
-    """Return the values of all probes."""
+    """Return the values of fanotify_exporter_probe_attached."""
     return {
         sample.value
         for sample in samples(body.decode(), "fanotify_exporter_probe_attached")
@@ -33,7 +33,7 @@ def attached(body: bytes) -> set[float]:
 
 
 def test_gzip(exporter: Exporter) -> None:
-    """Who accepts gzip gets it, and who does not gets plain text."""
+    """A client that accepts gzip gets gzip; another client gets plain text."""
     zipped = exporter.get(headers={"Accept-Encoding": "gzip"})
     assert zipped.headers["Content-Encoding"] == "gzip"
     assert attached(gzip.decompress(zipped.body)) == {1}
@@ -45,7 +45,7 @@ def test_gzip(exporter: Exporter) -> None:
 
 @pytest.mark.parametrize("path", ["/metrics", "/", "/-/healthy", "/-/ready"])
 def test_head(exporter: Exporter, path: str) -> None:
-    """HEAD is GET without the body."""
+    """HEAD has the status and the content type of GET, and no body."""
     got, head = exporter.get(path), exporter.get(path, method="HEAD")
     assert (head.status, head.body) == (200, b"")
     assert head.headers["Content-Type"] == got.headers["Content-Type"]
@@ -53,7 +53,7 @@ def test_head(exporter: Exporter, path: str) -> None:
 
 
 def test_landing_page_links_the_metrics(exporter: Exporter) -> None:
-    """A person who opens the address in a browser finds the metrics."""
+    """The page at / links to /metrics."""
     page = exporter.get("/")
     assert page.status == 200
     assert page.headers["Content-Type"].startswith("text/html")
@@ -61,30 +61,30 @@ def test_landing_page_links_the_metrics(exporter: Exporter) -> None:
 
 
 @pytest.mark.parametrize("path", ["/-/healthy", "/-/ready"])
-def test_probes_of_an_orchestrator(exporter: Exporter, path: str) -> None:
-    """An exporter with its probe attached is healthy and ready."""
+def test_health_and_readiness(exporter: Exporter, path: str) -> None:
+    """An exporter with attached probes is healthy and ready."""
     assert exporter.get(path).status == 200
 
 
 @pytest.mark.parametrize("path", ["/metric", "/metrics/", "/-/", "/%2e%2e/etc/passwd"])
 def test_other_paths_are_not_found(exporter: Exporter, path: str) -> None:
-    """What is not served is 404, and the answer does not repeat the path."""
+    """Other paths get 404, and the body does not repeat the path."""
     answer = exporter.get(path)
     assert answer.status == 404
     assert path.encode() not in answer.body
 
 
 def test_metrics_are_read_only(exporter: Exporter) -> None:
-    """A POST is refused."""
+    """POST gets 405."""
     assert exporter.get(method="POST").status == 405
 
 
-def test_a_client_that_leaves_early_is_no_error(exporter: Exporter) -> None:
-    """Who hangs up before an answer costs the log no line, and others nothing."""
+def test_a_client_that_disconnects_early(exporter: Exporter) -> None:
+    """A disconnect before the response logs nothing, and other clients are served."""
     host, _, port = exporter.addresses[0].rpartition(":")
     for _ in range(10):
         with socket.create_connection((host, int(port))) as client:
             client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
-            assert client.recv(1)  # of the first answer; the second has no reader
+            assert client.recv(1)  # of the first response; nobody reads the second
     assert exporter.get().status == 200
     assert exporter.later_lines() == []

@@ -1,4 +1,4 @@
-"""The labels that an operator asks for, in the installed program."""
+"""--label.container and --label.drop in the installed program."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FAILING = Calls(COMM.encode(), 0x180, 0, 23, errno.EBADF)
 
 @pytest.fixture
 def container(tmp_path: Path) -> Iterator[Path]:
-    """Make a cgroup like Docker's, in a hierarchy that is mounted if there is none."""
+    """Make a cgroup named like Docker's; mount cgroup2 if the host has not."""
     mounted = read_mounted("cgroup2")
     root = Path(mounted[0]) if mounted else tmp_path / "cgroup"
     if not mounted:
@@ -41,7 +41,7 @@ def container(tmp_path: Path) -> Iterator[Path]:
 
 
 def series(exporter: Exporter, total: int) -> list[Sample]:
-    """Scrape until our calls are all there; return their series."""
+    """Scrape until COMM has *total* calls; return its series."""
     return poll(
         lambda: [
             sample
@@ -53,7 +53,7 @@ def series(exporter: Exporter, total: int) -> list[Sample]:
 
 
 def test_container(container: Path, tmp_path: Path) -> None:
-    """A container's calls bear its id, also when it is gone; others bear none."""
+    """Calls of a container keep its id after its end; other calls have an empty id."""
     enter = ["sh", "-c", f'echo $$ >{container}/cgroup.procs && exec "$@"', "sh"]
     arguments = (LISTEN, "--label.container")
     with serving(tmp_path / "exporter.log", *arguments) as exporter:
@@ -71,7 +71,7 @@ def test_container(container: Path, tmp_path: Path) -> None:
 
 
 def test_dropped_labels(tmp_path: Path) -> None:
-    """What only a dropped label told apart is one series with the sum."""
+    """Series that differ only in dropped labels are merged into their sum."""
     other = Calls(COMM.encode(), 0x180, 0x20, 19, errno.EBADF)
     arguments = (LISTEN, "--label.drop=flags,mask")
     with serving(tmp_path / "exporter.log", *arguments) as exporter:
@@ -83,7 +83,7 @@ def test_dropped_labels(tmp_path: Path) -> None:
 
 
 def test_a_label_that_cannot_be_dropped() -> None:
-    """Labels that alerts are made of stay: the message says which may go."""
+    """Labels that alerts need cannot be dropped; the error lists the others."""
     done = subprocess.run(
         [SCRIPT, "--label.drop=errno"], capture_output=True, check=False
     )

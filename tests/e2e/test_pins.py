@@ -1,4 +1,4 @@
-"""Pinned programs count while nobody serves, and the next exporter goes on."""
+"""Pinned programs count while no exporter runs; the next exporter adopts them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from threading import Event, Thread
 
 import pytest
 
+from fanotify_exporter.loader.run import CHILD
 from fanotify_exporter.procfs.mounts import read_mounted
 from tools.harness import caller
 from tools.harness.caller import Calls
@@ -28,7 +29,7 @@ COMM = f"e2e-pin-{os.getpid()}"
 
 @pytest.fixture
 def pins(tmp_path: Path) -> Iterator[Path]:
-    """Find a bpffs, or mount one; name a folder in it that is not there yet."""
+    """Return a folder in a bpffs that does not exist yet; mount a bpffs if needed."""
     mounted = read_mounted("bpf")
     root = Path(mounted[0]) if mounted else tmp_path / "bpffs"
     if not mounted:
@@ -36,7 +37,7 @@ def pins(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["mount", "-t", "bpf", "bpf", root], check=True)
     folder = root / f"e2e-{os.getpid()}"
     yield folder
-    subprocess.run([SCRIPT, f"--bpf.pin={folder}", "unpin"], check=True)
+    subprocess.run([SCRIPT, "unpin", f"--bpf.pin={folder}"], check=True)
     folder.rmdir()
     if not mounted:
         subprocess.run(["umount", root], check=True)
@@ -55,7 +56,7 @@ def log_of(exporter: Exporter) -> str:
 
 
 def test_kill_and_restart_lose_nothing(pins: Path, tmp_path: Path) -> None:
-    """Of calls without pause from two processes none is lost over 20 times kill -9."""
+    """20 times kill -9 during calls from two processes lose no call."""
     made: Counter[str] = Counter()
     done = Event()
 
@@ -84,7 +85,7 @@ def test_kill_and_restart_lose_nothing(pins: Path, tmp_path: Path) -> None:
 
 
 def test_second_exporter_is_refused(pins: Path, tmp_path: Path) -> None:
-    """Two exporters cannot share pins: the second says so and ends with status 1."""
+    """A second exporter with the same pins exits with status 1 and says why."""
     arguments = (LISTEN, f"--bpf.pin={pins}")
     with serving(tmp_path / "first.log", *arguments):
         second = subprocess.run([SCRIPT, *arguments], capture_output=True, check=False)
@@ -94,7 +95,7 @@ def test_second_exporter_is_refused(pins: Path, tmp_path: Path) -> None:
 
 
 def test_other_programs_replace_the_pinned(pins: Path, tmp_path: Path) -> None:
-    """With other settings new programs count, and the old ones are gone."""
+    """Other settings load new programs and remove the old pins."""
     for size in (64, 128):
         arguments = (LISTEN, f"--bpf.pin={pins}", f"--bpf.max-entries={size}")
         with serving(tmp_path / f"{size}.log", *arguments) as exporter:
@@ -106,8 +107,8 @@ def test_other_programs_replace_the_pinned(pins: Path, tmp_path: Path) -> None:
         assert 1 == len(list(pins.iterdir()))
 
 
-def test_pins_are_their_owners_alone(pins: Path, tmp_path: Path) -> None:
-    """Nobody else can list, read or remove what is pinned."""
+def test_pins_are_private(pins: Path, tmp_path: Path) -> None:
+    """Other users cannot list, read or remove pins."""
     with serving(tmp_path / "exporter.log", LISTEN, f"--bpf.pin={pins}"):
         pass
     for path in (pins, *pins.rglob("*")):
@@ -115,8 +116,8 @@ def test_pins_are_their_owners_alone(pins: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("owner", "mode"), [(65534, 0o700), (0, 0o770), (0, 0o701)])
-def test_a_folder_of_others(pins: Path, owner: int, mode: int) -> None:
-    """Who made the folder first could take the pins away, so it is not used."""
+def test_a_folder_that_is_not_private(pins: Path, owner: int, mode: int) -> None:
+    """A folder of another user, or open to other users, is rejected."""
     pins.mkdir()
     pins.chmod(mode)
     os.chown(pins, owner, 0)
@@ -130,7 +131,7 @@ def test_a_folder_of_others(pins: Path, owner: int, mode: int) -> None:
 
 
 def test_start_by_adopting_needs_no_compiler(pins: Path, tmp_path: Path) -> None:
-    """The second start runs no child, so it needs neither bcc nor LLVM."""
+    """The second start runs no loader child, so it needs neither bcc nor LLVM."""
     arguments = (LISTEN, f"--bpf.pin={pins}")
     with serving(tmp_path / "first.log", *arguments):
         pass
@@ -139,15 +140,15 @@ def test_start_by_adopting_needs_no_compiler(pins: Path, tmp_path: Path) -> None
         assert 200 == exporter.get("/-/ready").status
     trace = (tmp_path / "trace").read_text()
     assert "execve(" in trace
-    assert "loader/child.py" not in trace
+    assert str(CHILD) not in trace
 
 
 def test_unpin(pins: Path, tmp_path: Path) -> None:
-    """Unpinning stops the counting: the next exporter begins at nothing."""
+    """After unpin nothing counts; the next exporter counts from 0."""
     arguments = (LISTEN, f"--bpf.pin={pins}")
     with serving(tmp_path / "first.log", *arguments):
         caller.make(tmp_path, failing(COMM, 29))
-    command = [str(SCRIPT), f"--bpf.pin={pins}", "unpin"]
+    command = [str(SCRIPT), "unpin", f"--bpf.pin={pins}"]
     said = subprocess.run(command, capture_output=True, check=True, text=True).stdout
     assert f"removed 1 set(s) of pinned programs from {pins}\n" == said
     assert [] == list(pins.iterdir())
@@ -157,17 +158,19 @@ def test_unpin(pins: Path, tmp_path: Path) -> None:
         assert 31 == total(exporter, COMM, 31)
 
 
-def test_a_folder_that_is_in_no_bpffs(tmp_path: Path) -> None:
-    """Pins in an ordinary folder are refused, with what to do."""
+def test_a_folder_outside_bpffs(tmp_path: Path) -> None:
+    """A folder outside a bpffs is rejected; the error says how to mount one."""
     command = [str(SCRIPT), LISTEN, f"--bpf.pin={tmp_path}"]
     done = subprocess.run(command, capture_output=True, check=False)
 
     assert 1 == done.returncode
-    assert b"is in no bpffs. Mount one (mount -t bpf bpf /sys/fs/bpf)" in done.stderr
+    assert (
+        b"is in no bpffs. Mount a bpffs (mount -t bpf bpf /sys/fs/bpf)" in done.stderr
+    )
 
 
 def test_unpin_without_a_directory() -> None:
-    """Without it, unpin says which flag it needs, with the status of bad usage."""
+    """Unpin without --bpf.pin exits with status 2 and names the flag."""
     done = subprocess.run([SCRIPT, "unpin"], capture_output=True, check=False)
 
     assert 2 == done.returncode

@@ -1,4 +1,4 @@
-"""Where the exporter must work although the machine gives it little."""
+"""The exporter works with few privileges, and drops privileges after the start."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def assert_counts(exporter: Exporter, folder: Path) -> None:
 def test_counts_with_and_without_tracefs(
     tmp_path: Path, prefix: tuple[str, ...], mounted: str
 ) -> None:
-    """A host without tracefs is no obstacle, and still has none while it counts."""
+    """The exporter counts without tracefs, and does not mount it."""
     with serving(tmp_path / "exporter.log", prefix=prefix) as exporter:
         assert_counts(exporter, tmp_path)
         lines = Path(f"/proc/{exporter.pid}/mounts").read_text().splitlines()
@@ -41,7 +41,7 @@ def test_counts_with_and_without_tracefs(
 
 
 def test_two_capabilities_are_enough(tmp_path: Path) -> None:
-    """With tracefs mounted, CAP_BPF and CAP_PERFMON do, as the messages advise."""
+    """With tracefs mounted, CAP_BPF and CAP_PERFMON are sufficient."""
     prefix = (
         *privileges.WITH_TRACEFS,
         *privileges.capabilities(only=("bpf", "perfmon")),
@@ -51,12 +51,12 @@ def test_two_capabilities_are_enough(tmp_path: Path) -> None:
 
 
 PASSWORD_HASH = "$2b$04$7S4uzvyazkYBo0t2h0PQK.VD88FXAEiSzrKtArxgQWI/ip03L6u8i"
+# CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, include/uapi/linux/capability.h.
 SCAN_ONLY = 1 << 2 | 1 << 19
-"""CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, capability.h."""
 
 
 def statuses(exporter: Exporter) -> list[dict[str, str]]:
-    """Return what the kernel says of each of the exporter's threads."""
+    """Return /proc/PID/task/TID/status of each thread of the exporter."""
     texts = [
         path.read_text() for path in Path(f"/proc/{exporter.pid}/task").glob("*/status")
     ]
@@ -67,7 +67,7 @@ def statuses(exporter: Exporter) -> list[dict[str, str]]:
 
 
 def privileges_of(exporter: Exporter) -> set[tuple[int, ...]]:
-    """Return the sets of capabilities of all threads, and no_new_privs."""
+    """Return the distinct capability sets and no_new_privs of all threads."""
     names = ("CapEff", "CapPrm", "CapInh", "CapAmb", "CapBnd")
     return {
         (*(int(status[name], 16) for name in names), int(status["NoNewPrivs"]))
@@ -75,17 +75,19 @@ def privileges_of(exporter: Exporter) -> set[tuple[int, ...]]:
     }
 
 
-def test_serving_keeps_what_groups_take(exporter: Exporter, tmp_path: Path) -> None:
-    """While it serves it can look into processes, and no thread can do more."""
+def test_serving_keeps_capabilities_of_the_scan(
+    exporter: Exporter, tmp_path: Path
+) -> None:
+    """While serving, every thread has only the capabilities that the scan needs."""
     assert_counts(exporter, tmp_path)
     assert {(SCAN_ONLY, SCAN_ONLY, 0, 0, 0, 1)} == privileges_of(exporter)
     assert len(statuses(exporter)) > 1
-    line = exporter.process.line("gave up privileges")
+    line = exporter.process.line("dropped privileges")
     assert "CAP_DAC_READ_SEARCH,CAP_SYS_PTRACE" in line
 
 
 def test_serving_without_groups_keeps_nothing(tmp_path: Path) -> None:
-    """Without the groups collector it serves with no capability at all."""
+    """Without the groups collector the exporter serves without capabilities."""
     arguments = (LISTEN, "--no-collector.groups")
     with serving(tmp_path / "exporter.log", *arguments) as exporter:
         assert_counts(exporter, tmp_path)
@@ -93,7 +95,7 @@ def test_serving_without_groups_keeps_nothing(tmp_path: Path) -> None:
 
 
 def test_serving_as_another_user(tmp_path: Path) -> None:
-    """As nobody it counts, sees root's groups, and is nobody in every way."""
+    """With --run.user=nobody all ids are nobody's, and calls and groups are counted."""
     with (
         serving(tmp_path / "exporter.log", LISTEN, "--run.user=nobody") as exporter,
         listening("group = init(); mark(group, ADD, OPEN, '/')") as listener,
@@ -116,8 +118,8 @@ def test_serving_as_another_user(tmp_path: Path) -> None:
         assert {1} == {sample.value for sample in successes}
 
 
-def test_a_user_that_there_is_not() -> None:
-    """An unknown user is bad usage, found before anything is loaded."""
+def test_an_unknown_user() -> None:
+    """An unknown user exits with status 2 and an error that names the user."""
     command = [str(SCRIPT), LISTEN, "--run.user=no-such-user"]
     done = subprocess.run(command, capture_output=True, check=False)
 
@@ -125,8 +127,8 @@ def test_a_user_that_there_is_not() -> None:
     assert b"there is no user 'no-such-user' here" in done.stderr
 
 
-def test_no_thread_of_a_guarded_server_keeps_more(tmp_path: Path) -> None:
-    """Threads that check passwords have no more than the others."""
+def test_password_threads_have_no_other_capabilities(tmp_path: Path) -> None:
+    """Threads that check passwords have the same capabilities as the others."""
     config = tmp_path / "web.yml"
     config.write_text(f"basic_auth_users: {{scraper: {PASSWORD_HASH}}}\n")
     arguments = (LISTEN, f"--web.config.file={config}")

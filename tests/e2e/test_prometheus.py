@@ -1,4 +1,4 @@
-"""Exact counts, from fanotify_mark(2) to an answer of Prometheus' HTTP API."""
+"""Counts are exact from fanotify_mark(2) to Prometheus' HTTP API."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ import pytest
 from tools.harness import caller
 from tools.harness.caller import Calls
 from tools.harness.processes import poll
-from tools.harness.prometheus_server import Prometheus, scraping
-from tools.harness.serving import CALL_LABELS, ERROR_LABELS, Exporter
+from tools.harness.servers.prometheus import Prometheus, scraping
+from tools.harness.serving import CALL_LABELS, ERROR_LABELS, Counts, Exporter
 
 
 pytestmark = pytest.mark.whole_host
+
+BIT_LABELS = ("comm", "action", "mark_type", "bit")
 
 
 @pytest.fixture
@@ -26,15 +28,38 @@ def prometheus(exporter: Exporter, tmp_path: Path) -> Iterator[Prometheus]:
         yield prometheus
 
 
+def expected_counts(comm: str) -> tuple[Counts, Counts, Counts]:
+    """Return the expected calls, errors and calls by bit of the mask."""
+    opened = (
+        *(comm, "add", "inode"),
+        *("FAN_MARK_ADD|FAN_MARK_ONLYDIR", "FAN_CLOSE_WRITE|FAN_OPEN"),
+    )
+    bad_descriptor = (
+        *(comm, "add", "filesystem", "FAN_MARK_ADD|FAN_MARK_FILESYSTEM"),
+        "FAN_ACCESS|FAN_EVENT_ON_CHILD|FAN_ONDIR",
+    )
+    invalid = (
+        *(comm, "invalid", "mount", "FAN_MARK_REMOVE|FAN_MARK_MOUNT|FAN_MARK_FLUSH"),
+        "0x2000",
+    )
+    calls: Counts = {opened: 101, bad_descriptor: 53, invalid: 37}
+    errors: Counts = {(*bad_descriptor, "EBADF"): 53, (*invalid, "EINVAL"): 37}
+    bits: Counts = {
+        (comm, "add", "inode", "FAN_CLOSE_WRITE"): 101,
+        (comm, "add", "inode", "FAN_OPEN"): 101,
+        (comm, "add", "filesystem", "FAN_ACCESS"): 53,
+        (comm, "add", "filesystem", "FAN_EVENT_ON_CHILD"): 53,
+        (comm, "add", "filesystem", "FAN_ONDIR"): 53,
+        (comm, "invalid", "mount", "0x2000"): 37,
+    }
+    return calls, errors, bits
+
+
 def test_prometheus_scrapes_exact_counts(
     prometheus: Prometheus, tmp_path: Path
 ) -> None:
-    """101 + 53 + 37 calls are those three numbers in Prometheus, not one more."""
-    up = poll(
-        lambda: [value for _, value in prometheus.query("up")], lambda up: up == [1]
-    )
-    assert up == [1]
-
+    """Prometheus has exactly the 101, 53 and 37 calls that were made."""
+    assert poll(lambda: prometheus.query("up == 1"))
     comm = f"e2e-{os.getpid()}"
     name = comm.encode()
     began = time.time()
@@ -45,45 +70,16 @@ def test_prometheus_scrapes_exact_counts(
         Calls(name, flags=0x92, mask=0x2000, times=37, errno=errno.EINVAL),
     )
     ended = time.time()
-    prometheus.scraped_after(ended + 1)  # scrapes within a second share a snapshot
+    prometheus.scraped_after(ended + 1)  # a response may be half a second old
 
-    add_inode = (comm, "add", "inode")
-    add_filesystem = (comm, "add", "filesystem")
-    invalid = (
-        comm,
-        "invalid",
-        "mount",
-        "FAN_MARK_REMOVE|FAN_MARK_MOUNT|FAN_MARK_FLUSH",
-    )
-    bad_descriptor = (
-        *add_filesystem,
-        "FAN_MARK_ADD|FAN_MARK_FILESYSTEM",
-        "FAN_ACCESS|FAN_EVENT_ON_CHILD|FAN_ONDIR",
-    )
-    selector = f'{{comm="{comm}"}}'
-    assert prometheus.counts(f"fanotify_mark_calls_total{selector}", CALL_LABELS) == {
-        (
-            *add_inode,
-            "FAN_MARK_ADD|FAN_MARK_ONLYDIR",
-            "FAN_CLOSE_WRITE|FAN_OPEN",
-        ): 101,
-        bad_descriptor: 53,
-        (*invalid, "0x2000"): 37,
-    }
-    assert prometheus.counts(f"fanotify_mark_errors_total{selector}", ERROR_LABELS) == {
-        (*bad_descriptor, "EBADF"): 53,
-        (*invalid, "0x2000", "EINVAL"): 37,
-    }
-    bits = ("comm", "action", "mark_type", "bit")
-    assert prometheus.counts(f"fanotify_mark_mask_bit_calls_total{selector}", bits) == {
-        (*add_inode, "FAN_CLOSE_WRITE"): 101,
-        (*add_inode, "FAN_OPEN"): 101,
-        (*add_filesystem, "FAN_ACCESS"): 53,
-        (*add_filesystem, "FAN_EVENT_ON_CHILD"): 53,
-        (*add_filesystem, "FAN_ONDIR"): 53,
-        (comm, "invalid", "mount", "0x2000"): 37,
-    }
-    # Prometheus asks for OpenMetrics, and so learns of each series' first call.
-    created = prometheus.counts(f"fanotify_mark_calls_created{selector}", CALL_LABELS)
+    def counts(metric: str, labels: tuple[str, ...]) -> Counts:
+        return prometheus.counts(f'{metric}{{comm="{comm}"}}', labels)
+
+    calls, errors, bits = expected_counts(comm)
+    assert calls == counts("fanotify_mark_calls_total", CALL_LABELS)
+    assert errors == counts("fanotify_mark_errors_total", ERROR_LABELS)
+    assert bits == counts("fanotify_mark_mask_bit_calls_total", BIT_LABELS)
+    # Prometheus requests OpenMetrics, which has the time of each series' first call.
+    created = counts("fanotify_mark_calls_created", CALL_LABELS)
     assert len(created) == 3
     assert all(began - 1 < first < ended + 1 for first in created.values())

@@ -1,4 +1,4 @@
-"""The exporter stops at once when told to, and leaves nothing in the kernel."""
+"""The exporter stops within a second and leaves nothing in the kernel."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ pytestmark = pytest.mark.whole_host
 
 STOP = (signal.SIGTERM, signal.SIGINT)
 STOP_SECONDS = 1.0
+# So many keys that a response exceeds the socket buffers of a connection.
 KEYS = 8000
-"""So many that an answer does not fit into the buffers of a connection."""
 
 
 @contextmanager
 def connected(exporter: Exporter, sent: bytes) -> Iterator[socket.socket]:
-    """Connect a client with little room for answers, which it does not read."""
+    """Connect a client with a small receive buffer that reads no response."""
     host, _, port = exporter.addresses[0].rpartition(":")
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -39,7 +39,7 @@ def connected(exporter: Exporter, sent: bytes) -> Iterator[socket.socket]:
 
 @contextmanager
 def stalled_clients(exporter: Exporter, folder: Path) -> Iterator[None]:
-    """Leave one client silent, one amid its request and one amid its answer."""
+    """Keep open a silent client, one with half a request, one with half a response."""
     caller.make(
         folder,
         *(Calls(b"e2e-stop", 1, key << 40, 1, errno.EINVAL) for key in range(KEYS)),
@@ -58,7 +58,7 @@ def stalled_clients(exporter: Exporter, folder: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("number", STOP)
 def test_stops_within_a_second(exporter: Exporter, number: signal.Signals) -> None:
-    """SIGTERM and Ctrl-C end it with status 0; its programs and maps are gone."""
+    """SIGTERM and SIGINT exit with status 0 and remove programs and maps."""
     objects = bpf_objects.held_by(exporter.pid)
     assert {kind for kind, _ in objects} == {"prog_id", "map_id"}
     assert bpf_objects.still_there(objects) == objects
@@ -78,7 +78,7 @@ def test_stops_within_a_second(exporter: Exporter, number: signal.Signals) -> No
 def test_stops_within_a_second_with_stalled_clients(
     exporter: Exporter, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """Clients that neither ask nor read do not delay the end, nor fill the log."""
+    """Stalled clients neither delay the exit nor cause log lines."""
     objects = bpf_objects.held_by(exporter.pid)
     with stalled_clients(exporter, tmp_path):
         status, seconds = exporter.stop(number)
@@ -91,7 +91,7 @@ def test_stops_within_a_second_with_stalled_clients(
 
 
 def test_a_killed_exporter_leaves_nothing(exporter: Exporter) -> None:
-    """The kernel drops programs and maps with the process, however it ends."""
+    """After SIGKILL the kernel removes programs and maps."""
     objects = bpf_objects.held_by(exporter.pid)
     status, _ = exporter.stop(signal.SIGKILL)
     assert status == -signal.SIGKILL

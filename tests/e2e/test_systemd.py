@@ -1,4 +1,4 @@
-"""What the installed program tells systemd and takes from it, without a systemd."""
+"""sd_notify messages and socket activation, with a socket in place of systemd."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from tools.harness.serving import LISTEN, request, serving
 
 
-def test_tells_systemd(tmp_path: Path) -> None:
-    """It is ready when it serves, pings the watchdog, and says when it stops."""
+def test_notifies_systemd(tmp_path: Path) -> None:
+    """The exporter sends READY=1 when it serves, WATCHDOG=1, and STOPPING=1."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(30)
@@ -22,14 +22,14 @@ def test_tells_systemd(tmp_path: Path) -> None:
             assert status.endswith(f", listening on {exporter.addresses[0]}")
             assert b"WATCHDOG=1" == systemd.recv(1000)
             assert 0 == exporter.stop(signal.SIGTERM)[0]
-        said = [b"WATCHDOG=1"]
-        while said[-1] == b"WATCHDOG=1":
-            said.append(systemd.recv(1000))
-        assert b"STOPPING=1" == said[-1]
+        messages = [b"WATCHDOG=1"]
+        while messages[-1] == b"WATCHDOG=1":
+            messages.append(systemd.recv(1000))
+        assert b"STOPPING=1" == messages[-1]
 
 
 def test_serves_on_a_socket_of_systemd(tmp_path: Path) -> None:
-    """What waited in the socket's queue before the start is answered after it."""
+    """A request that arrived before the start is answered after the start."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         fd = listening.fileno()

@@ -1,4 +1,4 @@
-"""Several exporters on one host do not disturb each other."""
+"""Two exporters on one host do not affect each other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tools.harness.serving import Exporter, serving
 
 
 def test_two_exporters_count_the_same_calls(exporter: Exporter, tmp_path: Path) -> None:
-    """Each has the exact count, also of calls after the other one stopped."""
+    """Each exporter has exact counts, also after the other has stopped."""
     comm = f"e2e-two-{os.getpid()}"
     key = (comm, "flush", "filesystem", "FAN_MARK_FLUSH|FAN_MARK_FILESYSTEM", "0")
     failing = Calls(comm.encode(), 0x180, 0, 211, errno.EBADF)

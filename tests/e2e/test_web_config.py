@@ -1,4 +1,4 @@
-"""TLS, client certificates and users, with a real Prometheus at the other end."""
+"""A real Prometheus scrapes with TLS, a client certificate and a password."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 
 from tools.harness.certificates import LOCALHOST, make_certificates, make_signed
 from tools.harness.processes import poll
-from tools.harness.prometheus_server import JOB, Prometheus, started
 from tools.harness.requirements import need
+from tools.harness.servers.prometheus import JOB, Prometheus, started
 from tools.harness.serving import LISTEN, Exporter, serving
 
 
@@ -32,7 +32,7 @@ PASSWORD = "correct horse"
 
 
 def scrape_config(target: str) -> dict[str, object]:
-    """Return a configuration of Prometheus with what it takes to be let in."""
+    """Return a configuration of Prometheus with a certificate and a password."""
     files = {"ca_file": "ca.pem", "cert_file": "client.pem", "key_file": "client.key"}
     job = {
         "job_name": JOB,
@@ -47,8 +47,8 @@ def scrape_config(target: str) -> dict[str, object]:
 
 
 @dataclass(frozen=True, slots=True)
-class Guarded:
-    """An exporter that keeps to a file, and the Prometheus that it lets in."""
+class Servers:
+    """An exporter with a web configuration file, and the Prometheus that scrapes it."""
 
     file: Path
     exporter: Exporter
@@ -56,9 +56,9 @@ class Guarded:
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    """Share one for all tests: each leaves it as it was."""
-    folder = tmp_path_factory.mktemp("guarded")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Start the servers that all tests share. Each test restores the file."""
+    folder = tmp_path_factory.mktemp("servers")
     make_certificates(folder)
     file = folder / "web.yml"
     hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(10)).decode()
@@ -70,22 +70,22 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         ) as exporter,
         started(scrape_config(exporter.addresses[0]), folder) as prometheus,
     ):
-        yield Guarded(file, exporter, prometheus)
+        yield Servers(file, exporter, prometheus)
 
 
 @pytest.fixture(autouse=True)
-def _scraped(guarded: Guarded) -> None:
-    assert poll(lambda: guarded.prometheus.query("up == 1"))
+def _scraped(servers: Servers) -> None:
+    assert poll(lambda: servers.prometheus.query("up == 1"))
 
 
-def test_prometheus_is_let_in(guarded: Guarded) -> None:
-    """With its certificate and its password it scrapes."""
-    assert guarded.prometheus.query("fanotify_exporter_probe_attached")
+def test_prometheus_can_scrape(servers: Servers) -> None:
+    """Prometheus scrapes with its certificate and its password."""
+    assert servers.prometheus.query("fanotify_exporter_probe_attached")
 
 
-def test_a_renewed_certificate_costs_no_scrape(guarded: Guarded) -> None:
-    """A new one is served to the next connection, and every scrape succeeds."""
-    folder, prometheus = guarded.file.parent, guarded.prometheus
+def test_a_renewed_certificate(servers: Servers) -> None:
+    """While the server certificate is replaced three times, every scrape succeeds."""
+    folder, prometheus = servers.file.parent, servers.prometheus
     began = time.time()
     for _ in range(3):
         make_signed(folder, "renewed", "-addext", LOCALHOST)
@@ -106,17 +106,15 @@ def test_a_renewed_certificate_costs_no_scrape(guarded: Guarded) -> None:
         ("ca.pem", "stranger.pem", "tls: "),
     ],
 )
-def test_a_changed_file_holds(
-    guarded: Guarded, before: str, after: str, error: str
-) -> None:
-    """Another user, a broken file, another CA: the next scrape fails and says why."""
-    said = len(guarded.exporter.later_lines())
-    good = guarded.file.read_text()
-    guarded.file.write_text(good.replace(before, after))
-    assert error in poll(guarded.prometheus.last_error, lambda why: error in why)
-    guarded.file.write_text(good)
-    assert poll(lambda: guarded.prometheus.query("up == 1"))
-    lines = guarded.exporter.later_lines()[said:]
+def test_a_changed_file(servers: Servers, before: str, after: str, error: str) -> None:
+    """After a change of user or CA, or a syntax error, the next scrape fails."""
+    lines_before = len(servers.exporter.later_lines())
+    good = servers.file.read_text()
+    servers.file.write_text(good.replace(before, after))
+    assert error in poll(servers.prometheus.last_error, lambda why: error in why)
+    servers.file.write_text(good)
+    assert poll(lambda: servers.prometheus.query("up == 1"))
+    lines = servers.exporter.later_lines()[lines_before:]
     refusals = [line for line in lines if "level=error" in line]
     assert len(refusals) == (after == "basic_auth:")
     assert all("all requests are refused" in line for line in refusals)

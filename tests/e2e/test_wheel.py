@@ -1,4 +1,4 @@
-"""The wheel is complete: installed alone, far from the checkout, it counts."""
+"""The wheel is complete: installed outside the checkout, the exporter counts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the wheel as README says, into folders of the test's own."""
+    """Install the wheel as README says, into a temporary folder."""
     folder = tmp_path_factory.mktemp("installed")
     folders = {"PIPX_HOME": str(folder / "home"), "PIPX_BIN_DIR": str(folder / "bin")}
     readme = (CHECKOUT / "README.md").read_text()
@@ -52,7 +52,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_carries_all_of_bpf_and_no_tests(wheel: Path) -> None:
-    """The C files and each stand-in header are in it, byte for byte."""
+    """The wheel has every file of bpf/, unchanged, and no other package."""
     folder = CHECKOUT / "bpf"
     sources = [path for path in folder.rglob("*") if path.is_file()]
     assert {source.suffix for source in sources} >= {".c", ".h"}
@@ -67,15 +67,15 @@ def test_the_wheel_carries_all_of_bpf_and_no_tests(wheel: Path) -> None:
 
 
 def test_the_wheel_carries_the_landing_page(wheel: Path) -> None:
-    """Its style and its script are in it, byte for byte."""
+    """The wheel has the style sheet and the script of the page, unchanged."""
     with zipfile.ZipFile(wheel) as archive:
-        for file in ("page.css", "page.js"):
+        for file in ("page.css", "page.html", "page.js"):
             name = f"fanotify_exporter/landing/{file}"
             assert archive.read(name) == (CHECKOUT / "exporter" / name).read_bytes()
 
 
 def test_the_installed_wheel_counts(installed: Path, tmp_path: Path) -> None:
-    """It runs from / with nothing of the checkout, and one call is one call."""
+    """Started in /, the installed exporter uses no file of the checkout and counts."""
     script = installed / "bin" / "fanotify-exporter"
     comm = f"e2e-wh-{os.getpid()}"
     log = tmp_path / "exporter.log"

@@ -1,4 +1,4 @@
-"""The committed dashboard is what the builder writes, and as Grafana wants it."""
+"""The committed dashboard is up to date, valid for Grafana, and complete."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from grafana import dashboard, selectors
 from grafana.panel_base import DOCS
 from tools import CHECKOUT
 from tools.docs.pages import exposed_name
-from tools.harness import shipped
 from tools.harness.golden import registry
+from tools.harness.rules import shipped
 
 
 DOCUMENT: dict[str, Any] = json.loads(dashboard.PATH.read_text())
@@ -27,12 +27,13 @@ EXPRESSIONS = [
     *(each["expr"] for each in DOCUMENT["annotations"]["list"]),
 ]
 
-OF_PROMETHEUS = {"up", "scrape_duration_seconds"}
-"""What Prometheus itself adds for each target."""
+# Metrics that Prometheus itself adds for each target.
+PROMETHEUS_METRICS = {"up", "scrape_duration_seconds"}
+# Families without a panel, and why.
 WITHOUT_A_PANEL = {
-    "process_virtual_memory_bytes": "says little of memory; the resident part is drawn",
+    "process_virtual_memory_bytes": "resident memory has a panel and says more",
     "process_open_fds": "does not grow: one for each of a few maps, probes and clients",
-    "process_max_fds": "the same",
+    "process_max_fds": "as process_open_fds",
 }
 
 
@@ -41,43 +42,43 @@ def title(panel: dict[str, Any]) -> str:
 
 
 def thresholds() -> dict[str, str]:
-    """Return the expressions of the thresholds that alerts have, by their names."""
+    """Return the expressions of the alerts' thresholds, by name."""
     recorded = shipped.groups(shipped.SETTINGS)[0]["rules"]
     return {rule["record"]: rule["expr"] for rule in recorded}
 
 
 def metrics(expression: str) -> set[str]:
-    """Return the names of metrics in *expression*: words before a selector or alone."""
+    """Return the names of metrics in *expression*."""
     code = re.sub(r'"[^"]*"', "", expression)
     known = r"\b(?:(?:fanotify|inotify|process|scrape)_[\w:]+|up)\b"
     return set(re.findall(known, code))
 
 
-def test_it_is_as_built() -> None:
+def test_the_file_is_up_to_date() -> None:
     """The committed file is what `make dashboard` writes."""
     assert dashboard.render().splitlines() == dashboard.PATH.read_text().splitlines()
 
 
-def test_the_sdk_reads_what_it_wrote() -> None:
-    """All keys are in Grafana's schema, but those that are said not to be."""
+def test_keys_are_in_the_schema() -> None:
+    """The SDK reads all keys of the file except those of ANNOTATION_OPTIONS."""
     register_default_plugins()
     document = json.loads(dashboard.PATH.read_text())
     for annotation in document["annotations"]["list"]:
-        for key in dashboard.READ_AS_TIME:
+        for key in dashboard.ANNOTATION_OPTIONS:
             del annotation[key]
     read = Dashboard.from_json(document)
     assert document == json.loads(json.dumps(read, cls=JSONEncoder))
 
 
-def test_panels_have_their_own_numbers() -> None:
-    """No two panels share an id, and none has a title like another's."""
+def test_ids_and_titles_are_unique() -> None:
+    """No two panels have the same id or the same title."""
     for key in ("id", "title"):
         values = [panel[key] for panel in DOCUMENT["panels"]]
         assert len(values) == len(set(values))
 
 
-def test_no_panel_covers_another() -> None:
-    """Each has its place on the 24 columns, and no place is taken twice."""
+def test_panels_do_not_overlap() -> None:
+    """Every panel lies within the 24 columns, and no two panels overlap."""
     places = [panel["gridPos"] for panel in DOCUMENT["panels"]]
     for place in places:
         assert 0 <= place["x"] < place["x"] + place["w"] <= 24
@@ -89,8 +90,8 @@ def test_no_panel_covers_another() -> None:
         assert beside or above
 
 
-def test_no_line_of_panels_has_a_gap() -> None:
-    """The panels of each line fill its 24 columns and are of one height."""
+def test_lines_of_panels_are_full() -> None:
+    """Panels of a line fill its 24 columns and have the same height."""
     lines: dict[int, list[dict[str, int]]] = {}
     for panel in DOCUMENT["panels"]:
         lines.setdefault(panel["gridPos"]["y"], []).append(panel["gridPos"])
@@ -100,8 +101,8 @@ def test_no_line_of_panels_has_a_gap() -> None:
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=title)
-def test_a_panel_explains_itself(panel: dict[str, Any]) -> None:
-    """It has a description and a unit, and each query a legend and the data source."""
+def test_panel_is_complete(panel: dict[str, Any]) -> None:
+    """A panel has a description and a unit, and its queries legend and data source."""
     assert panel["description"].endswith(".")
     assert panel["fieldConfig"]["defaults"]["unit"]
     source = {"type": "prometheus", "uid": "${datasource}"}
@@ -111,44 +112,44 @@ def test_a_panel_explains_itself(panel: dict[str, Any]) -> None:
         assert source == target["datasource"]
 
 
-def test_every_metric_is_there() -> None:
-    """No query names a metric that no exporter and no rule of ours gives."""
+def test_every_metric_exists() -> None:
+    """Queries use only metrics of the exporter, of the settings and of Prometheus."""
     families = {exposed_name(family) for family in registry().collect()}
     used = set().union(*map(metrics, EXPRESSIONS))
-    assert set() == used - families - OF_PROMETHEUS - set(thresholds())
+    assert set() == used - families - PROMETHEUS_METRICS - set(thresholds())
 
 
 def test_every_metric_has_a_panel() -> None:
-    """A family without a panel needs a reason, and a reason a family without."""
+    """Exactly the families in WITHOUT_A_PANEL have no panel."""
     families = {exposed_name(family) for family in registry().collect()}
     used = set().union(*map(metrics, EXPRESSIONS))
     assert set(WITHOUT_A_PANEL) == families - used
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_a_query_keeps_to_the_chosen_exporters(expression: str) -> None:
-    """Each selector has the variables for job and host, but where `on` matches them."""
+def test_queries_filter_by_exporter(expression: str) -> None:
+    """Selectors filter by job and host, except those that `on` matches to others."""
     bare = set(re.findall(r"\b(?:fanotify|process|scrape)_[\w:]+\b(?!{)", expression))
     assert bare <= {"fanotify_exporter_build_info", *thresholds()}
     for each in re.findall(r"{([^}]*)}", expression):
         assert each.startswith('job=~"$job",instance=~"$instance"')
 
 
-def test_colours_change_where_alerts_begin() -> None:
-    """What the dashboard colours as near a limit is what the alerts call that."""
-    for what in ("map_entries", "user_marks", "user_groups"):
-        threshold = thresholds()[f"fanotify_threshold:{what}:ratio"]
-        assert f"vector({selectors.NEAR})" == threshold
+def test_colours_match_the_thresholds() -> None:
+    """The dashboard colours a limit as near from the threshold of the alerts on."""
+    for limit in ("map_entries", "user_marks", "user_groups"):
+        threshold = thresholds()[f"fanotify_threshold:{limit}:ratio"]
+        assert f"vector({selectors.NEAR_LIMIT})" == threshold
 
 
 @pytest.mark.parametrize("alert", shipped.alerts(), ids=lambda alert: alert.name)
-def test_runbooks_are_at_one_address(alert: shipped.Alert) -> None:
-    """An alert links to its page where panels do."""
+def test_runbook_links(alert: shipped.Alert) -> None:
+    """An alert's link to its runbook is the link that panels use."""
     assert f"{DOCS}/runbooks/{alert.name}.md" == alert.annotations["runbook_url"]
 
 
-def test_links_lead_to_a_page() -> None:
-    """Each page that a panel or the dashboard links to is there."""
+def test_linked_pages_exist() -> None:
+    """Every page that a panel or the dashboard links to exists."""
     links = [each["url"] for panel in [*PANELS, DOCUMENT] for each in panel["links"]]
     for url in links:
         base, _, page = url.partition("/blob/main/")

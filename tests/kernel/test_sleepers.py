@@ -1,4 +1,4 @@
-"""Calls that sleep in the kernel: a kretprobe has room for only so many."""
+"""Calls that sleep in the kernel: a kretprobe has a limited number of instances."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tools.harness.kernel_calls import Counts
 from tools.harness.plans import ADD, OPEN
 
 
+# More than the default maxactive of a kretprobe on the two CPUs of a guest.
 SLEEPERS = 64
-"""More than a kretprobe's default maxactive on a guest's two CPUs."""
 
 IS_ARM64 = os.uname().machine == "aarch64"
 USERFAULTFD = 282 if IS_ARM64 else 323
@@ -33,7 +33,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Trap:
-    """A page that holds up who reads it, in the kernel too (userfaultfd(2))."""
+    """A page that blocks each reader, also in the kernel (userfaultfd(2))."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._page = mmap.mmap(-1, mmap.PAGESIZE)
@@ -47,7 +47,7 @@ class Trap:
         fcntl.ioctl(self._fd, UFFDIO_REGISTER, place)
 
     def await_victims(self, number: int) -> None:
-        """Return when *number* threads wait for the page."""
+        """Wait until *number* threads wait for the page."""
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
         while number:
@@ -55,7 +55,7 @@ class Trap:
             number -= len(os.read(self._fd, MESSAGE_BYTES)) // MESSAGE_BYTES
 
     def open(self) -> None:
-        """Give the page, full of zeros, to all who wait."""
+        """Fill the page with zeros, so that all readers continue."""
         place = struct.pack("QQQq", self.address, mmap.PAGESIZE, 0, 0)
         fcntl.ioctl(self._fd, UFFDIO_ZEROPAGE, place)
 
@@ -67,7 +67,7 @@ def trap() -> Iterator[Trap]:
 
 
 def mark(group: int, path: int, results: list[int]) -> None:
-    """Call fanotify_mark(2) as "sleeper", the path at address *path*."""
+    """Call fanotify_mark(2) in a thread named "sleeper", with the path at *path*."""
     libc.prctl(PR_SET_NAME, b"sleeper")
     words = (FANOTIFY_MARK, group, ADD, OPEN, -100, path)
     result = libc.syscall(*map(ctypes.c_long, words))
@@ -75,7 +75,7 @@ def mark(group: int, path: int, results: list[int]) -> None:
 
 
 def test_many_calls_asleep(counts: Counts, trap: Trap) -> None:
-    """Calls that sleep are counted when they return, or are said to be lost."""
+    """Calls that sleep are counted when they return, or reported as lost."""
     group = libc.syscall(FANOTIFY_INIT, 0, os.O_RDONLY)
     results: list[int] = []
     threads = [

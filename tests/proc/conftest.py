@@ -1,4 +1,4 @@
-"""The layer of real groups on this machine's /proc: root, and no BPF."""
+"""Tests of real groups on this machine's /proc, which need root and no BPF."""
 
 from __future__ import annotations
 

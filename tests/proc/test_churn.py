@@ -1,4 +1,4 @@
-"""Scans while 200 processes, each another user's, make and close groups."""
+"""Scans while 200 processes of 200 users make and close groups."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from tools.harness.churn import CHURN, PROCESSES
 from tools.harness.listeners import NEW_PIDS, Listener, listening
 
 
-WARM_STEPS, STEPS = 10, 30
+WARM_POLLS, POLLS = 10, 30
 MAX_GROWTH_KB = 1024
 
 
 @pytest.fixture
 def steady() -> Iterator[Listener]:
-    """Keep one group with two marks in two processes, which nothing happens to."""
+    """Keep one group with one mark, in two processes, that does not change."""
     with listening("g = init(); mark(g, ADD, OPEN, '/'); fork()") as listener:
         yield listener
 
 
 def scanners() -> tuple[GroupScanner, GroupScanner]:
-    """Return one that makes a full scan in each step, and one that only looks."""
+    """Return a scanner with full scans only, and one that polls recent pids."""
     hours = itertools.count(step=3600)
     return (
         GroupScanner(now=lambda: next(hours)),
@@ -49,9 +49,9 @@ def open_fds() -> list[str]:
 
 
 def check(scan: GroupScan, steady: Listener, churn: Listener) -> int:
-    """Hold what must always be true; return how many groups came and went."""
-    held = [each for each in scan.groups if each.comm == steady.comm]
-    assert [1] == [marks.count for each in held for marks in each.group.marks]
+    """Check the steady group; return the number of groups of *churn*."""
+    found = [each for each in scan.groups if each.comm == steady.comm]
+    assert [1] == [marks.count for each in found for marks in each.group.marks]
     passing = [each for each in scan.groups if each.comm == churn.comm]
     assert all(each.uid >= 200_000 for each in passing)
     assert len(passing) <= 2 * PROCESSES
@@ -59,21 +59,21 @@ def check(scan: GroupScan, steady: Listener, churn: Listener) -> int:
 
 
 def test_churn(steady: Listener) -> None:
-    """No scan fails or leaks, takes an end for a refusal, or counts a group twice."""
-    full, looks = scanners()
-    unreadable = full.step().unreadable
+    """Scans of processes that end do not fail, leak, or count a group twice."""
+    full, polling = scanners()
+    unreadable = full.poll().unreadable
     with listening(CHURN, prefix=NEW_PIDS) as churn:
-        for _ in range(WARM_STEPS):
-            check(full.step(), steady, churn)
-            check(looks.step(), steady, churn)
+        for _ in range(WARM_POLLS):
+            check(full.poll(), steady, churn)
+            check(polling.poll(), steady, churn)
         fds, resident = open_fds(), resident_kb()
         seen = 0
-        for _ in range(STEPS):
-            scan = full.step()
+        for _ in range(POLLS):
+            scan = full.poll()
             seen += check(scan, steady, churn)
             assert unreadable == scan.unreadable
-            check(looks.step(), steady, churn)
+            check(polling.poll(), steady, churn)
         assert fds == open_fds()
         assert resident_kb() - resident < MAX_GROWTH_KB
-    print(f"{seen / STEPS:.0f} groups of {PROCESSES} processes in a scan")
-    assert seen > STEPS
+    print(f"{seen / POLLS:.0f} groups of {PROCESSES} processes in a scan")
+    assert seen > POLLS

@@ -1,4 +1,4 @@
-"""How soon the background thread shows what changed, with no full scan in sight."""
+"""How soon the background thread shows a change, without a full scan."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from fanotify_exporter.fsnotify.background import BackgroundScan
-from fanotify_exporter.fsnotify.model import HeldGroup, Marks
+from fanotify_exporter.fsnotify.model import Marks, OwnedGroup
 from fanotify_exporter.fsnotify.proc_scan import GroupScanner
 from tools.harness.listeners import listening
 from tools.harness.processes import poll
 
 
+# The documented delay is 2 s on an idle machine. No full scan is due in this time.
 SECONDS = 20.0
-"""The promise is 2 s, on a machine that has time; no full scan helps in these."""
 
 
 class Watched:
-    """A background scan, and what it shows of one program."""
+    """A background scan, with the pids that the test calls recent."""
 
     def __init__(self) -> None:
         self.recent: frozenset[int] = frozenset()
@@ -33,15 +33,15 @@ class Watched:
     def stop(self) -> None:
         self._scan.stop()
 
-    def of(self, comm: str) -> list[HeldGroup]:
+    def of(self, comm: str) -> list[OwnedGroup]:
         scan = self._scan.latest()
         assert scan
-        return [held for held in scan.groups if held.comm == comm]
+        return [owned for owned in scan.groups if owned.comm == comm]
 
     def soon(
-        self, comm: str, until: Callable[[list[HeldGroup]], object]
-    ) -> list[HeldGroup]:
-        """Wait as long as was promised; return the groups of *comm* then."""
+        self, comm: str, until: Callable[[list[OwnedGroup]], object]
+    ) -> list[OwnedGroup]:
+        """Return the groups of *comm* once *until* accepts them, or after SECONDS."""
         return poll(lambda: self.of(comm), until, SECONDS)
 
 
@@ -53,8 +53,8 @@ def watched() -> Iterator[Watched]:
     watched.stop()
 
 
-def test_group_from_begin_to_end(watched: Watched) -> None:
-    """A new group, a new mark, a removed mark and the end each show in time."""
+def test_group_from_start_to_end(watched: Watched) -> None:
+    """A new group, a new mark, a removed mark and a closed group show in time."""
     with listening(
         """
         group = init(CONTENT)
@@ -67,24 +67,24 @@ def test_group_from_begin_to_end(watched: Watched) -> None:
         """
     ) as listener:
         watched.recent = frozenset({listener.pid})
-        (held,) = watched.soon(listener.comm, bool)
-        assert () == held.group.marks
+        (owned,) = watched.soon(listener.comm, bool)
+        assert () == owned.group.marks
         watched.recent = frozenset()
 
         listener.go_on()
-        (held,) = watched.soon(listener.comm, lambda groups: groups[0].group.marks)
-        assert (Marks("inode", blocking=False, count=1),) == held.group.marks
+        (owned,) = watched.soon(listener.comm, lambda groups: groups[0].group.marks)
+        assert (Marks("inode", blocking=False, count=1),) == owned.group.marks
 
         listener.go_on()
-        (held,) = watched.soon(listener.comm, lambda groups: not groups[0].group.marks)
-        assert () == held.group.marks
+        (owned,) = watched.soon(listener.comm, lambda groups: not groups[0].group.marks)
+        assert () == owned.group.marks
 
         listener.go_on()
         assert [] == watched.soon(listener.comm, lambda groups: not groups)
 
 
 def test_process_that_ends(watched: Watched) -> None:
-    """The groups of a process that is killed are gone in time."""
+    """The groups of a killed process disappear in time."""
     with listening("init(); init()") as listener:
         watched.recent = frozenset({listener.pid})
         assert 2 == len(watched.soon(listener.comm, bool))
@@ -94,7 +94,7 @@ def test_process_that_ends(watched: Watched) -> None:
 
 
 def test_daemon(watched: Watched) -> None:
-    """A group whose maker leaves it to a child before anyone looks shows in time."""
+    """A group that a process made and left to a child shows in time."""
     with listening(
         """
         def outlive():

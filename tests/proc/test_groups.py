@@ -1,4 +1,4 @@
-"""Groups that the test made, against those that a full scan finds."""
+"""Groups that a test makes, compared with the groups that a full scan finds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fanotify_exporter.fsnotify.model import HeldGroup, Marks
+from fanotify_exporter.fsnotify.model import Marks, OwnedGroup
 from fanotify_exporter.fsnotify.proc_scan import GroupScanner
 from tools.harness.listeners import Listener, as_user, installed, listening
 from tools.harness.processes import poll
@@ -18,27 +18,27 @@ NOBODY = 65_534
 ByUser = list[tuple[int, tuple[Marks, ...]]]
 
 
-def scan() -> tuple[HeldGroup, ...]:
+def scan() -> tuple[OwnedGroup, ...]:
     scanner = GroupScanner()
     if scanner.inexact_reason:
         pytest.skip(f"groups cannot be told apart here: {scanner.inexact_reason}")
-    return scanner.step().groups
+    return scanner.poll().groups
 
 
-def of(*comms: str) -> list[HeldGroup]:
-    """Look at everything; return the groups of *comms*."""
-    return [held for held in scan() if held.comm in comms]
+def of(*comms: str) -> list[OwnedGroup]:
+    """Return the groups of *comms* that a full scan finds."""
+    return [owned for owned in scan() if owned.comm in comms]
 
 
 def marks(listener: Listener) -> tuple[Marks, ...]:
-    """Return the marks of the one group that there is."""
-    (held,) = of(listener.comm)
-    return held.group.marks
+    """Return the marks of the only group of *listener*."""
+    (owned,) = of(listener.comm)
+    return owned.group.marks
 
 
 def by_user(comm: str) -> ByUser:
-    """Return of each group of *comm* the uid and the marks."""
-    return [(held.uid, held.group.marks) for held in of(comm)]
+    """Return the uid and the marks of each group of *comm*."""
+    return [(owned.uid, owned.group.marks) for owned in of(comm)]
 
 
 KINDS = [
@@ -66,7 +66,7 @@ def test_each_kind_of_mark(
     blocking: bool,  # noqa: FBT001
     tmp_path: Path,
 ) -> None:
-    """A mark of each kind that this kernel offers is counted as that kind."""
+    """A mark has the right type and blocking, for each form that this kernel has."""
     (tmp_path / "marked").touch()
     path = "/proc/self/ns/mnt" if mark_type == "mntns" else str(tmp_path / "marked")
     with listening(
@@ -83,7 +83,7 @@ def test_each_kind_of_mark(
 
 
 def test_many_marks(tmp_path: Path) -> None:
-    """Hundreds of marks of three kinds are counted to the mark."""
+    """Hundreds of marks of three types are counted exactly."""
     for number in range(523):
         (tmp_path / str(number)).touch()
     with listening(
@@ -103,7 +103,7 @@ def test_many_marks(tmp_path: Path) -> None:
 
 
 def test_removed_marks(tmp_path: Path) -> None:
-    """A mark that was removed, and one whose inode is gone, are no more."""
+    """A removed mark and a mark of a deleted inode are not counted."""
     for name in ("kept", "removed", "deleted"):
         (tmp_path / name).touch()
     with listening(
@@ -133,7 +133,7 @@ SHARED = {
 
         def receive():
             os.close(group)
-            os.dup(0)  # so that it gets another number than it has here
+            os.dup(0)  # so that the received descriptor has another number
             socket.recv_fds(theirs, 1, 1)
 
         socket.send_fds(ours, [b"."], [group])
@@ -154,30 +154,30 @@ SHARED = {
 
 @pytest.mark.parametrize("share", SHARED.values(), ids=SHARED)
 def test_shared_group_counts_once(share: str) -> None:
-    """Whoever has a group too, under whatever number: it is one group with one mark."""
+    """A group with several descriptors, in any processes, counts once."""
     with listening(ONE_GROUP, share) as listener:
         assert (Marks("inode", blocking=False, count=1),) == marks(listener)
 
 
 def test_equal_groups_count_each() -> None:
-    """Groups that look alike are several, within a process and between two."""
+    """Groups with equal fdinfo count each, in one process and in two."""
     with (
         listening(ONE_GROUP, "first = group", ONE_GROUP) as one,
         listening(ONE_GROUP) as other,
     ):
         assert Counter({one.comm: 2, other.comm: 1}) == Counter(
-            held.comm for held in of(one.comm, other.comm)
+            owned.comm for owned in of(one.comm, other.comm)
         )
 
 
 def test_each_child_with_its_own() -> None:
-    """Children with groups of their own, under one number, are counted each."""
+    """Groups of several children count each, even with the same descriptor number."""
     with listening("for number in range(7): fork(init)") as listener:
         assert 7 == len(of(listener.comm))
 
 
-def test_belongs_to_who_started_first() -> None:
-    """A group is its first process's, and its child's once that is gone."""
+def test_owner_is_the_earliest_process() -> None:
+    """The owner is the earliest process with the group, then the next one."""
     with listening(
         """
         def inherit():
@@ -190,14 +190,14 @@ def test_belongs_to_who_started_first() -> None:
         fork(inherit)
         """
     ) as listener:
-        assert [listener.comm] == [held.comm for held in of(listener.comm, "t-heir")]
+        assert [listener.comm] == [owned.comm for owned in of(listener.comm, "t-heir")]
         listener.process.kill()
         listener.process.wait()
-        assert ["t-heir"] == [held.comm for held in of(listener.comm, "t-heir")]
+        assert ["t-heir"] == [owned.comm for owned in of(listener.comm, "t-heir")]
 
 
 def test_thread_of_another_name() -> None:
-    """A group that a thread made is its process's, by the name of the first thread."""
+    """A group that a thread made has the name of the process's first thread."""
     with listening(
         """
         def work():
@@ -214,25 +214,25 @@ def test_thread_of_another_name() -> None:
 
 
 def test_group_of_another_user() -> None:
-    """A group of a user without privileges is that user's."""
+    """A group of a user without privileges has the uid of that user."""
     with listening("init(FID)", prefix=as_user(NOBODY)) as listener:
         assert [(NOBODY, ())] == by_user(listener.comm)
 
 
 def test_effective_user() -> None:
-    """Of a process that is root and acts as another, it is the other."""
+    """A group has the effective uid of its process, not the real uid."""
     with listening("init(); os.seteuid(1234)") as listener:
         assert [(1234, ())] == by_user(listener.comm)
 
 
 def test_unlimited_marks() -> None:
-    """A group without limit of marks is known for one; the others are limited."""
+    """Marks of a group with FAN_UNLIMITED_MARKS are not limited; others are."""
     with (
         listening("group = init(UNLIMITED_MARKS); mark(group, ADD, OPEN, '/')") as one,
         listening(ONE_GROUP) as other,
     ):
         assert {one.comm: 0, other.comm: 1} == {
-            held.comm: held.group.limited_marks for held in of(one.comm, other.comm)
+            owned.comm: owned.group.limited_marks for owned in of(one.comm, other.comm)
         }
 
 
@@ -246,13 +246,13 @@ def test_unlimited_marks() -> None:
     ],
 )
 def test_hostile_comm(comm: bytes, shown: str) -> None:
-    """A process's name cannot break what is read of it."""
+    """Bytes in the name of a process do not break the parsing of its files."""
     with listening(f"name({comm!r}); init(); os.seteuid(1234)"):
-        assert [1234] == [held.uid for held in of(shown)]
+        assert [1234] == [owned.uid for owned in of(shown)]
 
 
 def test_fsnotifywait(tmp_path: Path) -> None:
-    """The program has one group, with a mark for each folder that it was given."""
+    """The program fsnotifywait has one group, with a mark for each given folder."""
     folders = [tmp_path / str(number) for number in range(23)]
     for folder in folders:
         folder.mkdir()
@@ -263,7 +263,7 @@ def test_fsnotifywait(tmp_path: Path) -> None:
 
 
 def test_fatrace(tmp_path: Path) -> None:
-    """The program has one group, with a mark on the filesystem where it runs."""
+    """The program fatrace has one group, with a mark on the current filesystem."""
     expected: ByUser = [(0, (Marks("filesystem", blocking=False, count=1),))]
     options = ("--current-mount", "--command=nobody")
     with installed("fatrace", *options, folder=tmp_path) as program:

@@ -15,7 +15,7 @@ FILES = sorted(path for name in FOLDERS for path in (CHECKOUT / name).rglob("*.p
 
 
 def imported(path: Path) -> set[str]:
-    """Return the top-level names that the file at *path* imports, at any place."""
+    """Return the top-level names that the file at *path* imports, anywhere in it."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -36,7 +36,7 @@ def imported(path: Path) -> set[str]:
     ],
 )
 def test_direction(folder: str, forbidden: set[str]) -> None:
-    """No file of *folder* imports what stands above it, and nothing imports a test."""
+    """No file of *folder* imports from *forbidden* folders, such as tests."""
     files = [path for path in FILES if path.is_relative_to(CHECKOUT / folder)]
     assert files
     assert {} == {

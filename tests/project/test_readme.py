@@ -1,12 +1,13 @@
-"""What README.md lists is what there is."""
+"""README.md agrees with the code."""
 
 from __future__ import annotations
 
 import re
 from argparse import BooleanOptionalAction
+from importlib import import_module
 
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
-from fanotify_exporter.options import build_parser
+from fanotify_exporter.options.parser import COMMANDS, SERVE, Parser
 from fanotify_exporter.web.connections import MAX_CONNECTIONS
 from tools import CHECKOUT
 from tools.docs.pages import exposed_name
@@ -17,19 +18,23 @@ README = (CHECKOUT / "README.md").read_text()
 
 
 def test_every_flag_is_listed() -> None:
-    """The flags table and the parser name the same flags."""
+    """The table of flags has the flags of all commands."""
     listed = set(re.findall(r"^\| `(--[^=` ]+)", README, re.MULTILINE))
-    known = {
-        f"--[no-]{flag[2:]}" if isinstance(action, BooleanOptionalAction) else flag
-        for action in build_parser()._actions
-        for flag in action.option_strings[:1]
-    }
+    known = set()
+    for command in (SERVE, *COMMANDS):
+        parser = Parser(command)
+        import_module(f"fanotify_exporter.commands.{command}").add_flags(parser)
+        known |= {
+            f"--[no-]{flag[2:]}" if isinstance(action, BooleanOptionalAction) else flag
+            for action in parser._actions
+            for flag in action.option_strings[:1]
+        }
 
     assert known - {"-h"} == listed
 
 
 def test_every_family_that_is_named_is_there() -> None:
-    """README, which leaves the list to docs/metrics.md, names no family in vain."""
+    """Each metric family that README names exists."""
     words = r"\b(?:fanotify|inotify|process)_\w+\b(?![(*])"
     named = set(re.findall(words, README)) - {"fanotify_mark"}
 
@@ -38,12 +43,12 @@ def test_every_family_that_is_named_is_there() -> None:
 
 
 def test_limit_of_connections() -> None:
-    """README tells how many connections may be open."""
+    """README has the maximum number of connections."""
     assert [str(MAX_CONNECTIONS)] == re.findall(r"At most (\d+)\s+connections", README)
 
 
 def test_every_page_is_linked() -> None:
-    """No page of docs/ has to be found by chance."""
+    """README links each page of docs/."""
     pages = {
         path.relative_to(CHECKOUT).as_posix() for path in CHECKOUT.glob("docs/*.md")
     }
@@ -52,7 +57,7 @@ def test_every_page_is_linked() -> None:
 
 
 def test_every_hook_is_listed() -> None:
-    """Each hook of the ladder has its row, in the ladder's order."""
+    """The table of hooks has each hook, in the order in which auto tries them."""
     rows = re.findall(r"^\| `(\w+)`: ", README, re.MULTILINE)
 
     assert list(dict.fromkeys(method.hook for method in ATTACH_METHODS)) == rows

@@ -1,4 +1,4 @@
-"""docs/security.md names tests that there are."""
+"""The tests that docs/security.md names exist."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def names_of_tests(path: Path) -> set[str]:
 
 
 def test_every_test_that_is_named_is_there() -> None:
-    """A threat cannot keep the name of a test that was renamed or taken out."""
+    """Each test that the page names exists under that name."""
     named = re.findall(r"`([\w/]+\.py)::(\w+)`", PAGE)
     assert len(named) > 40
     assert [] == [
@@ -31,7 +31,7 @@ def test_every_test_that_is_named_is_there() -> None:
 
 
 def test_every_threat_has_a_test() -> None:
-    """No row of the table of threats is without one."""
+    """Each row of the table of threats names a test."""
     table = PAGE.split("\n## Threats\n\n")[1].split("\n\n")[0]
     _, _, *rows = table.splitlines()
     assert rows

@@ -1,4 +1,4 @@
-"""GitHub's workflows do what the Makefile does, with little power."""
+"""The GitHub workflows run targets of the Makefile, with few permissions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def jobs(path: Path) -> list[Job]:
 
 
 def commands(job: Job) -> Iterator[str]:
-    """Yield the one command of *job*, with each value that its matrix gives it."""
+    """Yield the command of *job*, once for each value of its matrix."""
     (command,) = (step["run"] for step in job["steps"] if "run" in step)
     found = re.search(r"\$\{\{ matrix\.(\w+) \}\}", command)
     for value in job["strategy"]["matrix"][found[1]] if found else [""]:
@@ -32,7 +32,7 @@ def commands(job: Job) -> Iterator[str]:
 
 
 def targets(path: Path) -> list[str]:
-    """Return the targets that a workflow makes; each command must be one."""
+    """Return the make targets that a workflow runs. It may run nothing else."""
     run = [command for job in jobs(path) for command in commands(job)]
     made = [re.fullmatch(r"make ([a-z0-9-]+)", command) for command in run]
     assert all(made), run
@@ -41,14 +41,14 @@ def targets(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_each_command_is_a_target(path: Path) -> None:
-    """What GitHub runs, anyone can run: it is a target of the Makefile."""
+    """Each command of a workflow is a target of the Makefile, which anyone can run."""
     known = set(re.findall(r"^([a-z0-9-]+):", MAKEFILE, re.MULTILINE))
 
     assert set() < set(targets(path)) <= known
 
 
 def test_each_part_has_a_job() -> None:
-    """A change gets each part of `make test` and the image, a tag gets a release."""
+    """Each part of `make test` and the image have a job, and a tag runs the release."""
     (listed,) = re.findall(r"^test: (.*?) ##", MAKEFILE, re.MULTILINE)
     wanted = {
         "ci.yml": [*listed.split(), "test-image", "image"],
@@ -60,7 +60,7 @@ def test_each_part_has_a_job() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_a_job_may_read_and_no_more(path: Path) -> None:
-    """No token may write, and none is left in the checkout."""
+    """The token of a job may only read, and is not left in the checkout."""
     assert {"contents": "read"} == yaml.safe_load(path.read_text())["permissions"]
     for job in jobs(path):
         assert "permissions" not in job
@@ -70,7 +70,7 @@ def test_a_job_may_read_and_no_more(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_actions_are_pinned(path: Path) -> None:
-    """An action is a commit, which nobody can move, with its version beside it."""
+    """Each action is pinned to a commit, with its version in a comment."""
     uses = re.findall(r"uses: (.*)", path.read_text())
 
     assert uses

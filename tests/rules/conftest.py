@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tools.harness.releases import Release, installed, newest
+from tools.harness.rules.releases import Release, installed, newest
 
 
 @pytest.fixture(scope="session", params=[installed, newest], ids=["2.x", "3.x"])
@@ -17,7 +17,7 @@ def release(request: pytest.FixtureRequest) -> Release:
 
 @pytest.fixture
 def run() -> Callable[..., str]:
-    """Run a command; what it prints is in the report if it fails, and returned."""
+    """Return a function that runs a command, asserts success and returns the output."""
 
     def run(*command: str) -> str:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Each alert under `promtool test rules`: alerts/*.yml says what happens and when."""
+"""Every alert in `promtool test rules`, with the cases in alerts/*.yml."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tools.harness import shipped
-from tools.harness.releases import Release
-from tools.harness.scenarios import documents, read_cases
+from tools.harness.rules import shipped
+from tools.harness.rules.releases import Release
+from tools.harness.rules.scenarios import documents, read_cases
 
 
 CASES = Path(__file__).parent / "alerts"
-KINDS = {
+# Cases that every alert needs.
+REQUIRED = {
     *("fires_and_resolves", "does_not_fire"),
     *("counter_reset", "missed_scrape", "first_event"),
 }
@@ -22,12 +23,12 @@ ALERTS = shipped.alerts()
 
 
 def test_every_alert_has_its_cases() -> None:
-    """A file for each alert and none more; each has every kind, and the text once."""
+    """Every alert has a file with the required cases and the expected texts."""
     assert {alert.name for alert in ALERTS} == {path.stem for path in CASES.iterdir()}
     for path in CASES.iterdir():
         cases = {case.name: case for case in read_cases(path)}
-        assert KINDS - set(cases) == set(), path.name
-        assert cases["fires_and_resolves"].told, path.name
+        assert REQUIRED - set(cases) == set(), path.name
+        assert cases["fires_and_resolves"].expected_alert, path.name
         assert not cases["does_not_fire"].firing, path.name
 
 
@@ -35,7 +36,7 @@ def test_every_alert_has_its_cases() -> None:
 def test_alert(
     alert: shipped.Alert, release: Release, run: Callable[..., str], tmp_path: Path
 ) -> None:
-    """At each minute of each case the alert fires if, and only if, the case says so."""
+    """The alert fires exactly at the times that each case says."""
     cases = read_cases(CASES / f"{alert.name}.yml")
     files = []
     for number, document in enumerate(documents(alert, cases)):

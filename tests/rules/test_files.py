@@ -1,4 +1,4 @@
-"""Prometheus and Alertmanager take the files of prometheus/, which fit together."""
+"""Prometheus and Alertmanager accept prometheus/*.yml; the files are consistent."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from tools.docs.pages import exposed_name
-from tools.harness import shipped
 from tools.harness.golden import registry
-from tools.harness.releases import Release
+from tools.harness.rules import shipped
+from tools.harness.rules.releases import Release
 
 
 RECORDING_TEST = Path(__file__).parent / "recording.test.yml"
@@ -23,19 +23,19 @@ THRESHOLD = re.compile(r"fanotify_threshold:\w+:\w+")
 
 
 def test_rules_pass_every_lint(release: Release, run: Callable[..., str]) -> None:
-    """`promtool check rules --lint=all --lint-fatal` has nothing to say."""
+    """`promtool check rules --lint=all --lint-fatal` accepts the rule files."""
     files = map(str, shipped.RULE_FILES)
     said = run(release.promtool, "check", "rules", "--lint=all", "--lint-fatal", *files)
     assert said.count("SUCCESS") == len(shipped.RULE_FILES)
 
 
 def test_recording_rules(release: Release, run: Callable[..., str]) -> None:
-    """Rates, sums over a fleet and shares of limits are the right numbers."""
+    """Recorded rates, sums, counts and shares of limits have the right values."""
     run(release.promtool, "test", "rules", str(RECORDING_TEST))
 
 
 def test_scrape_example(release: Release, run: Callable[..., str]) -> None:
-    """The example is a whole configuration, and finds the three rule files."""
+    """The example is a valid configuration that loads the three rule files."""
     said = run(
         *(release.promtool, "check", "config", "--lint=all", "--lint-fatal"),
         str(shipped.SCRAPE_EXAMPLE),
@@ -44,17 +44,17 @@ def test_scrape_example(release: Release, run: Callable[..., str]) -> None:
 
 
 def test_alertmanager_example(release: Release, run: Callable[..., str]) -> None:
-    """The example is a whole configuration."""
+    """The example is a valid configuration."""
     run(release.amtool, "check-config", str(shipped.ALERTMANAGER_EXAMPLE))
 
 
 @pytest.mark.parametrize(
     ("severity", "receiver"), [("critical", "pager"), ("warning", "tickets")]
 )
-def test_who_is_told(
+def test_receivers(
     severity: str, receiver: str, release: Release, run: Callable[..., str]
 ) -> None:
-    """A critical alert is for the pager, a warning is a ticket."""
+    """A critical alert goes to the pager, a warning to the tickets."""
     alert = next(each for each in shipped.alerts() if each.severity == severity)
     run(
         *(release.amtool, "config", "routes", "test"),
@@ -66,7 +66,7 @@ def test_who_is_told(
 
 
 def test_inhibitions_name_alerts_that_exist() -> None:
-    """A rule that inhibits nothing would be a misspelt name."""
+    """Inhibition rules name only alerts that exist."""
     rules = yaml.safe_load(shipped.ALERTMANAGER_EXAMPLE.read_text())["inhibit_rules"]
     matchers = [
         matcher
@@ -79,22 +79,22 @@ def test_inhibitions_name_alerts_that_exist() -> None:
     assert named - {alert.name for alert in shipped.alerts()} == set()
 
 
-def test_thresholds_have_one_place() -> None:
-    """Each is defined once, in the settings, and no rule asks for one that is not."""
+def test_thresholds_are_defined_once() -> None:
+    """The settings define every threshold that alerts use once, and no other."""
     settings = [rule.name for rule in shipped.records() if THRESHOLD.match(rule.name)]
-    asked = {
+    used = {
         name
         for alert in shipped.alerts()
         for name in THRESHOLD.findall(alert.expression)
     }
 
     assert sorted(set(settings)) == sorted(settings)
-    assert asked == set(settings)
+    assert set(settings) == used
     assert "fanotify_threshold" not in shipped.RECORDING.read_text()
 
 
-def test_each_threshold_is_missed() -> None:
-    """FanotifySettingsMissing wants as many as the settings have."""
+def test_number_of_thresholds() -> None:
+    """FanotifySettingsMissing requires the number of thresholds in the settings."""
     settings = [rule for rule in shipped.records() if THRESHOLD.match(rule.name)]
     [expression] = [
         alert.expression
@@ -104,8 +104,8 @@ def test_each_threshold_is_missed() -> None:
     assert f"< {len(settings)}" == expression.strip()[-3:]
 
 
-def test_records_are_named_by_level_metric_and_operation() -> None:
-    """Only the lists of programs are no measurement, and have a plain name."""
+def test_names_of_records() -> None:
+    """Records are named level:metric:operation, except the lists of programs."""
     names = {record.name for record in shipped.records()}
     lists = {
         "fanotify_allowed_comm",
@@ -127,12 +127,12 @@ def test_records_are_named_by_level_metric_and_operation() -> None:
 
 
 def test_every_metric_exists() -> None:
-    """A rule asks for what the exporter gives, a rule records or each target has."""
-    given = {exposed_name(family) for family in registry().collect()}
-    given |= {record.name for record in shipped.records()} | {"up"}
+    """Rules use only metrics of the exporter, recorded series and `up`."""
+    existing = {exposed_name(family) for family in registry().collect()}
+    existing |= {record.name for record in shipped.records()} | {"up"}
     expressions = [record.expression for record in shipped.records()]
     expressions += [alert.expression for alert in shipped.alerts()]
-    asked = set(METRIC.findall(" ".join(expressions))) - {"fanotify_threshold:"}
+    used = set(METRIC.findall(" ".join(expressions))) - {"fanotify_threshold:"}
 
-    assert asked - given == set()
-    assert len(asked) > len(shipped.alerts())
+    assert set() == used - existing
+    assert len(used) > len(shipped.alerts())

@@ -1,4 +1,4 @@
-"""The shipped files in a real Prometheus."""
+"""A real Prometheus evaluates the shipped rules without errors."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 import yaml
 
-from tools.harness import shipped
 from tools.harness.processes import poll, running
-from tools.harness.releases import Release
+from tools.harness.rules import shipped
+from tools.harness.rules.releases import Release
 from tools.harness.serving import request
 
 
 def configuration() -> str:
-    """Return the scrape example, made to evaluate each second."""
+    """Return the scrape example with intervals of one second."""
     example = yaml.safe_load(shipped.SCRAPE_EXAMPLE.read_text())
     example["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     example["rule_files"] = [str(path) for path in shipped.RULE_FILES]
@@ -24,7 +24,7 @@ def configuration() -> str:
 
 
 def loaded_rules(address: str) -> list[dict[str, Any]]:
-    """Return what Prometheus says of each rule, but for those of the hourly group."""
+    """Return the state of each rule, without the rules of the hourly group."""
     answer = json.loads(request(address, "/api/v1/rules").body)
     return [
         rule
@@ -35,7 +35,7 @@ def loaded_rules(address: str) -> list[dict[str, Any]]:
 
 
 def test_prometheus_evaluates_every_rule(release: Release, tmp_path: Path) -> None:
-    """No rule has an error, with no exporter there; its absence is noticed."""
+    """Without an exporter no rule has an error, and FanotifyExporterDown is pending."""
     config = tmp_path / "prometheus.json"
     config.write_text(configuration())
     command = [

@@ -1,4 +1,4 @@
-"""Alerts and runbooks are the same set; the index says of each what its rule does."""
+"""Every alert has a runbook, and the index of runbooks matches the rules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from tools import CHECKOUT
-from tools.harness import shipped
+from tools.harness.rules import shipped
 
 
 ALERTS = shipped.alerts()
@@ -17,14 +17,14 @@ SECTIONS = ["Meaning", "Impact", "Check", "Fix", "False alarms"]
 
 
 def base() -> str:
-    """Return where the project's repository is, as pyproject.toml says."""
+    """Return the URL of the runbooks, from the repository in pyproject.toml."""
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
     repository: str = project["urls"]["Repository"]
     return f"{repository}/blob/main/{shipped.RUNBOOKS.relative_to(CHECKOUT)}"
 
 
 def test_every_alert_has_its_runbook() -> None:
-    """One page for each alert, and no page more."""
+    """Every alert has one page, and every page belongs to an alert."""
     pages = {path.stem for path in shipped.RUNBOOKS.iterdir()} - {INDEX.stem}
     names = [alert.name for alert in ALERTS]
 
@@ -34,7 +34,7 @@ def test_every_alert_has_its_runbook() -> None:
 
 @pytest.mark.parametrize("alert", ALERTS, ids=[alert.name for alert in ALERTS])
 def test_alert_and_page_point_at_each_other(alert: shipped.Alert) -> None:
-    """The alert links to its page, which has its name and every section."""
+    """The alert links to its page, and the page has the name and all sections."""
     page = (shipped.RUNBOOKS / f"{alert.name}.md").read_text()
 
     assert f"{base()}/{alert.name}.md" == alert.annotations["runbook_url"]
@@ -44,7 +44,7 @@ def test_alert_and_page_point_at_each_other(alert: shipped.Alert) -> None:
 
 @pytest.mark.parametrize("alert", ALERTS, ids=[alert.name for alert in ALERTS])
 def test_alert_is_complete(alert: shipped.Alert) -> None:
-    """CamelCase, and a summary and description that have figures or labels in them."""
+    """An alert has a CamelCase name, a severity, and texts with values or labels."""
     assert re.fullmatch(r"Fanotify([A-Z][a-z]+)+", alert.name)
     assert alert.severity in {"critical", "warning"}
     assert {"summary", "description", "runbook_url"} == set(alert.annotations)
@@ -53,7 +53,7 @@ def test_alert_is_complete(alert: shipped.Alert) -> None:
 
 
 def test_index_lists_the_alerts() -> None:
-    """The table has each alert's link, severity and `for`, in the order of the file."""
+    """The index has link, severity and `for` of every alert, in file order."""
     row = re.compile(r"^\| \[(\w+)\]\((\w+\.md)\) \| (\w+) \| (\w+) \|", re.MULTILINE)
     rows = row.findall(INDEX.read_text())
     expected = [

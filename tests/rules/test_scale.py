@@ -1,4 +1,4 @@
-"""What docs/scale.md shows of a configuration is one."""
+"""The configurations in docs/scale.md are valid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tools import CHECKOUT
-from tools.harness.releases import Release
+from tools.harness.rules.releases import Release
 
 
 PAGE = (CHECKOUT / "docs/scale.md").read_text()
@@ -20,7 +20,7 @@ SNIPPETS = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 def test_snippets(
     snippet: str, release: Release, run: Callable[..., str], tmp_path: Path
 ) -> None:
-    """`promtool check config` takes each snippet as it stands."""
+    """`promtool check config` accepts each snippet."""
     config = tmp_path / "prometheus.yml"
     config.write_text(snippet)
     assert "is valid prometheus config" in run(

@@ -19,7 +19,7 @@ from tools.bcc.report import (
 
 
 # Start of the loader's error for a method that was refused.
-ERROR = "cannot attach to fanotify_mark: fexit: "
+ERROR = "cannot attach to fanotify_mark: fentry: "
 EXACT = Attempt("tracepoint", "sys_exit", Outcome.EXACT, "7 of 7", 0.5)
 REFUSED = Attempt("fentry", "fexit", Outcome.REFUSED, "load: Not permitted")
 FAILED = Attempt("fentry", "fexit", Outcome.FAILED, "killed")

@@ -1,4 +1,4 @@
-"""What docs/ says is what the code says, and every name is explained."""
+"""The generated pages agree with the code, and every name has its facts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from prometheus_client.core import Metric
 
+from fanotify_exporter.collectors.catalog import CATALOG
+from fanotify_exporter.commands import serve
 from fanotify_exporter.commands.assemble import build_collectors
 from fanotify_exporter.loader import run
-from fanotify_exporter.options import COLLECTORS, build_parser
+from fanotify_exporter.options.parser import SERVE, Parser
 from fanotify_exporter.uapi import fanotify
 from tools.docs import pages
 from tools.docs.family_facts import FAMILIES, LABELS
@@ -50,35 +52,36 @@ def test_pages_are_as_generated() -> None:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_name_has_its_fact(table: str) -> None:
-    """A name without a fact fails, and so does a fact without a name."""
+    """The facts have the names that the code has."""
     assert set(TABLES[table].names.values()) == set(TABLES[table].facts)
 
 
 def test_every_name_that_is_decoded_is_documented() -> None:
-    """A table that is new in fanotify_exporter.uapi cannot be forgotten here."""
+    """Each FAN_* name that the code decodes is in a documented table."""
     documented = {name for table in TABLES.values() for name in table.facts}
     assert set() == decoded_names() - documented
 
 
 def test_every_family_has_its_source() -> None:
-    """A family without a source fails, and so does a source without a family."""
+    """The facts have the families that the collectors have."""
     assert names(registry().collect()) == set(FAMILIES)
 
 
 def test_every_label_is_explained() -> None:
-    """A label without a line fails, and so does a line without a label."""
+    """The facts have the labels that the families have."""
     used = {label for family in registry().collect() for label in pages.labels(family)}
     assert used == set(LABELS)
 
 
 @pytest.mark.usefixtures("handing_over_child")
 def test_what_is_served_is_what_is_documented() -> None:
-    """The golden registry, which the pages are made from, has all that is served."""
-    options = vars(build_parser().parse([], {}))
-    options |= {f"collector.{name}": True for name in COLLECTORS}
+    """The golden registry, from which pages are made, has the families served."""
+    parser = Parser(SERVE)
+    build = serve.add_flags(parser)
+    options = build(parser.parse([f"--collector.{each.name}" for each in CATALOG], {}))
     with ExitStack() as stack:
         loaded = run.load("auto", 1)
-        served = build_collectors(loaded, options, stack)
+        served = build_collectors(loaded, options.collectors, options.labels, stack)
         expected = names(registry().collect())
         deadline = time.monotonic() + 30
         while names(served.collect()) != expected and time.monotonic() < deadline:
@@ -87,7 +90,7 @@ def test_what_is_served_is_what_is_documented() -> None:
 
 
 def test_tables_replace_what_is_between_markers() -> None:
-    """What was there goes, what is around stays, and once more changes nothing."""
+    """The text between the markers is replaced, and the text around them stays."""
     begin, end = "<!-- mask: written by `make docs` -->\n", "<!-- end -->"
     filled = f"above\n{begin}\nnew\n\n{end}\nbelow\n"
     for old in ("", "old\n", "\nnew\n\n"):
@@ -97,7 +100,7 @@ def test_tables_replace_what_is_between_markers() -> None:
 
 @pytest.mark.parametrize("marked", [(), ("mask", "mask"), ("mask", "flags")])
 def test_a_page_marks_each_table_once(marked: tuple[str, ...]) -> None:
-    """A marker that is missing, doubled or of no table is an error that says so."""
+    """A missing, repeated or unknown marker is an error that names the tables."""
     page = "".join(
         f"<!-- {name}: written by `make docs` -->\n<!-- end -->\n" for name in marked
     )
@@ -106,14 +109,14 @@ def test_a_page_marks_each_table_once(marked: tuple[str, ...]) -> None:
 
 
 def test_a_bar_does_not_end_a_cell() -> None:
-    """A "|" in a cell is escaped, so that each row has as many cells as the head."""
+    """A "|" in a cell is escaped, so that each row has as many cells as the header."""
     expected = "| a | b |\n| --- | --- |\n| `x\\|y` | z |\n"
     assert expected == pages.table(("a", "b"), [("`x|y`", "z")])
 
 
 @pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    """Each link to a file of ours finds it, and the heading if it names one."""
+    """Each link to a file of the repository leads to a file and to a heading."""
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text()):
         name, _, fragment = target.partition("#")
         other = (page.parent / name).resolve() if name else page
@@ -123,7 +126,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: page.name)
 def test_rows_of_a_table_are_alike(page: Path) -> None:
-    """Each row of a table has as many cells as its head: none is cut off."""
+    """Each row of a table has as many cells as its header."""
     for found in re.findall(r"(?:^\|.*\n)+", page.read_text(), re.MULTILINE):
         cells = {len(re.findall(r"(?<!\\)\|", row)) for row in found.splitlines()}
         assert 1 == len(cells), found

@@ -1,15 +1,15 @@
-"""What several unit tests share: an option, real memory, the root logger."""
+"""Options and fixtures that several unit tests share."""
 
 from __future__ import annotations
 
 import logging
-import mmap
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tools.harness.loaded_programs import share_memory
 from tools.harness.web_examples import make_examples
 
 
@@ -22,15 +22,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="rewrite tests/unit/golden instead of comparing with it",
     )
-    parser.addoption(
-        "--fuzz", type=int, default=300, help="inputs made up by each test that fuzzes"
-    )
-
-
-@pytest.fixture
-def fuzz(request: pytest.FixtureRequest) -> int:
-    """Give the number of inputs that a test that fuzzes is to make up."""
-    return int(request.config.getoption("--fuzz"))
 
 
 @pytest.fixture(scope="session")
@@ -43,15 +34,12 @@ def web_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def memory() -> Iterator[Callable[[bytes], int]]:
-    """Make descriptors that can be mapped as a BPF array can: whole pages."""
+    """Give a function that makes descriptors which can be mapped like a BPF array."""
     made: list[int] = []
 
     def make(content: bytes) -> int:
-        fd = os.memfd_create("array")
-        made.append(fd)
-        os.ftruncate(fd, max(1, -(-len(content) // mmap.PAGESIZE)) * mmap.PAGESIZE)
-        os.pwrite(fd, content, 0)
-        return fd
+        made.append(share_memory(content))
+        return made[-1]
 
     yield make
     for fd in made:
@@ -60,10 +48,10 @@ def memory() -> Iterator[Callable[[bytes], int]]:
 
 @pytest.fixture
 def root_logger() -> Iterator[logging.Logger]:
-    """Give the root logger, and put it back as it was."""
+    """Give the root logger, and restore it after the test."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    # logs.setup() closes the handlers that it replaces: hide pytest's own from it.
+    # logs.setup() closes the handlers that it replaces, so hide those of pytest.
     root.handlers[:] = []
     yield root
     root.handlers[:] = handlers

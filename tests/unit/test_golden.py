@@ -1,7 +1,7 @@
 """
-The whole exposition of a fixed set of samples, as files to review like code.
+The exposition of a fixed set of samples equals the reviewed files in golden/.
 
-``make golden`` rewrites them.
+``make golden`` rewrites the files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tools.harness.golden import ENCODERS, TEXT, render
 
 @pytest.mark.parametrize("golden", ENCODERS)
 def test_exposition_is_as_reviewed(golden: Path, pytestconfig: pytest.Config) -> None:
-    """The same samples give the same bytes as when they were last looked at."""
+    """The exposition of the samples equals the reviewed file."""
     text = render()[golden]
     if pytestconfig.getoption("--update-golden", default=False):
         golden.write_text(text)
@@ -25,7 +25,7 @@ def test_exposition_is_as_reviewed(golden: Path, pytestconfig: pytest.Config) ->
 
 
 def test_promtool_has_nothing_to_say() -> None:
-    """Prometheus' own linter finds no fault with a name, a type or a HELP."""
+    """Promtool check metrics accepts all names, types and HELP texts."""
     promtool = shutil.which("promtool")
     if not promtool:
         pytest.skip("no promtool (Debian: prometheus)")

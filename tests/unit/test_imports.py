@@ -1,4 +1,4 @@
-"""The import rules that pyproject.toml cannot say: lazy imports, single readers."""
+"""Import rules beyond the contract in pyproject.toml: lazy imports, single readers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MODULES = {
 
 
 def strings(module: ast.Module) -> Iterator[str]:
-    """Yield each string that the program uses: all but docstrings."""
+    """Yield each string of *module* that is no docstring."""
     documentation = {
         id(node.value) for node in ast.walk(module) if isinstance(node, ast.Expr)
     }
@@ -45,7 +45,7 @@ def imported(statements: Iterator[ast.AST] | list[ast.stmt]) -> set[str]:
 
 
 def test_bcc_is_imported_when_loading_only() -> None:
-    """One function of the loader child imports bcc; importing a module never does."""
+    """Only a function of the loader imports bcc, and no module at its top level."""
     importers = {
         name for name, module in MODULES.items() if "bcc" in imported(ast.walk(module))
     }
@@ -54,17 +54,17 @@ def test_bcc_is_imported_when_loading_only() -> None:
 
 
 def test_sockets_are_where_they_belong() -> None:
-    """HTTP, the loader's channel and systemd's sockets are all that there is."""
+    """Sockets are used for HTTP, the health check, the loader's channel and systemd."""
     importers = {
         name.partition("/")[0]
         for name, module in MODULES.items()
         if {"socket", "socketserver"} & imported(ast.walk(module))
     }
-    assert {"web", "loader", "system"} == importers
+    assert {"commands", "web", "loader", "system"} == importers
 
 
 def test_proc_is_where_it_belongs() -> None:
-    """Paths below /proc are in procfs; the loader child reads its own and kallsyms."""
+    """Only procfs and the loader name paths below /proc."""
     users = {
         name.partition("/")[0]
         for name, module in MODULES.items()
@@ -74,7 +74,7 @@ def test_proc_is_where_it_belongs() -> None:
 
 
 def test_argv_is_read_in_one_place() -> None:
-    """Only the command line reads argv, and the loader child its own."""
+    """Only the command line and the loader's child read argv."""
     readers = {
         name
         for name, module in MODULES.items()

@@ -1,4 +1,4 @@
-"""Records in, one line each out, and the same values read back."""
+"""Log lines: one line for each record, from which every value can be read back."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import logging
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 
 import pytest
 
 from fanotify_exporter import logs
+from fanotify_exporter.options.flags import LOG_FORMATS, LOG_LEVELS
 from fanotify_exporter.uapi.comm import comm_text
 
 
@@ -20,29 +20,22 @@ pytestmark = pytest.mark.usefixtures("root_logger")
 
 Line = dict[str, str]
 
-VALUES = (
-    "plain",
-    "",
-    " ",
-    "two words",
-    'say "hi"',
-    "a=b",
-    "back\\slash",
-    "new\nline",
-    "carriage\rreturn",
-    "tab\t",
-    "next\x85line\u2028separator\x0b\x0c\x1c",
-    "soft\u00adhyphen",
-    "\u00f8re \U0001f41f",
-    "\x00\x1b[2J\x7f",
-    "bidi\u202eoverride",
-    "lone\udcffsurrogate",
-    "msg=forged level=error",
-    '"',
-    "\\",
-    "{}",
-    "%s",
-)
+# Values that would break a line, a pair or a terminal if they were written as they are.
+VALUES = {
+    "plain": "plain",
+    "empty": "",
+    "words": "two words",
+    "quotes": 'say "hi"',
+    "equals": "a=b",
+    "backslash": "back\\slash",
+    "breaks": "\n\r\t\x85\u2028\x0b\x0c\x1c",
+    "unicode": "\u00f8re \U0001f41f",
+    "terminal": "\x00\x1b[2J\x7f",
+    "bidi": "bidi\u202eoverride soft\u00adhyphen",
+    "surrogate": "lone\udcffsurrogate",
+    "forged": "msg=forged level=error",
+    "format": "{} %s",
+}
 
 
 def parse_logfmt(line: str) -> Line:
@@ -65,7 +58,7 @@ PARSERS = {"logfmt": parse_logfmt, "json": parse_json}
 def lines_of(
     style: str, log: Callable[[logging.Logger], None], level: str = "debug"
 ) -> list[str]:
-    """Return the lines that *log* leaves on the stream."""
+    """Return the lines that *log* writes."""
     stream = io.StringIO()
     logs.setup(level, style, stream)
     log(logging.getLogger("test"))
@@ -74,78 +67,58 @@ def lines_of(
     return text.split("\n")[:-1]
 
 
+def info(msg: str, **extra: object) -> Callable[[logging.Logger], None]:
+    """Return a function that logs *msg* with the keys of *extra*."""
+    return lambda log: log.info("%s", msg, extra=extra)
+
+
 def line_of(style: str, log: Callable[[logging.Logger], None]) -> Line:
     (line,) = lines_of(style, log)
+    assert line.isprintable()
     return PARSERS[style](line)
 
 
-@pytest.fixture(params=logs.FORMATS)
+@pytest.fixture(params=LOG_FORMATS)
 def style(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_line_has_the_usual_keys_in_order(style: str) -> None:
-    """A line starts as those of Prometheus' own programs: time, level, source, msg."""
-    line = line_of(style, lambda log: log.info("listening", extra={"address": ":1"}))
+def test_keys_of_a_line(style: str) -> None:
+    """A line has time, level, source and msg, as in Prometheus, and then the rest."""
+    line = line_of(style, info("listening", address=":1"))
     assert ["time", "level", "source", "msg", "address"] == list(line)
-    assert "info" == line["level"]
-    assert "listening" == line["msg"]
-    assert ":1" == line["address"]
+    assert ("info", "listening", ":1") == (line["level"], line["msg"], line["address"])
     assert re.fullmatch(r"test_logs\.py:\d+", line["source"])
-
-
-def test_time_is_utc_with_milliseconds(style: str) -> None:
-    """The time is the record's own, in UTC, to the millisecond."""
-    line = line_of(style, lambda log: log.info("now"))
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", line["time"])
     age = datetime.now(UTC) - datetime.fromisoformat(line["time"])
     assert abs(age.total_seconds()) < 5
 
 
-@pytest.mark.parametrize("value", VALUES)
-def test_values_read_back(style: str, value: str) -> None:
-    """Whatever a value holds, it is read back as it was, from one line."""
-    line = line_of(style, lambda log: log.info("%s", value, extra={"each": value}))
-    assert (value, value) == (line["msg"], line["each"])
-
-
-@pytest.mark.parametrize("value", VALUES)
-def test_lines_are_printable(style: str, value: str) -> None:
-    """No value reaches a terminal as a control or a formatting character."""
-    (line,) = lines_of(style, lambda log: log.info("x", extra={"each": value}))
-    assert line.isprintable()
-
-
-def log_comm(text: str, log: logging.Logger) -> None:
-    log.info("x", extra={"comm": text})
+def test_values_read_back(style: str) -> None:
+    """Each value is read back unchanged, from one line of printable characters."""
+    for value in VALUES.values():
+        assert value == line_of(style, info(value))["msg"]
+    extra = VALUES | {"status": 404, "seconds": 0.25, "none": None, "why": OSError("a")}
+    line = line_of(style, info("x", **extra))
+    assert {key: str(value) for key, value in extra.items()} == {
+        key: line[key] for key in extra
+    }
 
 
 @pytest.mark.parametrize(
     "comm", [b"x\nlevel=error a=", b'"} level=error', b"\xff\r\n", b"\xe2\x80\xa8a=b"]
 )
 def test_thread_name_cannot_forge_a_line(style: str, comm: bytes) -> None:
-    """A hostile comm stays one value of one line, raw or made printable."""
+    """A hostile comm stays one value of one line, escaped before or not."""
     for text in (comm_text(comm), comm.decode(errors="surrogateescape")):
-        line = line_of(style, partial(log_comm, text))
+        line = line_of(style, info("x", comm=text))
         assert ["time", "level", "source", "msg", "comm"] == list(line)
         assert ("info", text) == (line["level"], line["comm"])
 
 
-def test_values_that_are_no_text(style: str) -> None:
-    """Numbers, None and paths are written as they read."""
-    extra = {"status": 404, "seconds": 0.25, "nothing": None, "error": OSError("a b")}
-    line = line_of(style, lambda log: log.info("x", extra=extra))
-    assert {
-        "status": "404",
-        "seconds": "0.25",
-        "nothing": "None",
-        "error": "a b",
-    } == {key: line[key] for key in extra}
-
-
 def test_json_keeps_numbers() -> None:
-    """In JSON a number is a number."""
-    (line,) = lines_of("json", lambda log: log.info("x", extra={"status": 404}))
+    """A number is a number in JSON."""
+    (line,) = lines_of("json", info("x", status=404))
     assert 404 == json.loads(line)["status"]
 
 
@@ -159,25 +132,16 @@ def test_exception_is_on_the_line(style: str) -> None:
             log.exception("failed", extra={"collector": "mark_calls"})
 
     line = line_of(style, fail)
-    assert "error" == line["level"]
-    assert "mark_calls" == line["collector"]
+    assert ("error", "mark_calls") == (line["level"], line["collector"])
     assert line["exception"].startswith("Traceback (most recent call last):\n")
     assert (
         r"""ValueError: invalid literal for int() with base 10: 'no "such"\nnumber'"""
     ) == line["exception"].splitlines()[-1]
 
 
-@pytest.mark.parametrize(
-    ("level", "seen"),
-    [
-        ("debug", ["debug", "info", "warn", "error"]),
-        ("info", ["info", "warn", "error"]),
-        ("warn", ["warn", "error"]),
-        ("error", ["error"]),
-    ],
-)
-def test_level_and_above(style: str, level: str, seen: list[str]) -> None:
-    """Each level logs itself and what is worse, by the name that the flag has."""
+@pytest.mark.parametrize("level", LOG_LEVELS)
+def test_level_and_above(style: str, level: str) -> None:
+    """Each level of the flag logs records of its own level and above."""
 
     def log_all(log: logging.Logger) -> None:
         log.debug("x")
@@ -186,24 +150,21 @@ def test_level_and_above(style: str, level: str, seen: list[str]) -> None:
         log.error("x")
 
     lines = lines_of(style, log_all, level)
-    assert seen == [PARSERS[style](line)["level"] for line in lines]
+    assert list(LOG_LEVELS[LOG_LEVELS.index(level) :]) == [
+        PARSERS[style](line)["level"] for line in lines
+    ]
 
 
-def test_every_level_is_one_of_the_flags() -> None:
-    """The levels that the flag offers are those that were tested above."""
-    assert ("debug", "info", "warn", "error") == logs.LEVELS
-
-
-def test_setup_replaces_what_was_there(root_logger: logging.Logger) -> None:
-    """A second setup leaves one handler: no line is written twice."""
+def test_setup_replaces_handlers(root_logger: logging.Logger) -> None:
+    """After a second setup there is one handler: no line is written twice."""
     logs.setup("info", "json", io.StringIO())
-    (line,) = lines_of("logfmt", lambda log: log.info("once"))
+    (line,) = lines_of("logfmt", info("once"))
     assert "msg=once" in line
     assert 1 == len(root_logger.handlers)
 
 
 def test_logs_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    """Lines go to stderr; stdout is for what was asked for."""
+    """Lines go to stderr, never to stdout."""
     logs.setup("info", "logfmt")
     logging.getLogger("test").info("here")
     captured = capsys.readouterr()

@@ -125,8 +125,8 @@ def judge_refusal(hook: str, method: str, why: str) -> Attempt:
     REFUSED means that the kernel refused the program. An error of the compiler or the
     end of the loader process is FAILED.
     """
-    before, _, reason = why.rpartition(f"cannot attach to fanotify_mark: {method}: ")
-    if before or reason == why or NOT_THE_KERNEL.search(why):
+    asked, _, reason = why.rpartition(f"cannot attach to fanotify_mark: {hook}: ")
+    if asked or reason == why or NOT_THE_KERNEL.search(why):
         return Attempt(hook, method, Outcome.FAILED, why)
     return Attempt(hook, method, Outcome.REFUSED, reason)
 

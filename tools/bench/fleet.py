@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 
-from fanotify_exporter.web.handlers import GZIP_LEVEL
+from fanotify_exporter.web.handlers.metrics import GZIP_LEVEL
 from tools.bench import fleet_hosts
 from tools.bench.fleet_hosts import HOSTS
 from tools.bench.fleet_prometheus import Cost, measured
@@ -32,9 +32,9 @@ from tools.bench.fleet_tables import (
 )
 from tools.harness import workload
 from tools.harness.processes import poll
-from tools.harness.releases import installed, newest
+from tools.harness.rules.releases import installed, newest
+from tools.harness.rules.shipped import RULE_FILES
 from tools.harness.serving import LISTEN, Exporter, serving
-from tools.harness.shipped import RULE_FILES
 
 
 # Seconds after which the process of the hosts ends, even if this process has died.

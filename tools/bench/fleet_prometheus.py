@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.bench.fleet_hosts import HOSTS
-from tools.harness.faster import faster
-from tools.harness.prometheus_server import Prometheus, started
-from tools.harness.releases import Release
+from tools.harness.rules.durations import divide_durations
+from tools.harness.rules.releases import Release
+from tools.harness.servers.prometheus import Prometheus, started
 from tools.harness.serving import request, samples
 
 
@@ -69,7 +69,7 @@ def measured(
     """Let *release* scrape *addresses* with *rules*; return the cost of a host."""
     folder.mkdir()
     for path in rules:
-        (folder / path.name).write_text(json.dumps(faster(path, FACTOR)))
+        (folder / path.name).write_text(json.dumps(divide_durations(path, FACTOR)))
     config = {
         "global": {
             "scrape_interval": f"{SCRAPE_SECONDS * 1000 // FACTOR}ms",

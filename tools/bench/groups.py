@@ -28,7 +28,7 @@ from functools import partial
 from glob import glob
 from pathlib import Path
 
-from fanotify_exporter.fsnotify.descriptors import LINK
+from fanotify_exporter.fsnotify.descriptors import GROUP_LINK
 from fanotify_exporter.fsnotify.fdinfo import parse_fdinfo
 from fanotify_exporter.fsnotify.model import Group
 from fanotify_exporter.fsnotify.proc_scan import GroupScanner
@@ -75,11 +75,11 @@ def ours() -> dict[str, float]:
     """Time full scans, polls between them, and the reading of a huge group."""
     with host() as folder:
         before = reclaimable_mb()
-        figures = first_and_later(restless().step)
+        figures = first_and_later(restless().poll)
         cached = reclaimable_mb() - before
         scanner = GroupScanner(interval=86_400)
-        scanner.step()
-        poll = statistics.median(cpu_seconds(scanner.step) for _ in range(20))
+        scanner.poll()
+        poll = statistics.median(cpu_seconds(scanner.poll) for _ in range(20))
         group = make_group(MARKS, folder)
         huge = statistics.median(
             cpu_seconds(partial(read_group, group)) for _ in range(REPEATS)
@@ -112,7 +112,7 @@ def naive_walk() -> dict[str, int]:
     marks = {}
     for link in glob("/proc/[0-9]*/fd/*"):  # noqa: PTH207  as scripts do
         with suppress(OSError):
-            if os.readlink(link) == LINK:  # noqa: PTH115
+            if os.readlink(link) == GROUP_LINK:  # noqa: PTH115
                 fdinfo = Path(link.replace("/fd/", "/fdinfo/")).read_text()
                 marks[link] = len(re.findall("^fanotify .*mask:", fdinfo, re.MULTILINE))
     return marks

@@ -25,7 +25,7 @@ from prometheus_client import CollectorRegistry
 
 from fanotify_exporter.fsnotify.proc_scan import GroupScanner
 from fanotify_exporter.web import server as web
-from fanotify_exporter.web.handlers import MetricsService
+from fanotify_exporter.web.service import MetricsService
 from fanotify_exporter.web.sockets import address, listen
 from tools.bench.groups_host import host, make_group
 
@@ -86,7 +86,7 @@ def scan_on(stopping: threading.Event, steps: Iterator[int]) -> None:
     """Make full scans without a pause, and count them with *steps*."""
     scanner = restless()
     while not stopping.is_set():
-        scanner.step()
+        scanner.poll()
         next(steps)
 
 

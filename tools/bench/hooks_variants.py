@@ -23,7 +23,7 @@ from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run
 from fanotify_exporter.loader.attach import attach_probes
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, AttachMethod
-from fanotify_exporter.loader.compile import import_bcc, read_source
+from fanotify_exporter.loader.compile import import_bcc
 from fanotify_exporter.loader.diagnostics import captured_stderr
 from fanotify_exporter.loader.tracefs import require_tracefs
 from tools.bench.hooks_bpftrace import BPFTRACE, bpftrace
@@ -83,7 +83,7 @@ def bare(caller: list[str]) -> dict[str, float]:
 def empty(method: AttachMethod, caller: list[str]) -> dict[str, float]:
     """Time the calls with programs that only return, attached by *method*."""
     require_tracefs()
-    specs = [spec for spec in method.hooks if spec.probe == "fanotify_mark"]
+    specs = [spec for spec in method.probes if spec.syscall == "fanotify_mark"]
     functions = dict.fromkeys(spec.function for spec in specs)
     text = "".join(
         EMPTY.format(old=name, new=name.replace("kretfunc__", "kretfunc__vmlinux__", 1))
@@ -102,7 +102,6 @@ def compiled(text: str) -> Iterator[Any]:
     Raises:
         RefusedError: the compiler failed, or the block did.
     """
-    read_source()  # sets bcc's include path
     bcc = import_bcc()
     with captured_stderr() as output:
         try:

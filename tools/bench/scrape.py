@@ -25,7 +25,7 @@ from fanotify_exporter.bpf.samples import Call
 from fanotify_exporter.collectors.exporter_health import ExporterHealthCollector
 from fanotify_exporter.collectors.mark_calls import FANOTIFY_MARK, MarkCallsCollector
 from fanotify_exporter.loader import run
-from fanotify_exporter.loader.compile import read_source
+from fanotify_exporter.loader.compile import import_bcc
 from fanotify_exporter.loader.tracefs import require_tracefs
 from fanotify_exporter.metrics.caching import OncePerScrape
 from fanotify_exporter.metrics.exposition import encode_openmetrics, encode_text
@@ -87,10 +87,7 @@ def ours() -> dict[str, float]:
 def items() -> dict[str, float]:
     """Measure the read by bcc and the encoder of prometheus_client, with one family."""
     require_tracefs()
-    read_source()
-    from bcc import BPF  # noqa: PLC0415  the other variant must not load LLVM
-
-    calls = BPF(text=BCC_PROGRAM)[b"calls"]
+    calls = import_bcc().BPF(text=BCC_PROGRAM)[b"calls"]
     make_calls()
 
     class Peer:

@@ -1,1 +1,1 @@
-"""The generated parts of docs/, from the code and from facts kept beside it."""
+"""Write the generated parts of docs/ from the code and from facts kept here."""

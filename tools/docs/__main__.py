@@ -1,4 +1,4 @@
-"""Write docs/metrics.md, docs/licences.md and tables: `make docs`."""
+"""Write the generated pages and tables of docs/: `make docs`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def main() -> int:
         written = pages.render()
     except KeyError as error:
         print(
-            f"tools.docs: nothing is known of {error}: "
-            "say it in tools/docs/family_facts.py or uapi_facts.py",
+            f"tools.docs: {error} has no facts: "
+            "add them to tools/docs/family_facts.py or uapi_facts.py",
             file=sys.stderr,
         )
         return 1

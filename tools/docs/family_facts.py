@@ -1,7 +1,7 @@
 """
-What a reader wants to know of each metric family and label, beside what the code says.
+Facts about metric families and labels that the code does not have.
 
-A new family is one line in FAMILIES, and one in LABELS for each new label.
+A new family takes one line in FAMILIES, and one in LABELS for each new label.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a family's values come from, and from which Linux on there are any."""
+    """Where the values of a family come from, and since which Linux version."""
 
     source: str
     since: str = "5.10"
@@ -65,39 +65,39 @@ FAMILIES = {
 }
 
 LABELS = {
-    "comm": "name of the calling thread, which any program can choose. A byte that is "
-    "not printable UTF-8 is `\\xNN` and a backslash is `\\\\`, so that different names "
-    "stay different",
-    "action": "`add`, `remove`, `flush`, or `invalid` if the flags do not ask for "
-    "just one",
+    "comm": "name of the calling thread; any program can choose it. Bytes that are not "
+    "printable UTF-8 are written as `\\xNN` and a backslash as `\\\\`, so that "
+    "different names stay different",
+    "action": "`add`, `remove`, `flush`, or `invalid` if the flags have not exactly "
+    "one of these commands",
     "mark_type": "`inode`, `mount`, `filesystem` or `mntns`; of marks that exist also "
-    "`unknown`, for a line of fdinfo that a newer kernel may write",
+    "`unknown`: a mark type that this version does not know",
     "flags": "the call's flags: names in ascending bit order, joined by `|`; bits "
     "without a name are one hex term at the end (`FAN_MARK_ADD|0x2000`), none is `0`",
-    "mask": "the events that the call is about, spelled like flags "
-    "(`FAN_OPEN|FAN_ONDIR`)",
-    "bit": "one bit of the mask; those without a name share one",
-    "class": "`notification`, `content`, `pre_content`, or `invalid` if the flags ask "
-    "for two",
-    "event_f_flags": "how event file descriptors are opened: the access mode, then "
-    "the other open(2) flags by name, those without a name as hex",
-    "blocking": "`true` if the mark has a permission event: who causes it waits for "
-    "an answer",
-    "uid": "effective user of the process that has the group; of several the one that "
-    "started first",
-    "errno": "`EINVAL`, `ENOSPC` and so on, or the digits of one without a name",
-    "probe": "what is counted: the name of a system call",
-    "hook": "where in the kernel: `fentry:do_fanotify_mark`",
-    "map": "`calls_root` holds the keys first seen from uid 0, `calls_user` the others",
-    "reason": "`map_full`: there was no room for the key. `no_entry`: the call began "
-    "before the exporter did, or its entry was not seen, or seccomp refused it. "
-    "`recursion`: the kernel skipped the BPF program, and counted that. "
-    "`recursion_any_syscall`: the same on the raw tracepoint, where it may have been "
-    "any system call. `nmissed`: on the kprobe hook, more calls slept at once than a "
-    "kretprobe has room for",
-    "collector": "as in `--collector.NAME`, or `exporter_health`",
-    "version": "of the exporter",
-    "revision": "commit that it was built from",
+    "mask": "the events in the call's mask, written like flags (`FAN_OPEN|FAN_ONDIR`)",
+    "bit": "one bit of the mask, or the hex value of all bits without a name",
+    "class": "`notification`, `content`, `pre_content`, or `invalid` if the flags have "
+    "two classes",
+    "event_f_flags": "how event file descriptors are opened: the access mode, then the "
+    "other open(2) flags by name, and bits without a name as hex",
+    "blocking": "`true` if the mark has a permission event: the task that causes the "
+    "event waits for the listener's answer",
+    "uid": "effective user of the process that holds the group; of several processes, "
+    "the oldest",
+    "errno": "`EINVAL`, `ENOSPC` and so on, or the number of an errno without a name",
+    "probe": "name of the system call that the probe counts",
+    "hook": "hook and attach point: `fentry:do_fanotify_mark`",
+    "map": "`calls_root` has the keys that were first used by uid 0, `calls_user` all "
+    "others",
+    "reason": "`map_full`: the map had no free slot for the key. `no_entry`: the call "
+    "began before the exporter started, or its entry was missed, or seccomp refused "
+    "it. `recursion`: the kernel skipped the BPF program, and counted the skipped run. "
+    "`recursion_any_syscall`: the same on the raw tracepoint, for any system call of "
+    "the host. `nmissed`: on the kprobe hook, more calls were in progress at once than "
+    "the kretprobe has instances for",
+    "collector": "name in `--collector.NAME`, or `exporter_health`",
+    "version": "version of the exporter",
+    "revision": "git commit of the exporter",
     "python": "version of Python",
     "bcc": "version of bcc that compiled the programs",
     "kernel": "release of the running kernel",

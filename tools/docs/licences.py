@@ -1,4 +1,4 @@
-"""The licences of what an installation consists of, as each part itself says."""
+"""The licences of the parts of an installation, from the metadata of each part."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ DEBIAN_COPYRIGHT = Path("/usr/share/doc") / BCC / "copyright"
 
 
 def rows() -> Iterator[tuple[str, str, str]]:
-    """Yield each part, its licence as an SPDX expression, and where that is said."""
+    """Yield each part, its licence as an SPDX expression, and the source of that."""
     yield f"{PROJECT}, all but `bpf/`", "Apache-2.0", "[LICENSE](../LICENSE)"
-    source = (CHECKOUT / "bpf/fanotify.bpf.c").read_text()
+    source = (CHECKOUT / "bpf/calls/count.bpf.c").read_text()
     yield f"{PROJECT}, `bpf/`", in_source(source), "[bpf/LICENSE](../bpf/LICENSE)"
     for name in sorted(dependencies(PROJECT)):
         yield name, declared(name), "metadata of the package on PyPI"
@@ -29,7 +29,7 @@ def rows() -> Iterator[tuple[str, str, str]]:
 
 
 def dependencies(name: str) -> set[str]:
-    """Return what pip installs with *name*, without what extras want."""
+    """Return the packages that pip installs with *name*, without extras."""
     needed: set[str] = set()
     for requirement in map(Requirement, requires(name) or ()):
         if not requirement.marker or requirement.marker.evaluate({"extra": ""}):
@@ -44,10 +44,10 @@ def declared(name: str) -> str:
 
 
 def in_source(text: str) -> str:
-    """Return the SPDX expression of the kernel's sources, in today's spelling."""
+    """Return the SPDX expression in *text*, in the current spelling."""
     found = re.search(r"SPDX-License-Identifier: (\S+)", text)
     assert found
-    return {"GPL-2.0": "GPL-2.0-only"}[found[1]]
+    return found[1]
 
 
 def of_all_files(copyright_file: str) -> str:

@@ -1,8 +1,8 @@
 """
-Code and facts in, Markdown out.
+Render the generated pages as Markdown.
 
-Families, labels and HELP come from the collectors, numbers and names from
-fanotify_exporter.uapi; so a page cannot say what the exporter does not.
+Collectors come from the catalogue, families, labels and HELP from the collectors, and
+numbers and names from fanotify_exporter.uapi, so that the pages agree with the code.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final
 
 from prometheus_client.core import Metric
 
+from fanotify_exporter.collectors.catalog import CATALOG, CollectorInfo
 from fanotify_exporter.uapi.fanotify import (
     BLOCKING_MASK,
     INIT_CLASSES,
@@ -38,32 +39,41 @@ LICENCES = DOCS / "licences.md"
 METRICS_HEAD = """\
 # Metrics
 
-Written by `make docs` from the collectors; do not edit. What the calls themselves do is
-in [fanotify_mark.md](fanotify_mark.md).
+Written by `make docs` from the collectors; do not edit. The calls themselves are
+explained in [fanotify_mark.md](fanotify_mark.md).
 
 - The sum over `fanotify_mark_calls_total` is the number of calls that returned since
-  the exporter attached, but for those that a hook cannot see
+  the programs were attached, except calls that the hook cannot see
   ([README](../README.md#what-it-cannot-see)).
 - When a key does not fit into its map, the call is still counted, with
   `comm="[other: map full]"` and empty `flags`, `mask` and `errno`, and, whatever labels
-  are dropped, in `fanotify_exporter_lost_calls_total{reason="map_full"}`. Other users'
-  keys cannot take root's room.
-- A call that the kernel let no BPF program see, and counted, has
+  are dropped, in `fanotify_exporter_lost_calls_total{reason="map_full"}`. Keys of root
+  have slots of their own.
+- A call that no BPF program saw because the kernel skipped the run has
   `comm="[other: not seen]"`, and all other labels are empty.
 - With `--label.container` all families of calls have two more labels: `cgroup`, the
-  path of the caller's cgroup (`[unknown: ID]` if it was gone before it had been looked
-  at), and `container_id`, 64 digits, empty outside a container. To add the pod's names
-  of kube-state-metrics, whose ids begin with the runtime's name:
+  path of the caller's cgroup (`[unknown: ID]` if the cgroup was removed before its name
+  was read), and `container_id`, 64 digits, empty outside a container. To add the pod
+  labels of kube-state-metrics, whose ids begin with the name of the runtime:
 
   ```
   sum by (container_id) (rate(fanotify_mark_calls_total[5m]))
     * on (container_id) group_left (namespace, pod, container)
   label_replace(kube_pod_container_info, "container_id", "$1", "container_id", ".+://(.+)")
   ```
-- `--label.drop` leaves out labels and sums what they told apart.
-- A series appears with its first call, at its count and not at 0. OpenMetrics carries
-  `_created`, the time of that call; the plain text format leaves it out.
+- `--label.drop` drops labels and sums over them.
+- A series appears with its first call, at its count and not at 0. OpenMetrics has the
+  time of that call as `_created`; the text format leaves it out.
 
+## Collectors
+
+`--collector.NAME` and `--no-collector.NAME` switch a collector on and off.
+`--collector.disable-defaults` leaves only those that a flag switches on. The
+capabilities are kept while serving. A collector that works may have no series for the
+reason in the last column.
+
+"""
+FAMILIES_HEAD = """
 ## Families
 
 """
@@ -74,26 +84,27 @@ LABELS_HEAD = """
 LICENCES_HEAD = """\
 # Licences
 
-Written by `make docs` from what is installed; do not edit. What runs when the exporter
-runs, beside Python and its library:
+Written by `make docs` from the installed packages; do not edit. The parts that an
+exporter uses at run time, beside Python and its standard library:
 
 """
 LICENCES_TAIL = """
-The wheel has the first two, and both licence texts. pip installs the packages below
-them. A release's SBOM lists them too, in the versions that the container image has. bcc
-is the distribution's, as are LLVM and libbpf, which it uses: Debian and Ubuntu keep the
+The wheel contains the first two, and both licence texts. pip installs the packages
+below them. The SBOM of a release lists them too, in the versions of the container
+image. The distribution provides bcc, LLVM and libbpf: Debian and Ubuntu keep the
 licences of a package in `/usr/share/doc/PACKAGE/copyright`.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Numbers with names that the exporter decodes, and the facts on each name."""
+    """Names by number, as the exporter decodes them, and the facts on each name."""
 
     names: Mapping[int, str]
     facts: Mapping[str, Fact]
 
 
+# By the name in the markers of docs/fanotify_mark.md.
 TABLES: Final = {
     "commands": Table(MARK_COMMANDS, uapi_facts.MARK_COMMANDS),
     "types": Table(MARK_TYPES, uapi_facts.MARK_TYPES),
@@ -102,7 +113,6 @@ TABLES: Final = {
     "init_classes": Table(INIT_CLASSES, uapi_facts.INIT_CLASSES),
     "init_flags": Table(INIT_FLAGS, uapi_facts.INIT_FLAGS),
 }
-"""By the name in the markers of docs/fanotify_mark.md."""
 
 MARKED = re.compile(
     r"(<!-- (\w+): written by `make docs` -->\n)(?:.*?\n)??(<!-- end -->)", re.DOTALL
@@ -121,7 +131,7 @@ def render() -> dict[Path, str]:
 
 def with_tables(page: str, tables: Mapping[str, str]) -> str:
     """
-    Return *page* with the text between its markers written anew.
+    Return *page* with the *tables* between its markers.
 
     Raises:
         ValueError: *page* has not exactly one pair of markers for each table.
@@ -133,11 +143,23 @@ def with_tables(page: str, tables: Mapping[str, str]) -> str:
 
 
 def metrics_page(families: Iterable[Metric]) -> str:
-    """Return docs/metrics.md: one row for each family, one for each label."""
+    """Return docs/metrics.md: tables of the collectors, families and labels."""
     listed = list(families)
     used = dict.fromkeys(label for family in listed for label in labels(family))
     return (
         METRICS_HEAD
+        + table(
+            (
+                "collector",
+                "default",
+                "exports",
+                "needs",
+                "capabilities",
+                "series missing",
+            ),
+            map(_collector_row, CATALOG),
+        )
+        + FAMILIES_HEAD
         + table(
             ("family", "type", "labels", "meaning", "source", "since Linux"),
             map(_family_row, listed),
@@ -149,7 +171,7 @@ def metrics_page(families: Iterable[Metric]) -> str:
 
 def licences_page() -> str:
     """Return docs/licences.md."""
-    head = ("part", "licence", "said in")
+    head = ("part", "licence", "source")
     return LICENCES_HEAD + table(head, licences.rows()) + LICENCES_TAIL
 
 
@@ -162,6 +184,17 @@ def labels(family: Metric) -> Sequence[str]:
     """Return the names of the labels that each series of *family* has."""
     names: Sequence[str] = family._labelnames  # type: ignore[attr-defined]
     return names
+
+
+def _collector_row(collector: CollectorInfo) -> tuple[str, ...]:
+    return (
+        f"`{collector.name}`",
+        "on" if collector.on_by_default else "off",
+        collector.help,
+        collector.needs,
+        ", ".join(sorted(collector.capabilities)) or "none",
+        collector.missing or "never",
+    )
 
 
 def _family_row(family: Metric) -> tuple[str, ...]:
@@ -193,7 +226,7 @@ def _uapi_table(name: str, known: Table) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table; a "|" in a cell stays a "|"."""
+    """Return a Markdown table. A "|" in a cell is escaped."""
     return "".join(_lines((head, ("---",) * len(head), *rows)))
 
 

@@ -1,5 +1,5 @@
 """
-What a reader wants to know of each name of fanotify's uapi; the names, without numbers.
+Facts about the names of the fanotify uapi; the numbers are in the code.
 
 Sources: fanotify_mark(2), fanotify_init(2) and fanotify(7) of man-pages, and
 do_fanotify_mark() and fanotify_init() in fs/notify/fanotify/fanotify_user.c of
@@ -16,12 +16,12 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Fact:
     """
-    What a name means to who meets it in a label.
+    The meaning of a name in a label.
 
     Attributes:
-        since: Linux version; in brackets the stable releases that took it over.
-        meaning: what it asks for.
-        needs: what the call fails without, or has no effect without.
+        since: Linux version; in brackets the stable releases with a backport.
+        meaning: the effect of the bit.
+        needs: conditions without which the call fails or the bit has no effect.
     """
 
     since: str
@@ -33,15 +33,19 @@ FIRST = "2.6.37"
 STABLE = "(5.15.154, 5.10.220)"
 
 ADMIN = "`CAP_SYS_ADMIN`"
-ASKING = "a group that may be asked"
+LISTENER = "a group of class `FAN_CLASS_CONTENT` or `FAN_CLASS_PRE_CONTENT`"
 HANDLES = "file handles; not a mount mark"
 
 MARK_COMMANDS = {
     "FAN_MARK_ADD": Fact(
-        FIRST, "adds events to the object's mark, making it if there is none", "a mask"
+        FIRST,
+        "adds events to the mark of the object; creates the mark if there is none",
+        "a mask",
     ),
     "FAN_MARK_REMOVE": Fact(
-        FIRST, "takes events off the mark; without any left it is gone", "a mask"
+        FIRST,
+        "removes events from the mark; a mark without events is removed",
+        "a mask",
     ),
     "FAN_MARK_FLUSH": Fact(
         FIRST,
@@ -52,7 +56,9 @@ MARK_COMMANDS = {
 
 MARK_TYPES = {
     "FAN_MARK_INODE": Fact(FIRST, "one file or directory"),
-    "FAN_MARK_MOUNT": Fact(FIRST, "the mount that the object is reached by", ADMIN),
+    "FAN_MARK_MOUNT": Fact(
+        FIRST, "the mount through which the path leads to the object", ADMIN
+    ),
     "FAN_MARK_FILESYSTEM": Fact("4.20", "the filesystem that holds the object", ADMIN),
     "FAN_MARK_MNTNS": Fact(
         "6.15",
@@ -62,13 +68,13 @@ MARK_TYPES = {
 }
 
 MARK_MODIFIERS = {
-    "FAN_MARK_DONT_FOLLOW": Fact(FIRST, "marks a symbolic link, not what it leads to"),
+    "FAN_MARK_DONT_FOLLOW": Fact(FIRST, "marks a symbolic link, not its target"),
     "FAN_MARK_ONLYDIR": Fact(FIRST, "fails unless the object is a directory"),
     "FAN_MARK_IGNORED_MASK": Fact(
-        FIRST, "changes the ignore mask: events that the group does not want"
+        FIRST, "changes the ignore mask: events that are not reported"
     ),
     "FAN_MARK_IGNORED_SURV_MODIFY": Fact(
-        FIRST, "keeps the ignore mask when the file is written", "an ignore mask"
+        FIRST, "keeps the ignore mask when the file is modified", "an ignore mask"
     ),
     "FAN_MARK_EVICTABLE": Fact(
         f"5.19 {STABLE}",
@@ -77,7 +83,7 @@ MARK_MODIFIERS = {
     ),
     "FAN_MARK_IGNORE": Fact(
         f"6.0 {STABLE}",
-        "as `FAN_MARK_IGNORED_MASK`, but heeds `FAN_ONDIR` and `FAN_EVENT_ON_CHILD`",
+        "as `FAN_MARK_IGNORED_MASK`, and respects `FAN_ONDIR` and `FAN_EVENT_ON_CHILD`",
         "`FAN_MARK_IGNORED_SURV_MODIFY`, unless on a file",
     ),
 }
@@ -99,19 +105,21 @@ MASK = {
         "5.0", "a file was opened by execve(2); not a script by its interpreter"
     ),
     "FAN_Q_OVERFLOW": Fact(
-        FIRST, "the queue was full and events are lost; told, never to be asked for"
+        FIRST, "the queue was full and events are lost; only reported, never requested"
     ),
     "FAN_FS_ERROR": Fact(
         f"5.16 {STABLE}",
-        "the filesystem found its metadata damaged",
+        "the filesystem found damaged metadata",
         "file handles; a filesystem mark",
     ),
-    "FAN_OPEN_PERM": Fact(FIRST, "may a file or directory be opened?", ASKING),
-    "FAN_ACCESS_PERM": Fact(FIRST, "may a file or directory be read?", ASKING),
-    "FAN_OPEN_EXEC_PERM": Fact("5.0", "may a file be opened by execve(2)?", ASKING),
+    "FAN_OPEN_PERM": Fact(FIRST, "permission to open a file or directory", LISTENER),
+    "FAN_ACCESS_PERM": Fact(FIRST, "permission to read a file or directory", LISTENER),
+    "FAN_OPEN_EXEC_PERM": Fact(
+        "5.0", "permission to open a file by execve(2)", LISTENER
+    ),
     "FAN_PRE_ACCESS": Fact(
         "6.14",
-        "a part of a file will be read or written: time to fill it in",
+        "permission to read or write a part of a file; the listener can fill it first",
         "`FAN_CLASS_PRE_CONTENT`; a filesystem that offers it; no `FAN_ONDIR`",
     ),
     "FAN_MNT_ATTACH": Fact(
@@ -122,7 +130,7 @@ MASK = {
     ),
     "FAN_EVENT_ON_CHILD": Fact(
         FIRST,
-        "no event: the others also for what is directly in the directory",
+        "no event of its own: reports other events also for entries of the directory",
         "a mark on a directory",
     ),
     "FAN_RENAME": Fact(
@@ -131,20 +139,20 @@ MASK = {
         "`FAN_REPORT_NAME`; a mark on a directory or filesystem",
     ),
     "FAN_ONDIR": Fact(
-        FIRST, "no event: the others also where the object is a directory"
+        FIRST, "no event of its own: reports the other events also for directories"
     ),
 }
 
 INIT_CLASSES = {
-    "FAN_CLASS_NOTIF": Fact(FIRST, "is told, after the fact"),
+    "FAN_CLASS_NOTIF": Fact(FIRST, "notification events only"),
     "FAN_CLASS_CONTENT": Fact(
         FIRST,
-        "may also be asked, once a file has its final content",
+        "also permission events, for files that have their final content",
         f"{ADMIN}; none of `FAN_REPORT_*FID`, `FAN_REPORT_NAME`, `FAN_REPORT_MNT`",
     ),
     "FAN_CLASS_PRE_CONTENT": Fact(
         FIRST,
-        "may also be asked, first of all, so that it can fill the file",
+        "also permission events, before other groups: the listener can fill files",
         "as `FAN_CLASS_CONTENT`",
     ),
 }
@@ -152,14 +160,16 @@ INIT_CLASSES = {
 INIT_FLAGS = {
     "FAN_CLOEXEC": Fact(FIRST, "closes the descriptor on execve(2)"),
     "FAN_NONBLOCK": Fact(FIRST, "read(2) of an empty queue fails with `EAGAIN`"),
-    "FAN_UNLIMITED_QUEUE": Fact(FIRST, "no limit on events that wait", ADMIN),
-    "FAN_UNLIMITED_MARKS": Fact(FIRST, "no limit on marks, and none counted", ADMIN),
+    "FAN_UNLIMITED_QUEUE": Fact(FIRST, "no limit on queued events", ADMIN),
+    "FAN_UNLIMITED_MARKS": Fact(
+        FIRST, "no limit on marks; the marks are not charged to the user", ADMIN
+    ),
     "FAN_ENABLE_AUDIT": Fact(
-        "4.15", "answers may ask for an audit record", "`CAP_AUDIT_WRITE`"
+        "4.15", "responses may request an audit record", "`CAP_AUDIT_WRITE`"
     ),
     "FAN_REPORT_PIDFD": Fact(
         "5.15 (5.10.220)",
-        "events carry a pidfd of who caused them",
+        "events carry a pidfd of the process that caused them",
         f"{ADMIN}; not `FAN_REPORT_TID`",
     ),
     "FAN_REPORT_TID": Fact("4.20", "events carry a thread's ID", ADMIN),
@@ -175,12 +185,12 @@ INIT_FLAGS = {
     ),
     "FAN_REPORT_FD_ERROR": Fact(
         "6.13 (6.12.4, 6.6.66)",
-        "events say why a descriptor could not be opened",
+        "events carry the errno if a descriptor could not be opened",
         ADMIN,
     ),
     "FAN_REPORT_MNT": Fact(
         "6.15",
-        "events about mounts, and no others",
+        "reports mount events, and no others",
         "`FAN_CLASS_NOTIF`; no other `FAN_REPORT_*FID`, `_NAME` or `_FD_ERROR`",
     ),
 }

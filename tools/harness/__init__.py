@@ -1,1 +1,1 @@
-"""tools/harness."""
+"""Helpers of the tests: servers, callers, listeners, and parsers of shipped files."""

@@ -1,4 +1,4 @@
-"""BPF programs and maps as the kernel tells of them: /proc and bpf(2)."""
+"""BPF programs and maps of a process, from /proc and bpf(2)."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from pathlib import Path
 
 
 SYS_BPF = {"x86_64": 321, "aarch64": 280}
-GET_FD_BY_ID = {"prog_id": 13, "map_id": 14}  # enum bpf_cmd
+# enum bpf_cmd in include/uapi/linux/bpf.h: BPF_PROG_GET_FD_BY_ID, BPF_MAP_GET_FD_BY_ID.
+GET_FD_BY_ID = {"prog_id": 13, "map_id": 14}
 
+# The key in fdinfo, prog_id or map_id, and the id.
 Object = tuple[str, int]
-"""A kind, as fdinfo calls it, and an id."""
 
 
 def held_by(pid: int) -> set[Object]:
-    """Return the programs and maps that *pid* has descriptors of."""
+    """Return the programs and maps for which process *pid* has descriptors."""
     held: set[Object] = set()
     for fdinfo in Path(f"/proc/{pid}/fdinfo").iterdir():
-        with suppress(FileNotFoundError):  # it opens and closes others meanwhile
+        with suppress(FileNotFoundError):  # closed meanwhile
             found = re.findall(
                 r"^(prog_id|map_id):\s*(\d+)$", fdinfo.read_text(), re.MULTILINE
             )
@@ -30,7 +31,7 @@ def held_by(pid: int) -> set[Object]:
 
 
 def still_there(objects: set[Object]) -> set[Object]:
-    """Return those of *objects* that the kernel still has."""
+    """Return the subset of *objects* that still exists in the kernel."""
     return {each for each in objects if _exists(*each)}
 
 

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Makes calls of one kind and knows how many: the oracle of the tests.
+ * Makes system calls and prints how many, for comparison with the counts.
  *
  *	caller COMM THREADS PATH native|compat SYSCALL [PROGRESS] < plan
  *
  * SYSCALL is fanotify_mark, fanotify_init, inotify_init1 or inotify_init. Each
- * line of the plan is "flags mask count" in hex, hex and decimal; fanotify_init
- * takes event_f_flags from the mask, and what it makes is closed at once. Every
- * thread makes all of its marks on one group (descriptor -1 where
- * fanotify_init(2) is refused), then prints "comm flags mask errno count" in
- * decimal for each line and each errno that it met. Threads are called COMM, or
- * COMM0, COMM1, ... if there are several.
+ * line of the plan is "flags mask count" in hex, hex and decimal. fanotify_init
+ * takes event_f_flags from the mask; the program closes the new group at once.
+ * Each thread makes all of its marks on the same group (descriptor -1 if the
+ * kernel refuses fanotify_init(2)). For each line of the plan and each errno, a
+ * thread prints "comm flags mask errno count" in decimal. The thread's name is
+ * COMM; several threads are named COMM0, COMM1, ...
  *
  * With PROGRESS, a file, the plan repeats until the process is killed, and the
  * file holds two u64: calls begun and calls ended.
  *
- * With SECCOMP in the environment, an action in hex, each thread gets a seccomp
- * filter after the plan's first line, which answers SYSCALL so.
+ * With SECCOMP in the environment, an action in hex, each thread installs a
+ * seccomp filter after the first line of the plan. The filter answers SYSCALL
+ * with the action.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -35,7 +36,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef MAP_32BIT /* x86 only, and only there needed */
+#ifndef MAP_32BIT /* x86 only; the compat entry needs it */
 #define MAP_32BIT 0
 #endif
 #define MAX_STEPS 65536
@@ -53,8 +54,7 @@ static const char *comm, *action;
 static char *path;
 static uint64_t *progress;
 
-/* Without those of the compat entry there is none that a native program can
- * use. */
+/* Numbers of the native entry, and of the compat entry of x86. */
 static const struct entry {
 	const char *name;
 	long native, compat;
@@ -197,7 +197,7 @@ int main(int argc, char **argv)
 	pthread_t ids[64];
 
 	if (argc < 6 || atoi(argv[2]) > 64) {
-		fprintf(stderr, "caller: see the head of caller.c\n");
+		fprintf(stderr, "caller: usage: see caller.c\n");
 		return 2;
 	}
 	comm = argv[1];
@@ -211,7 +211,7 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[5], entries[i].name))
 			entry = &entries[i];
 	if (!entry) {
-		fprintf(stderr, "caller: no %s here\n", argv[5]);
+		fprintf(stderr, "caller: this machine has no %s\n", argv[5]);
 		return 2;
 	}
 	if (argc > 6)

@@ -1,8 +1,8 @@
 """
-A program that makes known fanotify_mark(2) calls under known names.
+Make a known number of fanotify_mark(2) calls under known thread names.
 
-Tests call make(); it runs this file as a process of its own, which checks that
-each call ended as it should have, so that the numbers of a test are facts.
+Tests call make(), which runs this file as a separate process. The process asserts the
+result of every call, so a test can rely on the numbers.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ AT_FDCWD = -100
 @dataclass(frozen=True, slots=True)
 class Calls:
     """
-    Equal calls on the working directory.
+    A number of identical calls on the working directory.
 
     Attributes:
-        comm: name of the calling thread; the kernel keeps 15 bytes of it.
-        errno: how each call must end, 0 for success; EBADF is made by a
-            descriptor that is none.
+        comm: name of the calling thread; the kernel keeps the first 15 bytes.
+        errno: expected result of each call, 0 for success. For EBADF the calls use
+            descriptor -1.
     """
 
     comm: bytes
@@ -42,7 +42,7 @@ class Calls:
 
 
 def make(folder: Path, *calls: Calls, prefix: Sequence[str] = ()) -> None:
-    """Make *calls* on *folder* from one new process, which *prefix* runs, in order."""
+    """Make *calls* on *folder*, in order, from one process started through *prefix*."""
     jobs = [asdict(each) | {"comm": each.comm.hex()} for each in calls]
     subprocess.run(
         [*prefix, sys.executable, "-I", __file__],
@@ -53,15 +53,15 @@ def make(folder: Path, *calls: Calls, prefix: Sequence[str] = ()) -> None:
 
 
 def call(libc: ctypes.CDLL, group: int, calls: Calls) -> None:
-    """Make the calls under their name; each must end as they say."""
+    """Make the calls under their thread name; exit if a result is not as expected."""
     libc.prctl(PR_SET_NAME, calls.comm)
     descriptor = -1 if calls.errno == errno.EBADF else group
     arguments = (descriptor, calls.flags, ctypes.c_uint64(calls.mask), AT_FDCWD, b".")
     for _ in range(calls.times):
         failed = libc.fanotify_mark(*arguments) != 0
-        got = ctypes.get_errno() if failed else 0
-        if got != calls.errno:
-            sys.exit(f"{calls}: {os.strerror(got)}")
+        actual = ctypes.get_errno() if failed else 0
+        if actual != calls.errno:
+            sys.exit(f"{calls}: {os.strerror(actual)}")
 
 
 def main(jobs: Sequence[dict[str, object]]) -> None:

@@ -1,8 +1,8 @@
 """
 Certificates for tests, made by openssl(1).
 
-ca.pem signed server.pem (localhost, 127.0.0.1), client.pem and late.pem, which is past
-its time. stranger.pem is signed by its own key. A key is NAME.key.
+ca.pem signed server.pem (localhost, 127.0.0.1), client.pem and late.pem, which has
+expired. stranger.pem is self-signed. The key of NAME.pem is NAME.key.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from ssl import SSLContext, create_default_context
 
 
 LOCALHOST = "subjectAltName=DNS:localhost,IP:127.0.0.1"
@@ -17,7 +18,7 @@ NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
 
 def make_certificates(folder: Path) -> None:
-    """Write them all to *folder*."""
+    """Write all certificates and keys to *folder*."""
     ca = ("-addext", "basicConstraints=critical,CA:true")
     _openssl(folder, "req", "-x509", *NEW_KEY, *_named("ca"), *ca)
     _openssl(folder, "req", "-x509", *NEW_KEY, *_named("stranger"))
@@ -32,11 +33,21 @@ def make_certificates(folder: Path) -> None:
 
 
 def make_signed(folder: Path, name: str, *options: str, days: int = 2) -> None:
-    """Write NAME.pem, signed by ca.key, and NAME.key; it ends in so many *days*."""
+    """Write NAME.pem, signed by ca.key and valid for *days*, and NAME.key."""
     _openssl(folder, "req", "-new", *NEW_KEY, *_named(name, "csr"), *options)
     signing = ("-CA", "ca.pem", "-CAkey", "ca.key", "-copy_extensions", "copyall")
     files = ("-in", f"{name}.csr", "-out", f"{name}.pem", "-days", str(days))
     _openssl(folder, "x509", "-req", *files, *signing)
+
+
+def trusting(folder: Path, certificate: str = "") -> SSLContext:
+    """Return a client's context that trusts ca.pem, and may have a *certificate*."""
+    context = create_default_context(cafile=folder / "ca.pem")
+    if certificate:
+        context.load_cert_chain(
+            folder / f"{certificate}.pem", folder / f"{certificate}.key"
+        )
+    return context
 
 
 def _named(name: str, suffix: str = "pem") -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A headless Chromium that keeps to itself, and what it said and asked for."""
+"""A headless Chromium without background traffic, its console and its requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tools.harness.requirements import need
 
 ARGUMENTS = (
     "--headless=new",
-    "--no-sandbox",  # we are root
+    "--no-sandbox",  # required for root
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -26,6 +26,8 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+# Height of the window in CSS pixels.
 HEIGHT = 1000
 
 
@@ -35,7 +37,7 @@ class Chromium:
 
     driver: webdriver.Chrome
 
-    def look(self, url: str, *, width: int = 1280, scheme: str = "light") -> None:
+    def open(self, url: str, *, width: int = 1280, scheme: str = "light") -> None:
         """Open *url* in a window of *width* CSS pixels, in a colour scheme."""
         self.command(
             "Emulation.setDeviceMetricsOverride",
@@ -56,23 +58,23 @@ class Chromium:
         return answer
 
     def run(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  JSON
-        """Run JavaScript in the page and return what it returns."""
+        """Return the result of JavaScript in the page."""
         return self.driver.execute_script(script, *arguments)
 
     def rows(self) -> list[list[str]]:
-        """Return the text of each cell of each row on the page, as one sees it."""
+        """Return the visible text of the cells of all table rows."""
         found: list[list[str]] = self.run(
             "return [...document.querySelectorAll('tbody tr')]"
             ".map(row => [...row.children].map(cell => cell.innerText))"
         )
         return found
 
-    def said(self) -> list[str]:
-        """Return what is new on the console: errors, and what the policy refused."""
+    def console(self) -> list[str]:
+        """Return the new console messages, such as violations of the policy."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
-    def asked_for(self) -> list[str]:
-        """Return the addresses of the requests since the last time."""
+    def requests(self) -> list[str]:
+        """Return the URLs requested since the last call."""
         log = self.driver.get_log("performance")
         messages = [json.loads(entry["message"])["message"] for entry in log]
         return [
@@ -84,7 +86,7 @@ class Chromium:
 
 @contextmanager
 def chromium(profile: Path, arguments: Sequence[str] = ()) -> Iterator[Chromium]:
-    """Start a browser with a new profile, and end it."""
+    """Run a browser with a new profile."""
     options = webdriver.ChromeOptions()
     options.binary_location = need("chromium")
     for argument in (*ARGUMENTS, f"--user-data-dir={profile}", *arguments):

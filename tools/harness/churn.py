@@ -1,10 +1,11 @@
-"""A program of many processes that make, share and close groups all the time."""
+"""A program whose processes make, share and close groups all the time."""
 
 from __future__ import annotations
 
 
 PROCESSES = 200
 
+# Code for tools.harness.listeners.listening(), in a pid namespace of its own.
 CHURN = f"""
     import random, signal
 
@@ -23,9 +24,8 @@ CHURN = f"""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for number in range({PROCESSES}):
         if not os.fork():
-            # Each is another user: max_user_groups is 128.
+            # A user of its own for each process: max_user_groups is 128.
             os.setresgid(*[200_000 + number] * 3)
             os.setresuid(*[200_000 + number] * 3)
             churn(random.Random(number))
     """
-"""For tools.harness.listeners.listening(), in a pid namespace of its own."""

@@ -1,4 +1,4 @@
-"""caller.c as a static program, for this machine and for those in guests."""
+"""Compile caller.c as a static program, for this machine and for guests."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ SOURCE = Path(__file__).with_name("caller.c")
 CACHE = Path(__file__).parents[2] / ".cache/caller"
 OPTIONS = ("-O2", "-Wall", "-Werror", "-pthread", "-static")
 NATIVE = os.uname().machine
+
+# The 32-bit machine whose programs this kernel may run.
 COMPAT = "arm" if NATIVE == "aarch64" else "i386"
-"""The 32-bit machine whose programs this kernel may run."""
 COMPILERS = {"i386": ("gcc", "-m32"), "arm": ("arm-linux-gnueabihf-gcc",)}
 
 
@@ -24,12 +25,15 @@ def program(
     machine: str, compiler: Sequence[str] | None = None, root: Path = Path("/")
 ) -> Path:
     """
-    Return caller.c's program for *machine*, compiled unless that was done before.
+    Return the program of caller.c for *machine*, compiled or from the cache.
 
-    *root* is where *compiler* finds its files, if it runs in a chroot.
+    Args:
+        machine: as uname(1) names the machine, or a value of COMPAT.
+        compiler: command of a C compiler; by default the host's.
+        root: root folder of the compiler, if the compiler runs in a chroot.
 
     Raises:
-        FileNotFoundError: there is no such compiler.
+        FileNotFoundError: the compiler is not installed.
     """
     source = SOURCE.read_bytes()
     digest = sha256(source + repr(OPTIONS).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""A fixed set of samples, and the golden files with their whole exposition."""
+"""A fixed set of samples, and the golden files with their exposition."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from prometheus_client import CollectorRegistry
 
 from fanotify_exporter.bpf.loaded import AttachedProbe, LoadedPrograms
 from fanotify_exporter.bpf.samples import OTHER_COMM, Call, Lost, Snapshot, Usage
+from fanotify_exporter.collectors.catalog import CATALOG, Sources
 from fanotify_exporter.collectors.exporter_health import ExporterHealthCollector
-from fanotify_exporter.collectors.groups import GroupsCollector
-from fanotify_exporter.collectors.init_calls import InitCallsCollector
-from fanotify_exporter.collectors.limits import LimitsCollector
-from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
-from fanotify_exporter.fsnotify.model import Group, GroupScan, HeldGroup, Marks
+from fanotify_exporter.collectors.labels import PLAIN
+from fanotify_exporter.fsnotify.model import Group, GroupScan, Marks, OwnedGroup
 from fanotify_exporter.metrics.exposition import encode_openmetrics, encode_text
 from fanotify_exporter.metrics.negotiation import Encoder
 from fanotify_exporter.metrics.registry import build_registry
@@ -33,7 +31,7 @@ BOOTED = 1_750_000_000.0
 
 SCAN = GroupScan(
     groups=(
-        HeldGroup(
+        OwnedGroup(
             "fapolicyd",
             994,
             Group(
@@ -44,18 +42,18 @@ SCAN = GroupScan(
                 ),
             ),
         ),
-        HeldGroup(
+        OwnedGroup(
             "fatrace", 0, Group(0, (Marks("filesystem", blocking=False, count=3),))
         ),
-        HeldGroup(
+        OwnedGroup(
             "fatrace", 0, Group(0, (Marks("filesystem", blocking=False, count=4),))
         ),
-        HeldGroup(
+        OwnedGroup(
             "edr",
             0,
             Group(FAN_UNLIMITED_MARKS, (Marks("inode", blocking=True, count=90_000),)),
         ),
-        HeldGroup("idle", 1000, Group(FAN_UNLIMITED_MARKS, ())),
+        OwnedGroup("idle", 1000, Group(FAN_UNLIMITED_MARKS, ())),
     ),
     unreadable=3,
     scanned=1_750_000_000.5,
@@ -65,22 +63,22 @@ SNAPSHOT = Snapshot(
     counting_since=1_700_000_000.0,
     calls={
         "fanotify_mark": (
-            # fatrace marks every mount, and learns that its kernel is too old for one.
+            # fatrace marks every mount; one call fails with EINVAL.
             Call("fatrace", 0x011, 0x4000_003B, 0, 12, BOOTED + 60.25),
             Call("fatrace", 0x101, 0x4000_003B, 22, 1, BOOTED + 60.125),
-            # clamonacc removes with an empty mask, always in vain (clamav's inotif.c).
+            # clamonacc removes with an empty mask, which fails (clamav's inotif.c).
             Call("clamonacc", 0x001, 0x0801_0000, 0, 5041, BOOTED + 10),
             Call("clamonacc", 0x002, 0, 22, 5041, BOOTED + 11),
             Call("clamonacc", 0x001, 0x0801_0000, 28, 3, BOOTED + 12),
-            # fapolicyd blocks whole mounts and goes away.
+            # fapolicyd places permission marks on mounts, and removes them.
             Call("fapolicyd", 0x011, 0x0005_0000, 0, 9, BOOTED + 5),
             Call("fapolicyd", 0x090, 0, 0, 1, BOOTED + 500),
-            # A mount namespace watch, and bits that no header names yet.
+            # A mark on a mount namespace, and bits without a name.
             Call("systemd", 0x111, 0x0300_0000, 0, 1, BOOTED + 2),
             Call("future", 0x8001, 0x8000_0000_0000_2020, 22, 2, BOOTED + 70),
-            # Two commands at once, and a count beyond what a float holds to the unit.
+            # Two commands at once, and a count that a float cannot hold exactly.
             Call("fuzzer", 0x083, 0x8000_0020, 22, 2**53 + 2, BOOTED + 80),
-            # Names that bite.
+            # Names with bytes that need escaping.
             Call(comm_text(b""), 0x001, 0x20, 0, 1, BOOTED + 90),
             Call(comm_text(b'"} 1\nforged 1'), 0x001, 0x20, 0, 1, BOOTED + 91),
             Call(comm_text(b"a\\nb\xff\xc3\xa9"), 0x001, 0x20, 9, 1, BOOTED + 92),
@@ -91,10 +89,10 @@ SNAPSHOT = Snapshot(
         "fanotify_init": (
             Call("fatrace", 0x1, 0x8000, 0, 1, BOOTED + 60),
             Call("fapolicyd", 0x46, 0x88000, 0, 1, BOOTED + 4),
-            # HSM daemons wait in the way; two classes at once are refused.
+            # HSM daemons use pre-content events; two classes at once are refused.
             Call("hsmd", 0xA08, 0x2, 0, 1, BOOTED + 3),
             Call("fuzzer", 0x8000_000C, 0x8000_0003, 22, 2, BOOTED + 81),
-            # A leak of groups ends here (inspektor-gadget issue 2967).
+            # A leak of groups reaches the limit (inspektor-gadget issue 2967).
             Call("gadget", 0x5, 0x80000, 24, 128, BOOTED + 200),
             Call(OTHER_COMM, 0x4, 0, 1, 7, BOOTED + 201),
         ),
@@ -140,25 +138,28 @@ LOADED = LoadedPrograms(
 )
 
 
+SOURCES = Sources(
+    calls=lambda: SNAPSHOT,
+    labelling=PLAIN,
+    start_group_scan=lambda: lambda: SCAN,
+    procfs=PROC,
+)
+
+
 def registry() -> CollectorRegistry:
-    return build_registry(
-        {
-            "mark_calls": MarkCallsCollector(lambda: SNAPSHOT),
-            "init_calls": InitCallsCollector(lambda: SNAPSHOT),
-            "groups": GroupsCollector(lambda: SCAN),
-            "limits": LimitsCollector(PROC),
-            "exporter_health": ExporterHealthCollector(
-                LOADED, lambda: SNAPSHOT, lambda hook: "sys_exit" not in hook
-            ),
-        }
+    """Return a registry of all collectors, which collect the fixed samples."""
+    health = ExporterHealthCollector(
+        LOADED, lambda: SNAPSHOT, lambda hook: "sys_exit" not in hook
     )
+    collectors = {each.name: each.build(SOURCES) for each in CATALOG}
+    return build_registry(collectors | {"exporter_health": health})
 
 
 def normalise(text: str) -> str:
     """
-    Replace what differs between two runs or machines, and nothing else.
+    Return *text* without the values that differ between runs and machines.
 
-    The values of process_* and of the collectors' durations become 0; the labels
+    The values of process_* and of the durations of collectors become 0. The labels
     version, revision, python and kernel of build_info become "NORMALISED".
     """
     volatile = r"process_\w+|fanotify_exporter_collector_duration_seconds"

@@ -1,9 +1,10 @@
 """
-What goes wrong on a host, done for real: programs that call fanotify until they end.
+Programs that cause the incidents that alerts are about.
 
-No limit of the host is touched. Marks run out in a user namespace with a limit of its
-own (user.max_fanotify_marks, see namespaces(7) and fanotify(7)), groups by a user who
-has as many as the host allows. Both need fanotify without privileges: Linux 5.13.
+The limits of the host do not change. One program exhausts the marks in a user namespace
+with its own limit (user.max_fanotify_marks, see namespaces(7) and fanotify(7)). Another
+program exhausts the groups of a user that has no other processes. Both need fanotify
+without privileges: Linux 5.13.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from pathlib import Path
 from tools.harness.listeners import Installed, Listener, as_user, installed, listening
 
 
-HOARDER = 61_305
-"""A user whom nobody else has."""
+# A uid without other processes.
+EXHAUSTING_UID = 61_305
 
+# A comm that fanotify_protector_comm in the shipped settings lists.
 PROTECTOR = "fapolicyd"
-"""A name that the shipped settings know."""
 
+# Run a command in a user namespace, which has its own limits.
 OWN_LIMITS = ("unshare", "--user", "--map-root-user")
 
 PROTECT = f"""
@@ -54,66 +56,74 @@ RUN_OUT_OF_GROUPS = """
 BLOCK = """
     mark(init(CONTENT), ADD, OPEN_PERM, ".")
 """
-UNNAMED_BIT = """
+UNKNOWN_BIT = """
     try:
         mark(init(), ADD | 1 << 31, OPEN, ".")
     except OSError as error:
         say(error.errno)
 """
 
-
+# Programs of the distribution, with arguments to mark a filesystem and print nothing.
 WATCHERS = {
     "fatrace": ("--current-mount", "--command=nobody"),
     "fsnotifywait": ("--monitor", "--filesystem", "--event=move_self", "."),
 }
-"""Programs of the distribution, and how they mark a filesystem and print nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incidents:
-    """Programs that do what alerts are about; the distribution's, and comms of ours."""
+    """
+    The running programs.
+
+    Attributes:
+        out_of_marks: comm of the program that exhausted its user's marks.
+        out_of_groups: comm of the program that exhausted its user's groups.
+        unknown_bit: comm of the program that used a bit without a name.
+        blockers: comms of the programs with blocking marks.
+        watchers: programs of the distribution with a filesystem mark, by name.
+    """
 
     out_of_marks: str
     out_of_groups: str
-    newer: str
+    unknown_bit: str
     blockers: tuple[str, str]
     watchers: Mapping[str, Installed]
 
     @property
     def comms(self) -> tuple[str, ...]:
-        """Those of all."""
+        """The comms of all programs."""
         watchers = (program.comm for program in self.watchers.values())
-        ours = (self.out_of_marks, self.out_of_groups, self.newer, *self.blockers)
+        ours = (self.out_of_marks, self.out_of_groups, self.unknown_bit, *self.blockers)
         return (*ours, *watchers)
 
 
 @contextmanager
 def protected(folder: Path) -> Iterator[Listener]:
-    """Have a protector with a mark; it removes that when it goes on."""
+    """Run a protector with a mark, which Listener.go_on() makes it remove."""
     with listening(PROTECT, UNPROTECT, folder=str(folder)) as protector:
         yield protector
 
 
 @contextmanager
 def happening(folder: Path) -> Iterator[Incidents]:
-    """Have all incidents at once, on files in *folder*, for as long as it is wanted."""
+    """Run all programs, with marks on files in *folder*, until the context ends."""
     with ExitStack() as stack:
 
-        def does(code: str, *said: int, prefix: Sequence[str] = ()) -> str:
+        def run(code: str, *said: int, prefix: Sequence[str] = ()) -> str:
             program = listening(code, prefix=prefix, folder=str(folder))
             listener = stack.enter_context(program)
             assert said == listener.said
             return listener.comm
 
-        def watches(program: str, *options: str) -> Installed:
-            own = folder / program
-            own.mkdir()
-            return stack.enter_context(installed(program, *options, folder=own))
+        def watch(program: str, *options: str) -> Installed:
+            own_folder = folder / program
+            own_folder.mkdir()
+            return stack.enter_context(installed(program, *options, folder=own_folder))
 
         yield Incidents(
-            does(RUN_OUT_OF_MARKS, errno.ENOSPC, prefix=OWN_LIMITS),
-            does(RUN_OUT_OF_GROUPS, errno.EMFILE, prefix=as_user(HOARDER)),
-            does(UNNAMED_BIT, errno.EINVAL),
-            (does(BLOCK), does(BLOCK)),
-            {name: watches(name, *options) for name, options in WATCHERS.items()},
+            run(RUN_OUT_OF_MARKS, errno.ENOSPC, prefix=OWN_LIMITS),
+            run(RUN_OUT_OF_GROUPS, errno.EMFILE, prefix=as_user(EXHAUSTING_UID)),
+            run(UNKNOWN_BIT, errno.EINVAL),
+            (run(BLOCK), run(BLOCK)),
+            {name: watch(name, *options) for name, options in WATCHERS.items()},
         )

@@ -1,8 +1,8 @@
 """
-Programs that have known fanotify groups, for as long as a test wants them.
+Programs with known fanotify groups, which run as long as a test needs them.
 
-A test gives the lines of one, in Python; what they may use is PREAMBLE. Such a
-program imports nothing of the project, so that any user may run it.
+A test gives the Python code of a program; PREAMBLE has the names that the code may
+use. A program imports no module of the project, so that any user may run it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 PYTHON = str(getattr(sys, "_base_executable", sys.executable))
 
+# The start of each program.
 PREAMBLE = """
 import array, ctypes, json, os, socket, sys, threading, time
 
@@ -56,7 +57,7 @@ def name(comm):
     libc.prctl(15, os.fsencode(comm))
 
 def fork(work=lambda: None):
-    # A child that has done its work when we go on, and ends with us.
+    # The child has done its work when this function returns, and ends with its parent.
     done, doing = os.pipe()
     pid = os.fork()
     if not pid:
@@ -76,18 +77,27 @@ def say(*values):
 """
 
 
+# A command that runs another command in a new pid namespace. Ending the command ends
+# all processes in the namespace.
 NEW_PIDS = ("unshare", "--pid", "--fork", "--kill-child")
-"""A command that runs another in a pid namespace, and with it ends all in there."""
 
 
 def as_user(uid: int) -> tuple[str, ...]:
-    """Return a command that runs another as a user without privileges."""
+    """Return a command that runs another command as a user without privileges."""
     return ("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups")
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A program with groups: its name, its pid as it sees it, and what else it said."""
+    """
+    A running program with groups.
+
+    Attributes:
+        process: the program, or the command that runs the program.
+        comm: the name of the program, which no other process has.
+        pid: the program's pid in its own pid namespace.
+        said: the values of the program's first say().
+    """
 
     process: subprocess.Popen[str]
     comm: str
@@ -95,14 +105,14 @@ class Listener:
     said: tuple[Any, ...]
 
     def go_on(self) -> tuple[Any, ...]:
-        """Let it run on until it says something again, and return that."""
+        """Let the program run until its next say(), and return the values."""
         assert self.process.stdin
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         return tuple(_said(self.process)[1:])
 
     def end(self) -> None:
-        """Let it run to its end."""
+        """Let the program run to its end."""
         self.process.communicate()
 
 
@@ -116,13 +126,13 @@ class Installed:
     def shows(
         self, read: Callable[[], T], expected: T, seconds: float = DEADLINE_SECONDS
     ) -> T:
-        """Read until that gives *expected*; skip the test if the program gave up."""
+        """Call *read* until *expected* is returned; skip if the program has ended."""
         ended = self.process.process.poll
         last = poll(
             read, lambda got: got == expected or ended() is not None, seconds=seconds
         )
-        if ended() is not None:  # such as on a filesystem without file handles
-            pytest.skip(f"it ended: {self.process.log.read_text().strip()}")
+        if ended() is not None:  # for example on a filesystem without file handles
+            pytest.skip(f"the program ended: {self.process.log.read_text().strip()}")
         return last
 
 
@@ -131,12 +141,12 @@ def listening(
     *code: str, prefix: Sequence[str] = (), folder: str = "/"
 ) -> Iterator[Listener]:
     """
-    Run *code* under a name of its own; ready when it first calls say().
+    Run *code* under a name of its own; yield after its first say().
 
     Args:
-        code: parts of a program; after the last it says something and waits.
-        prefix: a command that runs it.
-        folder: where it runs.
+        code: parts of a program. The program calls say() after the last part.
+        prefix: a command that runs the program.
+        folder: the working directory.
     """
     comm = f"t-{secrets.token_hex(6)}"
     program = [PREAMBLE, f"name({comm!r})", *map(dedent, code), "say()"]
@@ -169,6 +179,6 @@ def installed(
 def _said(process: subprocess.Popen[str]) -> list[Any]:
     assert process.stdout
     line = process.stdout.readline()
-    assert line, "the program ended: its own words are above"
+    assert line, "the program ended: see its output above"
     said: list[Any] = json.loads(line)
     return said

@@ -1,4 +1,4 @@
-"""What the callers call: lists of (flags, mask, how often)."""
+"""Plans for caller.c: lists of (flags, mask, number of calls)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OPEN = 0x20
 
 
 def every_init_flag() -> list[tuple[int, int, int]]:
-    """Each flag and event_f_flag of fanotify_init alone, pairs, and hostile numbers."""
+    """Return each flag and event_f_flag of fanotify_init(2), pairs, random numbers."""
     bits = [1 << shift for shift in range(32)]
     seeded = random.Random(300)
     plan = [(flag, 0, 1) for flag in bits]
@@ -24,7 +24,7 @@ def every_init_flag() -> list[tuple[int, int, int]]:
 
 
 def every_bit_and_pair() -> list[tuple[int, int, int]]:
-    """Each flag and mask bit alone, each pair of flags, and hostile numbers."""
+    """Return each flag and mask bit, pairs of them, and random numbers."""
     flags = [1 << shift for shift in range(32)]
     masks = [1 << shift for shift in range(64)]
     seeded = random.Random(20111)

@@ -1,4 +1,4 @@
-"""Commands to put before another, that take from it what root has here."""
+"""Command prefixes that run another command with fewer privileges or mounts."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ READ_ALL = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
 TRACEFS = "/sys/kernel/tracing"
 PRIVATE_MOUNTS = ("unshare", "--mount", "--propagation=private", "sh", "-ec")
 
+# Run a command with tracefs mounted. If the host has no tracefs, only this command sees
+# the mount.
 WITH_TRACEFS = (
     *PRIVATE_MOUNTS,
     f'mountpoint -q {TRACEFS} || mount -t tracefs tracefs {TRACEFS}; exec "$@"',
     "sh",
 )
-"""tracefs is mounted, for this command only if the host has none."""
 
 HIDE_TRACEFS = f"""\
 while mountpoint -q {TRACEFS}; do umount --lazy {TRACEFS}; done
@@ -27,27 +28,27 @@ mount -t tmpfs tmpfs {TRACEFS}
 exec "$@"
 """
 
+# Run a command that sees an empty folder in place of tracefs.
 WITHOUT_TRACEFS = (*PRIVATE_MOUNTS, HIDE_TRACEFS, "sh")
-"""An empty folder is where tracefs may be on the host."""
 
 
 def capabilities(only: Sequence[str] = ()) -> tuple[str, ...]:
-    """Root with no capabilities but *only*."""
+    """Return a prefix: root with no capabilities except *only*."""
     kept = ",".join(["-all", *(f"+{name}" for name in only)])
     return ("setpriv", f"--bounding-set={kept}", "--inh-caps=-all")
 
 
 def without_capability(name: str) -> tuple[str, ...]:
-    """Root with all capabilities but one."""
+    """Return a prefix: root with all capabilities except *name*."""
     return ("setpriv", f"--bounding-set=-{name}")
 
 
 def nobody() -> tuple[str, ...]:
     """
-    Become a user without any privilege.
+    Return a prefix: user nobody without capabilities.
 
-    Where this user cannot read the checkout, as below a closed home, it keeps
-    the one capability to read files, so that the exporter starts at all.
+    If nobody cannot read the checkout, for example below a private home directory,
+    the command keeps CAP_DAC_READ_SEARCH. Otherwise the exporter could not start.
     """
     started = subprocess.run(
         [*NOBODY, SCRIPT, "--version"], capture_output=True, check=False

@@ -1,4 +1,4 @@
-"""A folder that looks like a procfs, as far as looking for groups goes."""
+"""A folder like a procfs, with the files that a scan for groups reads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from shutil import rmtree
 
-from fanotify_exporter.fsnotify.descriptors import LINK
+from fanotify_exporter.fsnotify.descriptors import GROUP_LINK
 
 
 EMPTY_GROUP = (
@@ -16,7 +16,7 @@ MARK = "fanotify mnt_id:1b mflags:0 mask:20 ignored_mask:0\n"
 
 
 class ProcFolder:
-    """Processes that a test makes, changes and ends."""
+    """Processes that a test starts, changes and ends."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -31,7 +31,7 @@ class ProcFolder:
         started: int = 100,
         uid: int = 0,
     ) -> None:
-        """Add a process that has three usual descriptors and *groups*."""
+        """Add a process with three ordinary descriptors and *groups*, fdinfo by fd."""
         process = self.path / str(pid)
         for name in ("fd", "fdinfo"):
             (process / name).mkdir(parents=True)
@@ -45,15 +45,15 @@ class ProcFolder:
             self.open_group(pid, fd, fdinfo)
 
     def open(self, pid: int, fd: int, target: str, fdinfo: str = "pos:\t0\n") -> None:
-        """Open a descriptor, or put another in its place."""
+        """Open a descriptor, or replace an open descriptor."""
         link = self.path / str(pid) / "fd" / str(fd)
         link.unlink(missing_ok=True)
         link.symlink_to(target)
         (self.path / str(pid) / "fdinfo" / str(fd)).write_text(fdinfo)
 
     def open_group(self, pid: int, fd: int, fdinfo: str = EMPTY_GROUP) -> None:
-        """Open a group, or change what is in it."""
-        self.open(pid, fd, LINK, fdinfo)
+        """Open a group, or change the fdinfo of an open group."""
+        self.open(pid, fd, GROUP_LINK, fdinfo)
 
     def close(self, pid: int, fd: int) -> None:
         """Close a descriptor."""

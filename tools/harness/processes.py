@@ -1,4 +1,4 @@
-"""Processes that a test starts, waits for and ends; their logs go to its report."""
+"""Start, await and end processes; their logs go to the report of the test."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 
+# Long enough for a busy machine. Only a test that fails waits that long.
 DEADLINE_SECONDS = 30.0
-"""Long enough for a busy machine; nothing waits that long when all is well."""
 POLL_SECONDS = 0.02
 
 T = TypeVar("T")
@@ -26,10 +26,10 @@ def poll(
     seconds: float = DEADLINE_SECONDS,
 ) -> T:
     """
-    Read until *until* is true of what was read, and return that.
+    Call *read* until *until* is true for its result, and return that result.
 
-    When *seconds* are over it returns what it read last: the test's assertion
-    then shows how that differs from what it should be.
+    After *seconds* return the last result, so that the assertion of the test shows how
+    it differs from the expected value.
     """
     end = time.monotonic() + seconds
     while not until(latest := read()) and time.monotonic() < end:
@@ -39,7 +39,7 @@ def poll(
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A process that a test started, and the file that its output goes to."""
+    """A running process and the file with its output."""
 
     process: subprocess.Popen[bytes]
     log: Path
@@ -49,12 +49,12 @@ class Running:
         return self.process.pid
 
     def lines(self) -> list[str]:
-        """Return the whole lines written so far."""
+        """Return the complete lines written so far."""
         text = self.log.read_text(errors="replace")
         return [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
     def line(self, text: str) -> str:
-        """Wait for a line that has *text* in it and return it."""
+        """Wait for a line that contains *text*, and return the line."""
 
         def found() -> str:
             return next((line for line in self.lines() if text in line), "")
@@ -74,7 +74,7 @@ def running(
     cwd: Path | None = None,
     pass_fds: Sequence[int] = (),
 ) -> Iterator[Running]:
-    """Start *command*; at the end kill it, if it still runs, and print its log."""
+    """Start *command*; on exit kill the process if it still runs, and print its log."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -95,7 +95,7 @@ def running(
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return our environment without settings of the exporter, plus *more*."""
+    """Return the environment without variables of the exporter, plus *more*."""
     ours = {
         name: value
         for name, value in os.environ.items()

@@ -1,4 +1,4 @@
-"""What this layer needs of the machine: root, and programs of the distribution."""
+"""Skip tests where the machine lacks root or programs of the distribution."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import pytest
 
 
 def missing(reason: str) -> NoReturn:
-    """Skip the test for *reason*; where CI is "true", nothing may be skipped."""
+    """Skip the test for *reason*; fail it if the variable CI is "true"."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
 
 
 def need_root() -> None:
-    """Skip unless this is root."""
+    """Skip the test unless it runs as root."""
     if os.geteuid() != 0:
         missing("tests/e2e load BPF programs: run them as root")
 
 
 def need(program: str) -> str:
-    """Return the path of *program*, or skip."""
+    """Return the path of *program*, or skip the test."""
     return shutil.which(program) or missing(f"{program} is not installed")

@@ -1,4 +1,4 @@
-"""The exporter under test: the installed console script, on loopback."""
+"""Start the installed exporter on loopback, scrape it and stop it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ LISTEN = "--web.listen-address=127.0.0.1:0"
 CALL_LABELS = ("comm", "action", "mark_type", "flags", "mask")
 ERROR_LABELS = (*CALL_LABELS, "errno")
 
+# Values by label values.
 Counts = dict[tuple[str, ...], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer over HTTP."""
+    """An HTTP response."""
 
     status: int
     headers: Message
@@ -39,7 +40,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """An exporter that said that it listens."""
+    """A running exporter and the addresses it listens on."""
 
     process: Running
     addresses: tuple[str, ...]
@@ -49,7 +50,7 @@ class Exporter:
         return self.process.pid
 
     def later_lines(self) -> list[str]:
-        """Return what the log says after the line that it listens."""
+        """Return the log lines after the line "listening"."""
         lines = self.process.lines()
         start = next(n for n, line in enumerate(lines) if "listening" in line)
         return lines[start + 1 :]
@@ -65,14 +66,15 @@ class Exporter:
         return request(self.addresses[0], path, method=method, headers=headers)
 
     def samples(self, name: str) -> list[Sample]:
-        """Scrape, and return the samples called *name*."""
+        """Scrape, and return the samples with this *name*."""
         return samples(self.get().body.decode(), name)
 
     def calls(self, comm: str, total: int) -> Counts:
         """
-        Scrape until *comm* has at least *total* calls, and return them all.
+        Scrape until *comm* has at least *total* calls, and return all its calls.
 
-        The first scrape need not tell: scrapes within a second share a snapshot.
+        A response may be half a second old (web/single_flight.py), so the first may
+        lack the latest calls.
         """
         return poll(
             lambda: counts(
@@ -84,7 +86,7 @@ class Exporter:
         )
 
     def stop(self, number: signal.Signals) -> tuple[int, float]:
-        """Send a signal; return the exit status and the seconds that it took."""
+        """Send a signal; return the exit status and the seconds until the exit."""
         sent = time.monotonic()
         self.process.process.send_signal(number)
         status = self.process.process.wait(DEADLINE_SECONDS)
@@ -98,7 +100,7 @@ def request(
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Send one request on a connection of its own."""
+    """Send one request over a new connection."""
     connection = http.client.HTTPConnection(address, timeout=DEADLINE_SECONDS)
     try:
         connection.request(method, path, headers=dict(headers or {}))
@@ -109,7 +111,7 @@ def request(
 
 
 def samples(text: str, name: str) -> list[Sample]:
-    """Return the samples called *name* in an exposition, by the library's parser."""
+    """Return the samples with this *name* in an exposition."""
     return [
         sample
         for family in text_string_to_metric_families(text)
@@ -119,7 +121,7 @@ def samples(text: str, name: str) -> list[Sample]:
 
 
 def counts(found: Iterator[Sample]) -> Counts:
-    """Return values by label values, in the order of the contract."""
+    """Return values by label values, in the order of ERROR_LABELS."""
     order = {name: place for place, name in enumerate(ERROR_LABELS)}
     return {
         tuple(
@@ -140,16 +142,17 @@ def serving(
     pass_fds: Sequence[int] = (),
 ) -> Iterator[Exporter]:
     """
-    Start an exporter and wait until it says where it listens.
+    Start an exporter and wait until it logs its addresses.
 
     Args:
         log: file for its output.
-        arguments: flags; without any, a free port of loopback.
-        script: another installation's console script.
-        prefix: a command that runs it, such as setpriv; it must exec.
-        env: variables to add to its environment.
-        cwd: where it runs.
-        pass_fds: descriptors for it to have.
+        arguments: flags. The default is LISTEN: a free port of loopback.
+        script: console script of the installation to run.
+        prefix: command that runs the exporter, such as setpriv. The command must exec,
+            so that the exporter has the pid of the process.
+        env: variables to add to the environment.
+        cwd: working directory.
+        pass_fds: descriptors to inherit.
     """
     command: list[str | Path] = [*prefix, script, *(arguments or (LISTEN,))]
     with running(command, log, env=env, cwd=cwd, pass_fds=pass_fds) as process:

@@ -1,4 +1,4 @@
-"""Run a program under strace(1) and count its fanotify_mark(2) calls: the oracle."""
+"""Run a program under strace(1) and count its fanotify_mark(2) calls."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
+# -f: follow children; -Y: print thread names; -X raw: print flags as numbers.
 STRACE = ("strace", "-f", "-Y", "-X", "raw", "-e", "trace=fanotify_mark")
-"""Follow children, name threads, print numbers."""
 
 CALL = re.compile(
     r"(?P<pid>\d+)<(?P<comm>.*)> fanotify_mark\(-?\d+, (?P<flags>\w+), (?P<mask>\w+),"
@@ -27,10 +27,12 @@ def trace(
     command: Sequence[str | Path], folder: Path
 ) -> Counter[tuple[str, int, int, int]]:
     """
-    Return how often *command* and its children called with (comm, flags, mask, errno).
+    Return the number of calls of *command* and its children, by key.
+
+    A key is (comm, flags, mask, errno).
 
     Raises:
-        AssertionError: a line that is about a call cannot be understood.
+        AssertionError: strace printed a line about a call in an unknown form.
     """
     output = folder / "strace"
     subprocess.run(
@@ -44,7 +46,7 @@ def trace(
 
 
 def parse_trace(lines: Iterable[str]) -> Counter[tuple[str, int, int, int]]:
-    """Count the calls in strace's *lines*, joining unfinished and resumed halves."""
+    """Count the calls in strace's *lines*; join the lines of an interrupted call."""
     calls: Counter[tuple[str, int, int, int]] = Counter()
     unfinished: dict[str, tuple[str, int, int]] = {}
     for line in lines:
@@ -54,17 +56,17 @@ def parse_trace(lines: Iterable[str]) -> Counter[tuple[str, int, int, int]]:
             calls[*unfinished.pop(resumed["pid"]), _errno(resumed["result"])] += 1
             continue
         call = CALL.fullmatch(line)
-        assert call, f"strace said something new: {line}"
+        assert call, f"strace printed an unknown form: {line}"
         key = call["comm"], int(call["flags"], 0), int(call["mask"], 0)
         if call["unfinished"]:
             unfinished[call["pid"]] = key
         else:
             calls[*key, _errno(call["result"])] += 1
-    assert not unfinished, f"strace saw no end of {unfinished}"
+    assert not unfinished, f"strace printed no result of {unfinished}"
     return calls
 
 
 def _errno(result: str) -> int:
     match = RESULT.fullmatch(result)
-    assert match, f"strace said something new: = {result}"
+    assert match, f"strace printed an unknown result: {result}"
     return getattr(errno, match["errno"]) if match["errno"] else 0

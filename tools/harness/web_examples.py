@@ -1,8 +1,8 @@
 """
-The examples in web_config/, ready for use.
+The web configuration files in tests/unit/web/config, with certificates.
 
-NAME.good.yml is accepted by us and by promtool, NAME.bad.yml refused by both,
-NAME.stricter.yml by us only. The first line of what is refused says with what words.
+The exporter and promtool both accept NAME.good.yml and refuse NAME.bad.yml. Only the
+exporter refuses NAME.stricter.yml. The first line of a refused file has the error.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REFUSED = sorted(path.name for path in SOURCE.glob("*.yml") if path.name not in 
 
 
 def make_examples(folder: Path) -> None:
-    """Write all examples, and the certificates that they name, to *folder*."""
+    """Write all examples and their certificates to *folder*."""
     make_certificates(folder)
     for source in SOURCE.glob("*.yml"):
         text = source.read_text()
@@ -33,6 +33,6 @@ def make_examples(folder: Path) -> None:
 
 
 def expected_error(example: Path) -> str:
-    """Return what must be said of an example that is refused."""
-    why = example.read_text().partition("\n")[0].removeprefix("# ")
-    return f"{example}: {why}".replace("{folder}", str(example.parent))
+    """Return the expected error of a refused example."""
+    reason = example.read_text().partition("\n")[0].removeprefix("# ")
+    return f"{example}: {reason}".replace("{folder}", str(example.parent))

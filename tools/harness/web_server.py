@@ -1,4 +1,4 @@
-"""The real server on a loopback port, and what clients and scrapes tests need."""
+"""Run the real server on a loopback port, with example collectors and clients."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import asyncio
 import signal
 import socket
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPSConnection
+from pathlib import Path
 from ssl import SSLContext
 from typing import TypeVar
 
@@ -19,18 +21,18 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from fanotify_exporter.system.systemd import SystemdNotifier
 from fanotify_exporter.web import server
 from fanotify_exporter.web.access import AccessControl
-from fanotify_exporter.web.handlers import MetricsService
+from fanotify_exporter.web.service import MetricsService
 from fanotify_exporter.web.sockets import listen
 
 
 T = TypeVar("T")
 
+# Bytes of a response that the kernel's send buffer (net.ipv4.tcp_wmem) cannot hold.
 HUGE = 12_000_000
-"""More bytes than the kernel buffers for a sender (net.ipv4.tcp_wmem)."""
 
 
 class Fishes:
-    """Two families that do not change."""
+    """Two constant families."""
 
     def describe(self) -> Iterator[Metric]:
         yield CounterMetricFamily("fishes", "Fishes.")
@@ -44,7 +46,7 @@ class Fishes:
 
 
 class Waiting(Fishes):
-    """A scrape that takes until the test lets it go on."""
+    """A scrape that waits until the test sets may_end."""
 
     def __init__(self) -> None:
         self.started = threading.Event()
@@ -57,7 +59,7 @@ class Waiting(Fishes):
 
 
 class Counting(Fishes):
-    """A registry's collector that counts its scrapes."""
+    """A collector that counts its scrapes."""
 
     def __init__(self) -> None:
         self.scrapes = 0
@@ -68,51 +70,52 @@ class Counting(Fishes):
 
 
 class Huge(Fishes):
-    """More text than the kernel buffers for a client that does not read."""
+    """A scrape of more bytes than the kernel buffers."""
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("ponds", "x" * HUGE, value=1)
 
 
 class Failing(Fishes):
-    """A scrape that ends in a bug."""
+    """A scrape that raises."""
 
     def collect(self) -> Iterator[Metric]:
         raise RuntimeError("the inmost secret")
 
 
-def site_of(
+def example_service(
     collector: Fishes | None = None,
     *,
     telemetry_path: str = "/metrics",
     ready: bool = True,
 ) -> MetricsService:
+    """Return a service whose registry has *collector*, Fishes by default."""
     registry = CollectorRegistry()
     registry.register(collector or Fishes())
     return MetricsService(registry, telemetry_path, lambda: ready)
 
 
 def serve(
-    site: MetricsService,
+    service: MetricsService,
     client: Callable[[int], T],
-    door: AccessControl | None = None,
-    supervisor: SystemdNotifier | None = None,
+    access: AccessControl | None = None,
+    notifier: SystemdNotifier | None = None,
 ) -> T:
-    """Serve *site* on loopback while *client* talks to its port, then stop it."""
+    """Serve *service* on loopback, and return what *client* returns for its port."""
     sockets = listen(["127.0.0.1:0"])
     port = sockets[0].getsockname()[1]
 
     async def run() -> T:
         serving = asyncio.create_task(
             server.serve(
-                site,
+                service,
                 sockets,
-                door,
+                access,
                 server.Lifecycle(
-                    on_stopping=lambda: supervisor.notify("STOPPING=1"),
-                    watchdog=supervisor.ping_watchdog,
+                    on_stopping=lambda: notifier.notify("STOPPING=1"),
+                    watchdog=notifier.ping_watchdog,
                 )
-                if supervisor
+                if notifier
                 else None,
             )
         )
@@ -122,8 +125,8 @@ def serve(
             if not serving.done():
                 signal.raise_signal(signal.SIGTERM)
             await serving
-            if door:
-                door.stop()
+            if access:
+                access.stop()
 
     return asyncio.run(run())
 
@@ -155,12 +158,37 @@ def request(
         return Answer(answer.status, dict(answer.getheaders()), answer.read())
 
 
-def ask(site: MetricsService, path: str, method: str = "GET", **headers: str) -> Answer:
-    return serve(site, lambda port: request(port, path, method, None, **headers))
+def ask(
+    service: MetricsService, path: str, method: str = "GET", **headers: str
+) -> Answer:
+    """Serve one request."""
+    return serve(service, lambda port: request(port, path, method, None, **headers))
+
+
+def serve_config(folder: Path, text: str, client: Callable[[int], T]) -> T:
+    """Serve with web.yml of *text* in *folder* while *client* talks to the port."""
+    (folder / "web.yml").write_text(text)
+    return serve(example_service(), client, AccessControl(folder / "web.yml"))
+
+
+def basic(password: str) -> str:
+    """Return the Authorization header of the user alice."""
+    return f"Basic {b64encode(f'alice:{password}'.encode()).decode()}"
+
+
+def status(port: int, context: SSLContext | None = None, password: str = "") -> int:
+    """Return the status of a scrape, 0 if the connection fails."""
+    authorization = basic(password) if password else ""
+    try:
+        return request(
+            port, "/metrics", context=context, Authorization=authorization
+        ).status
+    except OSError:
+        return 0
 
 
 def rest_of(connection: socket.socket) -> bytes:
-    """Read until the server closes, in whatever way it does."""
+    """Read until the server closes or resets the connection."""
     received = b""
     with suppress(ConnectionError):
         while part := connection.recv(65536):
@@ -169,10 +197,10 @@ def rest_of(connection: socket.socket) -> bytes:
 
 
 def exchange(port: int, sent: bytes) -> bytes:
-    """Send bytes as they are; return all that comes until the server closes."""
+    """Send raw bytes; return everything received until the server closes."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        with suppress(OSError):  # closed while we were still sending
+        with suppress(OSError):  # the server may close before everything is sent
             connection.sendall(sent)
-            if b"\r\n\r\n" not in sent:  # the server would wait for the rest
+            if b"\r\n\r\n" not in sent:  # or the server would wait for more
                 connection.shutdown(socket.SHUT_WR)
         return rest_of(connection)

@@ -1,8 +1,9 @@
 """
-A host with something going on: programs of others and of ours that use fanotify.
+Programs that use fanotify, so that every metric has values.
 
-Who could hang the host is harmless: its blocking marks are on files in a folder of
-ours, which nobody opens.
+Some are programs of the distribution, the others are written for this module. Their
+blocking marks cannot hang the host: they are on files in a new folder that no process
+opens.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from tools.harness.requirements import need
 
 
 FILES = 60
-HOARD = 110
-"""Groups of one user, of the 128 that Linux allows by default."""
-FLOOD = 400
-"""Callers that the flood has; more than fit into the exporter's map."""
+# Groups of one user. The default limit of Linux is 128.
+USER_GROUPS = 110
+# Value for --bpf.max-entries.
 KEYS = 256
-"""What --bpf.max-entries should be."""
+# Callers of the program flood: more than KEYS.
+FLOOD = 400
 
-WORDS = """
+HELPERS = """
 import errno
 
 REMOVE, FLUSH = 0x2, 0x80
@@ -43,18 +44,19 @@ def refused(error, call, *arguments):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What one of our programs does under its name, and the command that runs it."""
+    """Code of a program, and the command prefix that runs the program."""
 
     code: str
     prefix: tuple[str, ...] = ()
 
 
 def limited(name: str, number: int) -> tuple[str, ...]:
-    """Return a command that runs another in a user namespace with a lower limit."""
+    """Return a prefix: run a command in a user namespace with a limit of *number*."""
     shell = f'echo {number} >/proc/sys/user/max_fanotify_{name} && exec "$@"'
     return ("unshare", "--user", "--map-root-user", "sh", "-c", shell, "sh")
 
 
+# Programs by comm. Their code may use listeners.PREAMBLE and HELPERS.
 PROGRAMS = {
     "scanner": Program("""
         group = init(CONTENT)
@@ -101,7 +103,7 @@ PROGRAMS = {
     ),
     "hoarder": Program(
         f"""
-        groups = [init(FID) for _ in range({HOARD})]
+        groups = [init(FID) for _ in range({USER_GROUPS})]
         mark(groups[0], ADD, OPEN, "files/0")
         """,
         as_user(61_001),
@@ -128,28 +130,27 @@ PROGRAMS = {
         as_user(61_002),
     ),
 }
-"""By comm. What the code may use is tests.proc.listeners.PREAMBLE, and WORDS."""
+# Number of programs, including the five of distribution_programs().
 SIZE = len(PROGRAMS) + 5
-"""How many programs there are, with those of others."""
 
 
 @contextmanager
 def busy(folder: Path, pause: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Start all of it with files in *folder*, a pause before each, and end it."""
+    """Run all programs on files in *folder*, calling *pause* before each start."""
     files = folder / "files"
     files.mkdir()
     for number in range(FILES):
         (files / str(number)).touch()
     folder.chmod(0o755)
-    with ExitStack() as running_now:
-        for each in others(folder):
+    with ExitStack() as stack:
+        for each in distribution_programs(folder):
             pause()
-            running_now.enter_context(each)
+            stack.enter_context(each)
         for comm, program in PROGRAMS.items():
             pause()
-            running_now.enter_context(
+            stack.enter_context(
                 listening(
-                    WORDS,
+                    HELPERS,
                     f"name({comm!r})\n",
                     program.code,
                     prefix=program.prefix,
@@ -159,8 +160,10 @@ def busy(folder: Path, pause: Callable[[], None] = lambda: None) -> Iterator[Non
         yield
 
 
-def others(folder: Path) -> Iterator[AbstractContextManager[Running]]:
-    """Yield programs that people use, not yet started."""
+def distribution_programs(
+    folder: Path,
+) -> Iterator[AbstractContextManager[Running]]:
+    """Yield programs of the distribution, not yet started."""
     fatrace = (need("fatrace"), "--current-mount", "--command=nobody")
     commands: dict[str, tuple[str, ...]] = {
         "fatrace": fatrace,

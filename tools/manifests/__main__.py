@@ -13,7 +13,7 @@ from pathlib import Path
 from textwrap import indent
 
 from tools import CHECKOUT
-from tools.harness.shipped import RULE_FILES
+from tools.harness.rules.shipped import RULE_FILES
 
 
 KUBERNETES = CHECKOUT / "deploy/kubernetes"

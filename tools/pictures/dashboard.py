@@ -13,9 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from tools.harness import board, workload
+from tools.harness import dashboard, workload
 from tools.harness.processes import poll
-from tools.harness.prometheus_server import scraping
+from tools.harness.servers.prometheus import scraping
 from tools.harness.serving import LISTEN, serving
 from tools.pictures.drawing import draw
 from tools.pictures.style import Drawn
@@ -53,13 +53,13 @@ def queried(folder: Path, seconds: int) -> list[Drawn]:
         poll(lambda: prometheus.query("up == 1"))
         with workload.busy(folder, pause=lambda: time.sleep(pause)):
             time.sleep(max(0, end - time.time()))
-            view = board.opened(prometheus, seconds, time.time())
-            answers: dict[str, dict[str, list[board.Series]]] = {}
-            for each in board.targets():
-                answers.setdefault(each.panel, {})[each.letter] = view.ask(each)
+            view = dashboard.open_view(prometheus, seconds, time.time())
+            answers: dict[str, dict[str, list[dashboard.Series]]] = {}
+            for each in dashboard.targets():
+                answers.setdefault(each.panel, {})[each.ref_id] = view.run(each)
     return [
         Drawn(panel, answers.get(panel["title"], {}), view.end - seconds, view.end)
-        for panel in board.document()["panels"]
+        for panel in dashboard.document()["panels"]
     ]
 
 

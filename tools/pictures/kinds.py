@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from tools.harness.board import STEP_SECONDS
+from tools.harness.dashboard import STEP_SECONDS
 from tools.pictures.style import (
     CHARACTER,
     COLOURS,

@@ -45,7 +45,7 @@ def main() -> None:
             chromium(folder / "profile") as browser,
             workload.busy(folder),
         ):
-            browser.look(
+            browser.open(
                 f"http://{exporter.addresses[0]}/",
                 width=options.width,
                 scheme=options.scheme,

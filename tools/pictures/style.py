@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from tools.harness.board import Points, Series
+from tools.harness.dashboard import Points, Series
 
 
 # Size of a cell of Grafana's grid in inches, and dots per inch.

@@ -1,2 +1,2 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/* bcc includes this file; nothing of it is used here. */
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Empty. bcc includes this file, and the programs need none of its content. */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/* bcc takes a folder that holds this file for a kernel source tree. */
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* bcc accepts a folder as a kernel source tree if it holds this file. */
 #ifndef STAND_IN_KCONFIG_H
 #define STAND_IN_KCONFIG_H
 

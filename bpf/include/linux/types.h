@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The integer types that bcc's helpers.h and its copy of the uapi bpf.h use. */
 #ifndef STAND_IN_TYPES_H
 #define STAND_IN_TYPES_H

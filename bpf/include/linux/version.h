@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/* Programs here never branch on a version: features are found by attaching. */
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* No program depends on the version: the loader tries each attach method. */
 #ifndef STAND_IN_VERSION_H
 #define STAND_IN_VERSION_H
 

@@ -1,1 +1,1 @@
-"""bpf."""
+"""The loaded BPF programs as the serving process uses them: maps, misses, pins."""

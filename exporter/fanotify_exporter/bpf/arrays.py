@@ -1,9 +1,4 @@
-"""
-Read the BPF maps: memory that the kernel shares, in; counted calls, out.
-
-The maps are arrays that the programs write and this process maps read-only, so
-a read is no system call, needs no capability and disturbs no probe.
-"""
+"""BPF array maps, mapped read-only into this process's memory."""
 
 from __future__ import annotations
 
@@ -16,7 +11,12 @@ from fanotify_exporter.bpf.loaded import Layout
 
 
 class SharedArray:
-    """A BPF array map in this process's memory, read as tuples."""
+    """
+    A BPF array map in this process's memory, read as tuples.
+
+    A read needs no system call and no capability, and causes no missed run of a
+    program.
+    """
 
     def __init__(self, fd: int, layout: Layout) -> None:
         """Map *fd*, an array made with BPF_F_MMAPABLE, read-only."""
@@ -29,10 +29,10 @@ class SharedArray:
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         """
-        Read each entry once, in order, as the layout's members.
+        Yield each entry once, in order, as a tuple of the layout's members.
 
-        A native-sized member is read by one load, so a counter that a program
-        is just adding to is never seen torn.
+        One load reads a native-sized member, so a counter is never torn while a
+        program adds to the counter.
         """
         with memoryview(self._memory) as memory, memory[: self._size] as view:
             yield from self._struct.iter_unpack(view)

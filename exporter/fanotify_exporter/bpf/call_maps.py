@@ -1,9 +1,4 @@
-"""
-Read the BPF maps: memory that the kernel shares, in; counted calls, out.
-
-The maps are arrays that the programs write and this process maps read-only, so
-a read is no system call, needs no capability and disturbs no probe.
-"""
+"""Read the maps of the loaded programs into samples."""
 
 from __future__ import annotations
 
@@ -13,20 +8,13 @@ from itertools import product
 from operator import itemgetter
 
 from fanotify_exporter.bpf.arrays import SharedArray
-from fanotify_exporter.bpf.loaded import LoadedPrograms
-from fanotify_exporter.bpf.missed_runs import read_missed
-from fanotify_exporter.bpf.samples import (
-    OTHER_COMM,
-    SYSCALLS,
-    Call,
-    Lost,
-    Snapshot,
-    Usage,
-)
-from fanotify_exporter.procfs.fdinfo import read_program_misses
+from fanotify_exporter.bpf.loaded import SYSCALLS, LoadedPrograms
+from fanotify_exporter.bpf.missed_runs import read_missed_runs
+from fanotify_exporter.bpf.samples import OTHER_COMM, Call, Lost, Snapshot, Usage
 from fanotify_exporter.uapi.comm import comm_text
 
 
+# Members of struct slot and struct call that every layout has.
 CALL_MEMBERS = (
     "syscall",
     "comm",
@@ -36,86 +24,75 @@ CALL_MEMBERS = (
     "created_ns",
     "count",
 )
-OTHERS = 2
-"""The part of the slots behind root's and the other users' halves."""
+
+# Sections of the slots: keys of root, keys of other users, and the fixed slots for
+# keys that did not fit. The first two have max_entries slots each.
+ROOT, USER, OVERFLOW = range(3)
 
 
 class CallMaps:
-    """The maps of loaded programs, read into samples."""
+    """The maps of loaded programs."""
 
     def __init__(self, loaded: LoadedPrograms) -> None:
         """Map the arrays whose descriptors *loaded* holds."""
         self._loaded = loaded
         self._slots = SharedArray(loaded.fds["slots"], loaded.layouts["slots"])
         self._lost = SharedArray(loaded.fds["lost"], loaded.layouts["lost"])
+        self._creators = SharedArray(loaded.fds["creators"], loaded.layouts["creators"])
         names = loaded.layouts["slots"].names
         members = [*CALL_MEMBERS, *({"cgroup"} & set(names))]
         self._pick = itemgetter(*map(names.index, members))
-        # The raw tracepoint's program runs, or is skipped, on every system call.
-        any_syscall = loaded.hook == "raw_tracepoint"
-        self._missed = "recursion_any_syscall" if any_syscall else "recursion"
-        self._creators = SharedArray(loaded.fds["creators"], loaded.layouts["creators"])
         self._booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
         self._counting_since = self._booted + loaded.counting_since
 
     def read(self) -> Snapshot:
         """Read each map once."""
-        half = self._loaded.max_entries
-        calls: dict[str, list[Call]] = {probe: [] for probe in SYSCALLS}
+        section_size = self._loaded.max_entries
+        calls: dict[str, list[Call]] = {syscall: [] for syscall in SYSCALLS}
         used = [0, 0, 0]
-        unfit = dict.fromkeys(SYSCALLS, 0)
-        for index, entry in enumerate(map(self._pick, self._slots)):
-            syscall, comm, flags, mask, error, created_ns, count, *cgroup = entry
+        map_full = dict.fromkeys(SYSCALLS, 0)
+        for index, slot in enumerate(map(self._pick, self._slots)):
+            number, comm, flags, mask, errno, created_ns, count, *cgroup = slot
             if not count:
                 continue
-            part = min(index // half, OTHERS)
-            used[part] += 1
-            probe = SYSCALLS[syscall]
-            if part == OTHERS:
-                name = OTHER_COMM
-                unfit[probe] += count
-            else:
-                name = comm_text(comm)
+            syscall = SYSCALLS[number]
+            section = min(index // section_size, OVERFLOW)
+            used[section] += 1
+            if section == OVERFLOW:
+                map_full[syscall] += count
+            name = OTHER_COMM if section == OVERFLOW else comm_text(comm)
             created = self._booted + created_ns / 1e9
-            call = Call(name, flags, mask, error, count, created, *cgroup)
-            calls[probe].append(call)
+            call = Call(name, flags, mask, errno, count, created, *cgroup)
+            calls[syscall].append(call)
         return Snapshot(
             counting_since=self._counting_since,
             calls=calls,
             usage=(
-                Usage("calls_root", used[0], half),
-                Usage("calls_user", used[1], half),
+                Usage("calls_root", used[ROOT], section_size),
+                Usage("calls_user", used[USER], section_size),
             ),
             lost=(
-                *(Lost(probe, "map_full", count) for probe, count in unfit.items()),
+                *(Lost(name, "map_full", count) for name, count in map_full.items()),
                 *self._read_lost(),
             ),
         )
 
-    def _read_lost(self) -> Iterator[Lost]:
-        kinds = product(SYSCALLS, self._loaded.lost_reasons)
-        for (probe, reason), (count,) in zip(kinds, self._lost, strict=True):
-            yield Lost(probe, reason, count)
-        for probe in SYSCALLS:
-            yield from self._read_missed(probe)
-
-    def _read_missed(self, name: str) -> Iterator[Lost]:
-        """Yield the calls that the kernel hid from the programs of probe *name*."""
-        fds = self._loaded.fds
-        own = [probe for probe in self._loaded.probes if probe.name == name]
-        programs = [fds[each] for probe in own for each in probe.programs]
-        links = [fds[each] for probe in own for each in probe.links]
-        yield Lost(name, self._missed, sum(map(read_program_misses, programs)))
-        if links:
-            yield Lost(name, "nmissed", sum(map(read_missed, links)))
-
-    def group_creators(self, seconds: float) -> tuple[frozenset[int], bool]:
+    def read_group_creators(self, seconds: float) -> tuple[frozenset[int], bool]:
         """
-        Return who made a fanotify group in the last *seconds*.
+        Return the pids of processes that made a fanotify group in the last *seconds*.
 
-        Their pids, and whether those are all: one may have taken another's place.
+        The second value is False if the map lost one of them: another process may have
+        taken its entry.
         """
         since_ns = (time.clock_gettime(time.CLOCK_BOOTTIME) - seconds) * 1e9
         creators = list(self._creators)
         pids = frozenset(pid for when, pid, _ in creators if when >= since_ns)
         return pids, all(evicted < since_ns for _, _, evicted in creators)
+
+    def _read_lost(self) -> Iterator[Lost]:
+        """Yield the calls that the programs could not count, then the missed runs."""
+        kinds = product(SYSCALLS, self._loaded.lost_reasons)
+        for (syscall, reason), (count,) in zip(kinds, self._lost, strict=True):
+            yield Lost(syscall, reason, count)
+        for syscall in SYSCALLS:
+            yield from read_missed_runs(self._loaded, syscall)

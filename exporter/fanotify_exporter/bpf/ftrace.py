@@ -1,4 +1,4 @@
-"""The switch of the kernel's function tracer, and which hooks hang on it."""
+"""The switch of the kernel's function tracer, which stops fentry and kprobes."""
 
 from __future__ import annotations
 
@@ -10,31 +10,37 @@ from fanotify_exporter.system.machine import IS_ARM64
 
 
 FTRACE_ENABLED = PROC / "sys/kernel/ftrace_enabled"
-FTRACE_KINDS = ("fentry",) if IS_ARM64 else ("fentry", "kprobe")
-"""Hooks in which that tracer calls the program."""
+
+# Hooks whose programs the function tracer calls. On arm64 a kprobe at the start of a
+# function is a breakpoint.
+FTRACE_HOOKS = ("fentry",) if IS_ARM64 else ("fentry", "kprobe")
 
 
-def is_attached(hook: str, switch: Path = FTRACE_ENABLED) -> bool:
+def is_attached(attach_point: str, switch: Path = FTRACE_ENABLED) -> bool:
     """
-    Return whether a program at *hook*, such as "fentry:do_fanotify_mark", runs.
+    Return whether the kernel runs a program at *attach_point*.
 
-    What we attached nobody else can detach: the kernel lets links of these kinds go
-    only with their last descriptor. But it stops calling those of the function tracer
-    while that is off.
+    Args:
+        attach_point: such as "fentry:do_fanotify_mark", or a hook alone.
+        switch: the file kernel.ftrace_enabled.
+
+    No other process can detach the programs: the kernel keeps a link of these kinds
+    until its last descriptor is closed. But the kernel does not run programs of the
+    function tracer while the tracer is switched off.
     """
-    return hook.partition(":")[0] not in FTRACE_KINDS or _is_on(switch)
+    return attach_point.partition(":")[0] not in FTRACE_HOOKS or _is_on(switch)
 
 
 def require_ftrace(hook: str, switch: Path = FTRACE_ENABLED) -> None:
     """
-    Look whether a program that is attached to *hook* would run.
+    Check that the kernel would run a program that is attached to *hook*.
 
     Raises:
-        LoadError: it would not.
+        LoadError: the function tracer is switched off.
     """
     if not is_attached(hook, switch):
         raise LoadError(
-            "kernel.ftrace_enabled is 0, so the kernel would not run it",
+            "kernel.ftrace_enabled is 0, so the kernel would not run the programs",
             "Run: sysctl kernel.ftrace_enabled=1",
         )
 
@@ -42,5 +48,5 @@ def require_ftrace(hook: str, switch: Path = FTRACE_ENABLED) -> None:
 def _is_on(switch: Path) -> bool:
     try:
         return switch.read_text().strip() != "0"
-    except FileNotFoundError:  # a kernel without that tracer
+    except FileNotFoundError:  # a kernel without the function tracer
         return True

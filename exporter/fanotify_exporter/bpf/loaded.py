@@ -1,9 +1,4 @@
-"""
-What the loader child hands to the serving process: JSON and file descriptors.
-
-One message over an AF_UNIX SOCK_SEQPACKET pair carries the whole description;
-its descriptors are in the order of the names under "fds".
-"""
+"""Description of loaded programs, and its form as JSON for the channel and for pins."""
 
 from __future__ import annotations
 
@@ -11,11 +6,24 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+
+# The counted system calls, by enum syscall of bpf/calls/calls.h. inotify_init1(2) is
+# counted as inotify_init.
+SYSCALLS: Final = ("fanotify_mark", "fanotify_init", "inotify_init")
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One entry of a map: its members' names, and their struct(3) format."""
+    """
+    Layout of a map.
+
+    Attributes:
+        names: members of an entry.
+        format: struct(3) format of an entry.
+        entries: number of entries.
+    """
 
     names: tuple[str, ...]
     format: str
@@ -25,13 +33,18 @@ class Layout:
 @dataclass(frozen=True, slots=True)
 class AttachedProbe:
     """
-    What counts for a probe, and at which hook it is attached.
+    A program that is attached.
 
-    *programs* and *links* name the descriptors whose missed runs are missed calls.
+    Attributes:
+        syscall: element of SYSCALLS that the program counts.
+        attach_point: hook and kernel function or tracepoint, such as
+            "kprobe:__x64_sys_fanotify_mark".
+        programs: names of descriptors; a missed run of these programs is a lost call.
+        links: names of descriptors; a missed run of these links is a lost call.
     """
 
-    name: str
-    hook: str
+    syscall: str
+    attach_point: str
     programs: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
 
@@ -39,17 +52,21 @@ class AttachedProbe:
 @dataclass(frozen=True, slots=True)
 class LoadedPrograms:
     """
-    Programs that run in the kernel for as long as *fds* are open.
+    Programs that stay attached while the descriptors in *fds* are open.
 
     Attributes:
-        hook: the method of the ladder that runs, e.g. "tracepoint".
-        reasons: methods that were tried before it, and the kernel's words.
-        max_entries: keys that fit for root, and again for other users.
-        sees_compat: whether 32-bit compat calls are seen.
-        slows_all_syscalls: whether every system call of the host gets slower.
-        bcc: version of bcc that compiled them.
+        hook: value of --bpf.hook that selects the attach method in use.
+        probes: the attached programs.
+        layouts: layout of each shared map.
+        lost_reasons: names of enum lost_reason.
+        max_entries: maximum distinct keys for root, and for all other users together.
+        sees_compat: True if 32-bit compat calls are counted.
+        slows_all_syscalls: True if every system call of the host gets slower.
+        bcc: version of bcc that compiled the programs.
         llvm: version of LLVM that bcc compiled with, or "unknown".
-        counting_since: when they counting_since to count, seconds after the boot.
+        reasons: by hook, why the hooks that were tried before *hook* were refused.
+        fds: descriptors of maps, programs and links by name.
+        counting_since: CLOCK_BOOTTIME when the programs began to count, in seconds.
     """
 
     hook: str
@@ -69,34 +86,26 @@ class LoadedPrograms:
 
 
 def describe(loaded: LoadedPrograms) -> bytes:
-    """Return *loaded* as JSON, of its descriptors only the names, in their order."""
+    """Return *loaded* as JSON, with the names of the descriptors in their order."""
     return json.dumps(asdict(loaded) | {"fds": list(loaded.fds)}).encode()
 
 
 def parse(description: bytes, fds: Sequence[int]) -> LoadedPrograms:
-    """Return what *description*, of describe(), says; *fds* are in its order."""
-    plain = json.loads(description)
-    names = plain.pop("fds")
-    probes = plain.pop("probes")
-    layouts = plain.pop("layouts")
-    reasons = plain.pop("lost_reasons")
-    return LoadedPrograms(
-        fds=dict(zip(names, fds, strict=True)),
-        probes=tuple(_probe(**probe) for probe in probes),
-        lost_reasons=tuple(reasons),
-        layouts={
+    """Parse *description*, made by describe(); *fds* are in the order of the names."""
+    plain: dict[str, Any] = json.loads(description)
+    plain |= {
+        "fds": dict(zip(plain["fds"], fds, strict=True)),
+        "lost_reasons": tuple(plain["lost_reasons"]),
+        "probes": tuple(_parse_probe(**probe) for probe in plain["probes"]),
+        "layouts": {
             name: Layout(tuple(each["names"]), each["format"], each["entries"])
-            for name, each in layouts.items()
+            for name, each in plain["layouts"].items()
         },
-        **plain,
-    )
+    }
+    return LoadedPrograms(**plain)
 
 
-def _probe(
-    *,
-    name: str,
-    hook: str,
-    programs: Sequence[str],
-    links: Sequence[str],
+def _parse_probe(
+    *, syscall: str, attach_point: str, programs: Sequence[str], links: Sequence[str]
 ) -> AttachedProbe:
-    return AttachedProbe(name, hook, tuple(programs), tuple(links))
+    return AttachedProbe(syscall, attach_point, tuple(programs), tuple(links))

@@ -1,36 +1,51 @@
 """
-BPF links between a program and a perf event: kprobes and tracepoints.
+Read how often the kernel did not run a program, from programs and from links.
 
-A link, unlike the ioctl that bcc uses, can tell how many calls a kretprobe missed
-(bpf_link_info.perf_event, Linux 6.7). Kernels before 5.15 have no such links; there
-the ioctl attaches.
+A program misses a run while the same program is already running on the same CPU,
+for a task that was preempted in the program (recursion_misses). A kretprobe misses a
+call while all of its instances are in use by calls that have not returned
+(kretprobe.nmissed).
 """
 
 from __future__ import annotations
 
 import ctypes
 import struct
+from collections.abc import Iterator
 
+from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.samples import Lost
 from fanotify_exporter.bpf.syscall import bpf
+from fanotify_exporter.procfs.fdinfo import read_program_misses
 
 
+# include/uapi/linux/bpf.h: the command, the size of a buffer that holds struct
+# bpf_link_info, and the offset of perf_event.kprobe.missed in that struct.
 BPF_OBJ_GET_INFO_BY_FD = 15
+LINK_INFO_SIZE = 128
 MISSED_OFFSET = 48
-"""Of perf_event.kprobe.missed in struct bpf_link_info, include/uapi/linux/bpf.h."""
 
 
-def read_missed(link: int) -> int:
-    """
-    Return how many calls the probe behind *link* did not see.
+def read_missed_runs(loaded: LoadedPrograms, syscall: str) -> Iterator[Lost]:
+    """Yield, by reason, how many calls of *syscall* the kernel hid from *loaded*."""
+    own = [probe for probe in loaded.probes if probe.syscall == syscall]
+    programs = [loaded.fds[name] for probe in own for name in probe.programs]
+    links = [loaded.fds[name] for probe in own for name in probe.links]
+    # A run of the raw tracepoint's program is a call of any system call.
+    any_syscall = loaded.hook == "raw_tracepoint"
+    reason = "recursion_any_syscall" if any_syscall else "recursion"
+    yield Lost(syscall, reason, sum(map(read_program_misses, programs)))
+    if links:
+        yield Lost(syscall, "nmissed", sum(map(read_link_misses, links)))
 
-    A kretprobe misses a call when all of its instances are in use by calls that have
-    not returned yet (kretprobe.nmissed). 0 where the kernel has no figure.
-    """
-    info = ctypes.create_string_buffer(128)
+
+def read_link_misses(link: int) -> int:
+    """Return how many calls the kretprobe behind *link* missed, 0 before Linux 6.7."""
+    info = ctypes.create_string_buffer(LINK_INFO_SIZE)
     attr = struct.pack("=IIQ", link, len(info), ctypes.addressof(info))
     try:
         bpf(BPF_OBJ_GET_INFO_BY_FD, attr)
-    except OSError:  # a perf event: kernels before 5.15
+    except OSError:  # before 5.15 the descriptor is a perf event and no link
         return 0
     (missed,) = struct.unpack_from("=Q", info.raw, MISSED_OFFSET)
     return int(missed)

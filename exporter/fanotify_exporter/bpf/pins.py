@@ -1,9 +1,10 @@
 """
-Programs that go on counting while no exporter runs: pinned in a bpffs, and adopted.
+Pin the programs in a bpffs, so that they count while no exporter runs.
 
-DIR/IDENTITY/ holds a pin for each descriptor that a loader child handed over and,
-made last, one for a map with their description. What changes the programs changes
-IDENTITY; then new ones are loaded, and the old ones go when those count.
+DIR/IDENTITY/ holds a pin for each descriptor that the loader child handed over, and a
+pin for a map with the description of the programs. The map is pinned last, so pins
+without a description are the rest of an interrupted start. A start with another
+IDENTITY loads new programs, and removes the old pins when the new programs count.
 """
 
 from __future__ import annotations
@@ -26,8 +27,12 @@ from fanotify_exporter.procfs.mounts import read_mounted
 
 
 DESCRIPTION = "description"
+
+# A description is about 3,000 bytes long.
 DESCRIPTION_BYTES = 1 << 16
-OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+# Permission bits that a folder of pins must not have.
+_FOREIGN_ACCESS = stat.S_IRWXG | stat.S_IRWXO
 
 log = logging.getLogger(__name__)
 
@@ -35,45 +40,46 @@ log = logging.getLogger(__name__)
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """
-    Make *directory*, for its owner alone, and hold it against a second exporter.
+    Create *directory* if missing, and lock it against a second exporter.
 
     Raises:
-        PinError: it is in no bpffs, cannot be made, is not ours alone, or is held.
+        PinError: the folder is in no bpffs, cannot be created, belongs to another user
+            or lets others in, or is locked.
     """
     if not any(directory.resolve().is_relative_to(m) for m in read_mounted("bpf")):
         raise PinError(
-            f"{directory} is in no bpffs. Mount one (mount -t bpf bpf /sys/fs/bpf) and "
-            "name a folder in it"
+            f"{directory} is in no bpffs. Mount a bpffs (mount -t bpf bpf /sys/fs/bpf) "
+            "and name a folder in the bpffs"
         )
     try:
         directory.mkdir(mode=0o700, exist_ok=True)
-        held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
         raise PinError(f"cannot use {directory} for pins: {error.strerror}") from error
     try:
-        _need_own(directory, os.fstat(held))
-        _lock(directory, held)
+        _require_private(directory, os.fstat(fd))
+        _lock(directory, fd)
         yield
     finally:
-        os.close(held)
+        os.close(fd)
 
 
-def _lock(directory: Path, held: int) -> None:
+def _lock(directory: Path, fd: int) -> None:
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise PinError(
-            f"another exporter uses the pins in {directory}. Stop it, or give this one "
-            "a directory of its own"
+            f"another exporter uses the pins in {directory}. Stop that exporter, or "
+            "name another folder"
         ) from None
 
 
-def _need_own(directory: Path, status: os.stat_result) -> None:
-    """Refuse a folder that someone else made: who may write to it can unpin."""
-    if status.st_uid != os.geteuid() or status.st_mode & OTHERS:
+def _require_private(directory: Path, status: os.stat_result) -> None:
+    """Raise PinError for a folder that other users may write to: they could unpin."""
+    if status.st_uid != os.geteuid() or status.st_mode & _FOREIGN_ACCESS:
         raise PinError(
             f"{directory} belongs to another user or lets others in. Remove it, or "
-            "name a folder that is not there yet"
+            "name a folder that does not exist yet"
         )
 
 
@@ -81,18 +87,18 @@ def adopt_or_load(
     directory: Path, identity: str, load: Callable[[], LoadedPrograms]
 ) -> LoadedPrograms:
     """
-    Return the programs pinned in *directory* as *identity*, else pin what *load* loads.
+    Return the programs pinned in *directory* as *identity*, or load and pin them.
 
     Raises:
-        LoadError: *load* did.
-        PinError: the kernel cannot pin what was loaded.
+        LoadError: *load* failed.
+        PinError: the kernel cannot pin the programs.
     """
     own = directory / identity
     adopted = _adopt(own)
     loaded = adopted or load()
     if not adopted:
-        _pin(own, loaded)
-    for other in _pinned(directory):
+        _pin_programs(own, loaded)
+    for other in _list_pinned(directory):
         if other != own:
             log.info("replaced pinned programs", extra={"pins": str(other)})
             shutil.rmtree(other)
@@ -100,20 +106,21 @@ def adopt_or_load(
 
 
 def unpin(directory: Path) -> int:
-    """Remove our pins from *directory*; return how many sets of programs went."""
-    pinned = list(_pinned(directory))
+    """Remove the exporter's pins from *directory*; return the number of identities."""
+    pinned = list(_list_pinned(directory))
     for each in pinned:
         shutil.rmtree(each)
     return len(pinned)
 
 
-def _pinned(directory: Path) -> Iterator[Path]:
+def _list_pinned(directory: Path) -> Iterator[Path]:
     for path in directory.iterdir():
         if re.fullmatch("[0-9a-f]{16}", path.name):
             yield path
 
 
 def _adopt(own: Path) -> LoadedPrograms | None:
+    """Return the programs pinned in the folder *own*, None if there are none."""
     if not (own / DESCRIPTION).exists():
         return None
     number = len(list(own.glob("fd*")))
@@ -123,24 +130,24 @@ def _adopt(own: Path) -> LoadedPrograms | None:
     return loaded
 
 
-def _pin(own: Path, loaded: LoadedPrograms) -> None:
-    if own.exists():  # a start that was cut off
+def _pin_programs(own: Path, loaded: LoadedPrograms) -> None:
+    if own.exists():  # the rest of an interrupted start
         shutil.rmtree(own)
     try:
         own.mkdir(mode=0o700)
         for number, fd in enumerate(loaded.fds.values()):
             pin(own / f"fd{number}", fd)
-        _write_description(own / DESCRIPTION, describe(loaded))
+        _pin_description(own / DESCRIPTION, describe(loaded))
     except OSError as error:
         shutil.rmtree(own, ignore_errors=True)
         raise PinError(
-            f"cannot pin the programs in {own}: {error.strerror}. Tracepoints and "
-            "kprobes need Linux 5.15 for it; start without --bpf.pin"
+            f"cannot pin the programs in {own}: {error.strerror}. Pins of tracepoints "
+            "and kprobes need Linux 5.15; start without --bpf.pin"
         ) from error
 
 
-def _write_description(path: Path, text: bytes) -> None:
-    """Pin a map that holds *text*; a bpffs has no plain files."""
+def _pin_description(path: Path, text: bytes) -> None:
+    """Pin a map that holds *text*. A bpffs cannot hold plain files."""
     fd = create_shared_array(DESCRIPTION_BYTES)
     with mmap.mmap(fd, DESCRIPTION_BYTES) as memory:
         memory[: len(text)] = text

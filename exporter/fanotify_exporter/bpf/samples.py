@@ -1,9 +1,4 @@
-"""
-Read the BPF maps: memory that the kernel shares, in; counted calls, out.
-
-The maps are arrays that the programs write and this process maps read-only, so
-a read is no system call, needs no capability and disturbs no probe.
-"""
+"""Values read from the maps: counted calls, lost calls, and the use of the maps."""
 
 from __future__ import annotations
 
@@ -12,30 +7,29 @@ from dataclasses import dataclass
 from typing import Final
 
 
-SYSCALLS: Final = ("fanotify_mark", "fanotify_init", "inotify_init")
-"""What is counted, as enum syscall; inotify_init stands for inotify_init1(2) too."""
+# The comm of all keys that did not fit into the map. TASK_COMM_LEN is 16, so no
+# thread can have this name.
+OTHER_COMM: Final = "[other: map full]"
 
-OTHER_COMM = "[other: map full]"
-"""Stands for every comm whose key did not fit; too long to be one."""
-
-MISSED_REASONS = ("no_entry", "recursion", "nmissed")
-"""Of lost calls; another reason's count may hold other system calls too."""
+# Reasons of lost calls whose count has calls of one system call only. The count of
+# "recursion_any_syscall" may have others too.
+_OWN_CALLS = ("no_entry", "recursion", "nmissed")
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """
-    How often one key was counted.
+    Number of calls with one key.
 
     Attributes:
         comm: printable thread name, or OTHER_COMM.
-        flags: the call's flags; of OTHER_COMM only the bits of a mark's action and
-            type, or of a group's class.
-        mask: 64 bits, of fanotify_init event_f_flags; 0 for OTHER_COMM.
-        errno: 0 on success; 1 stands for any errno of OTHER_COMM.
+        flags: flags of the call; with OTHER_COMM, only the flags for the action and
+            type of a mark, or for the class of a group.
+        mask: 64 bits; event_f_flags for fanotify_init(2); 0 with OTHER_COMM.
+        errno: 0 on success; with OTHER_COMM, 1 stands for every errno.
         count: calls that returned.
-        created: Unix time of the first one, seconds.
-        cgroup: id in the cgroup v2 hierarchy; 0 where it is not counted by.
+        created: Unix time of the first call, seconds.
+        cgroup: id in the cgroup v2 hierarchy; 0 if the cgroup is not in the key.
     """
 
     comm: str
@@ -49,7 +43,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How many of a map's entries are in use."""
+    """Number of used entries of a map, and their maximum."""
 
     map: str
     entries: int
@@ -58,9 +52,9 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Calls that a probe saw or missed without counting them under their key."""
+    """Number of calls of *syscall* that were not counted by their key."""
 
-    probe: str
+    syscall: str
     reason: str
     count: int
 
@@ -68,11 +62,13 @@ class Lost:
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """
-    One pass over the maps.
+    Content of the maps at one time.
 
     Attributes:
-        counting_since: when counting began, Unix seconds.
-        calls: by probe, one of hooks.SYSCALLS.
+        counting_since: Unix time when the programs began to count, seconds.
+        calls: by element of SYSCALLS.
+        usage: by section of the slots.
+        lost: by system call and reason.
     """
 
     counting_since: float
@@ -80,10 +76,10 @@ class Snapshot:
     usage: tuple[Usage, ...]
     lost: tuple[Lost, ...]
 
-    def missed(self, probe: str) -> int:
-        """Return how many calls of *probe* the kernel let no program see."""
+    def missed(self, syscall: str) -> int:
+        """Return how many calls of *syscall* no program counted."""
         return sum(
             lost.count
             for lost in self.lost
-            if lost.probe == probe and lost.reason in MISSED_REASONS
+            if lost.syscall == syscall and lost.reason in _OWN_CALLS
         )

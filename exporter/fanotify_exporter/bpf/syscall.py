@@ -1,4 +1,4 @@
-"""System calls that the C library has no function for: bpf(2), perf_event_open(2)."""
+"""The commands of bpf(2) that need no bcc: pins, and a map for plain bytes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import os
 import struct
 from pathlib import Path
 
-from fanotify_exporter.system.syscalls import BPF, call
+from fanotify_exporter.system.syscalls import syscall
 
 
+# include/uapi/linux/bpf.h: commands, a map type and a map flag
 BPF_MAP_CREATE = 0
 BPF_OBJ_PIN = 6
 BPF_OBJ_GET = 7
@@ -18,8 +19,13 @@ BPF_F_MMAPABLE = 0x400
 
 
 def bpf(command: int, attr: bytes) -> int:
-    """Give the BPF subsystem a command and the bytes of its union bpf_attr."""
-    return call("bpf", BPF, command, attr, len(attr))
+    """
+    Give *command* to the BPF subsystem, with the bytes of its union bpf_attr.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    return syscall("bpf", command, attr, len(attr))
 
 
 def create_shared_array(size: int) -> int:
@@ -29,12 +35,12 @@ def create_shared_array(size: int) -> int:
 
 
 def pin(path: Path, fd: int) -> None:
-    """Keep what *fd* is, a map, program or link, at *path* on a bpffs."""
+    """Pin the map, program or link of *fd* at *path* in a bpffs."""
     name = ctypes.create_string_buffer(os.fsencode(path))
     bpf(BPF_OBJ_PIN, struct.pack("=QII", ctypes.addressof(name), fd, 0))
 
 
 def get_pinned(path: Path) -> int:
-    """Return a descriptor of what is pinned at *path*."""
+    """Return a descriptor of the object that is pinned at *path*."""
     name = ctypes.create_string_buffer(os.fsencode(path))
     return bpf(BPF_OBJ_GET, struct.pack("=QII", ctypes.addressof(name), 0, 0))

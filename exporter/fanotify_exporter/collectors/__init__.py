@@ -1,1 +1,1 @@
-"""collectors."""
+"""Collectors: each turns one subject into metric families on every scrape."""

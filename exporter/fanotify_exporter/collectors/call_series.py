@@ -1,4 +1,4 @@
-"""Counters by label values: what collectors of calls add up in each scrape."""
+"""Sum counted calls by label values, into counter families."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from fanotify_exporter.collectors.labels import PLAIN, Labelling
 from fanotify_exporter.uapi.errnos import errno_name
 
 
+# Label comm of calls that no BPF program saw. A comm has at most 15 bytes, so no thread
+# can have this name.
 MISSED_COMM = "[other: not seen]"
-"""Stands for the callers of calls that the kernel let no program see."""
 
 
 class Series:
-    """One counter family: counts and first times by label values, equal ones summed."""
+    """The series of one counter family: counts and first times by label values."""
 
     def __init__(
         self, name: str, documentation: str, labels: Sequence[str], labelling: Labelling
@@ -35,7 +36,7 @@ class Series:
         self._values: dict[tuple[str, ...], tuple[int, float]] = {}
 
     def add(self, values: tuple[str, ...], count: int, created: float) -> None:
-        """Add *count* calls, the first of them at *created*, to a series."""
+        """Add *count* calls to a series, the first of them at Unix time *created*."""
         values = self._pick(values)
         known = self._values.get(values)
         if known:
@@ -43,12 +44,12 @@ class Series:
         self._values[values] = (count, created)
 
     def add_missed(self, count: int, since: float) -> None:
-        """Add *count* calls of which nothing is known, so that the sum is exact."""
+        """Add *count* calls with no known labels, so that the sum is exact."""
         if count:
             self.add((MISSED_COMM, *[""] * (self._width - 1)), count, since)
 
     def family(self) -> CounterMetricFamily:
-        """Return what was added as a family with _total and _created."""
+        """Return the series as a family of ``_total`` and ``_created`` samples."""
         family = CounterMetricFamily(
             self._name, self._documentation, labels=self._labels
         )
@@ -66,7 +67,7 @@ class Series:
 def _picker(
     kept: Sequence[int], width: int
 ) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
-    """Return what picks the *kept* ones of *width* values."""
+    """Return a function that keeps the values at the positions *kept* of *width*."""
     if len(kept) == width:
         return lambda values: values
     if len(kept) > 1:
@@ -77,13 +78,13 @@ def _picker(
 @dataclass(frozen=True, slots=True)
 class Syscall:
     """
-    How the calls of one probe are labelled.
+    The labels of the calls of one system call.
 
     Attributes:
-        probe: of hooks.SYSCALLS, and the first part of its families' names.
-        title: what the families' help calls it.
-        labels: names, comm first.
-        values: a call to the values of *labels*.
+        probe: one of bpf.samples.SYSCALLS, and the prefix of the families' names.
+        title: the system call's name in HELP texts.
+        labels: label names, comm first.
+        values: returns the values of *labels* for a call.
     """
 
     probe: str
@@ -93,14 +94,14 @@ class Syscall:
 
 
 class CallsCollector:
-    """The families _calls and _errors of each of some system calls."""
+    """Collector of the families ``_calls`` and ``_errors`` of *syscalls*."""
 
     syscalls: tuple[Syscall, ...]
 
     def __init__(
         self, read: Callable[[], Snapshot], labelling: Labelling = PLAIN
     ) -> None:
-        """Collect what *read* returns on each scrape."""
+        """Collect the snapshot that *read* returns on each scrape."""
         self._read = read
         self._labelling = labelling
 
@@ -109,7 +110,7 @@ class CallsCollector:
         return self._families(Snapshot(0, {}, (), ()))
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        """Yield the families with one series for each label set counted so far."""
+        """Yield the families with a series for each set of labels counted so far."""
         return self._families(self._read())
 
     def _families(self, snapshot: Snapshot) -> Iterator[CounterMetricFamily]:
@@ -120,10 +121,10 @@ class CallsCollector:
             yield errors.family()
 
     def _series(self, syscall: Syscall, snapshot: Snapshot) -> tuple[Series, Series]:
-        """Return the calls of *syscall* that were counted, and the failed ones."""
+        """Return the series of all calls of *syscall*, and of the failed calls."""
         calls = Series(
             f"{syscall.probe}_calls",
-            f"{syscall.title} calls that returned, successes and failures.",
+            f"{syscall.title} calls that returned, successful or not.",
             syscall.labels,
             self._labelling,
         )
@@ -144,5 +145,5 @@ class CallsCollector:
 
 
 def errno_label(call: Call) -> str:
-    """Return the errno's symbol; it is unknown when the map was full."""
+    """Return the symbol of the errno, empty (unknown) if the map was full."""
     return "" if call.comm == OTHER_COMM else errno_name(call.errno)

@@ -1,5 +1,5 @@
 """
-Collector of the exporter's own families: what runs, how full, what was lost.
+Collector of the exporter's own health: version, probes, maps, lost calls.
 
 # TYPE fanotify_exporter_probe_attached gauge
 fanotify_exporter_probe_attached{probe="fanotify_mark",
@@ -25,7 +25,7 @@ Family = CounterMetricFamily | GaugeMetricFamily
 
 
 class ExporterHealthCollector:
-    """The fanotify_exporter_* families that come from the probes and maps."""
+    """Collector of the fanotify_exporter_* families about probes and maps."""
 
     def __init__(
         self,
@@ -33,7 +33,13 @@ class ExporterHealthCollector:
         read: Callable[[], Snapshot],
         attached: Callable[[str], bool] = is_attached,
     ) -> None:
-        """Collect about the *loaded* programs and what *read* returns."""
+        """
+        Collect the state of the *loaded* programs.
+
+        Args:
+            read: returns the snapshot of the maps.
+            attached: returns whether a probe on the given hook runs.
+        """
         self._loaded = loaded
         self._attached = attached
         self._read = read
@@ -49,47 +55,48 @@ class ExporterHealthCollector:
         """Yield the families without series."""
         yield GaugeMetricFamily(
             "fanotify_exporter_build_info",
-            "Always 1; the labels say what runs.",
+            "Always 1; the labels are the versions of the exporter and its parts.",
             labels=("version", "revision", "python", "bcc", "kernel"),
         )
         yield GaugeMetricFamily(
             "fanotify_exporter_probe_attached",
-            "1 if the probe is attached to the hook, 0 while the kernel keeps it off "
-            "because kernel.ftrace_enabled is 0.",
+            "1 if the probe is attached to the hook, 0 while kernel.ftrace_enabled=0 "
+            "disables it.",
             labels=("probe", "hook"),
         )
         yield GaugeMetricFamily(
             "fanotify_exporter_map_entries",
-            "Keys in the map.",
+            "Number of keys in the map.",
             labels=("map",),
         )
         yield GaugeMetricFamily(
             "fanotify_exporter_map_max_entries",
-            "Keys that fit into the map.",
+            "Maximum number of keys in the map.",
             labels=("map",),
         )
         yield CounterMetricFamily(
             "fanotify_exporter_lost_calls",
-            "Calls that a probe saw or missed without counting them by key.",
+            "Calls not counted under their caller, by probe and reason.",
             labels=("probe", "reason"),
         )
         yield GaugeMetricFamily(
             "fanotify_exporter_counting_start_time_seconds",
-            "When the programs began to count, since unix epoch in seconds; "
-            "with --bpf.pin that may be before the exporter started.",
+            "Unix time at which the programs began to count. With --bpf.pin this may "
+            "be before the exporter started.",
         )
 
     def collect(self) -> Iterator[Family]:
-        """Yield the families as they are now."""
+        """Yield the families with their current values."""
         info, attached, entries, max_entries, lost, began = self.describe()
         info.add_metric(self._build, 1)
         for probe in self._loaded.probes:
-            attached.add_metric((probe.name, probe.hook), self._attached(probe.hook))
+            labels = (probe.syscall, probe.attach_point)
+            attached.add_metric(labels, self._attached(probe.attach_point))
         snapshot = self._read()
         for usage in snapshot.usage:
             entries.add_metric((usage.map,), usage.entries)
             max_entries.add_metric((usage.map,), usage.max_entries)
         for each in snapshot.lost:
-            lost.add_metric((each.probe, each.reason), each.count)
+            lost.add_metric((each.syscall, each.reason), each.count)
         began.add_metric((), snapshot.counting_since)
         yield from (info, attached, entries, max_entries, lost, began)

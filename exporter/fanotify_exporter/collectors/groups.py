@@ -16,46 +16,47 @@ from fanotify_exporter.fsnotify.model import GroupScan
 
 
 class GroupsCollector:
-    """The fanotify_groups, _marks and _user_* families, and how the scan did."""
+    """Collector of the results of the background scan for groups."""
 
     def __init__(self, read: Callable[[], GroupScan | None]) -> None:
-        """Collect what *read* returns on each scrape; nothing while that is None."""
+        """Collect the scan that *read* returns: None before the first scan ends."""
         self._read = read
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """Yield the families without series."""
         yield GaugeMetricFamily(
             "fanotify_groups",
-            "fanotify groups that exist.",
+            "fanotify groups that exist now.",
             labels=("comm",),
         )
         yield GaugeMetricFamily(
             "fanotify_marks",
-            "Marks that exist; blocking is true if the mark has a permission event.",
+            "Marks that exist now; blocking is true for marks with permission events.",
             labels=("comm", "mark_type", "blocking"),
         )
         yield GaugeMetricFamily(
             "fanotify_user_groups",
-            "Groups that exist, by user; fanotify_limit_user_groups is their limit.",
+            "Groups that exist now, by user; fanotify_limit_user_groups is the limit.",
             labels=("uid",),
         )
         yield GaugeMetricFamily(
             "fanotify_user_marks",
-            "Marks that fanotify_limit_user_marks limits, by user: "
-            "not those of groups made with FAN_UNLIMITED_MARKS.",
+            "Marks that exist now, by user, without the marks of groups made with "
+            "FAN_UNLIMITED_MARKS; fanotify_limit_user_marks is the limit.",
             labels=("uid",),
         )
         yield GaugeMetricFamily(
             "fanotify_exporter_groups_unreadable_processes",
-            "Processes that refused to be looked at; their groups are not seen.",
+            "Processes that could not be inspected; groups only they hold are not "
+            "counted.",
         )
         yield GaugeMetricFamily(
             "fanotify_exporter_groups_last_scan_timestamp_seconds",
-            "When every process was last looked at.",
+            "Unix time of the last full scan of /proc.",
         )
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the families as the last look found things; none before the first."""
+        """Yield the families of the latest scan, none before the first scan ends."""
         scan = self._read()
         if not scan:
             return

@@ -1,5 +1,5 @@
 """
-Collector of the calls that make groups.
+Collector of the calls that create fanotify groups and inotify instances.
 
 # TYPE fanotify_init_calls_total counter
 fanotify_init_calls_total{comm="fatrace",class="notification",flags="FAN_CLOEXEC",
@@ -16,7 +16,7 @@ from fanotify_exporter.uapi.inotify import inotify_flag_names
 
 
 def fanotify_init_values(call: Call) -> tuple[str, ...]:
-    """Return the label values; both flags are unknown when the map was full."""
+    """Return the label values. Both flags are empty if the map was full."""
     kind = init_class(call.flags)
     if call.comm == OTHER_COMM:
         return call.comm, kind, "", ""
@@ -25,7 +25,7 @@ def fanotify_init_values(call: Call) -> tuple[str, ...]:
 
 
 def inotify_init_values(call: Call) -> tuple[str, ...]:
-    """Return the label values; the flags are unknown when the map was full."""
+    """Return the label values. The flags are empty if the map was full."""
     known = call.comm != OTHER_COMM
     return call.comm, inotify_flag_names(call.flags) if known else ""
 
@@ -46,6 +46,6 @@ INOTIFY_INIT = Syscall(
 
 
 class InitCallsCollector(CallsCollector):
-    """fanotify_init_* and inotify_init_*: _calls_total and _errors_total."""
+    """Collector of {fanotify,inotify}_init_{calls,errors}_total."""
 
     syscalls = (FANOTIFY_INIT, INOTIFY_INIT)

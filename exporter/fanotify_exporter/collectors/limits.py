@@ -16,32 +16,41 @@ from fanotify_exporter.procfs import PROC
 from fanotify_exporter.procfs.sysctl import read_fanotify_limit
 
 
+# Families by their file. Linux 5.13 brought the files, 6.18 watchdog_timeout.
 LIMITS = {
     "max_user_groups": (
         "fanotify_limit_user_groups",
-        "Groups that a user may have.",
+        "fs.fanotify.max_user_groups: maximum number of fanotify groups of a user.",
     ),
     "max_user_marks": (
         "fanotify_limit_user_marks",
-        "Marks that a user may have in groups without FAN_UNLIMITED_MARKS.",
+        (
+            "fs.fanotify.max_user_marks: maximum number of marks of a user, in groups "
+            "without FAN_UNLIMITED_MARKS."
+        ),
     ),
     "max_queued_events": (
         "fanotify_limit_queued_events",
-        "Events that may wait in a group without FAN_UNLIMITED_QUEUE.",
+        (
+            "fs.fanotify.max_queued_events: maximum length of the queue of a group "
+            "without FAN_UNLIMITED_QUEUE."
+        ),
     ),
     "watchdog_timeout": (
         "fanotify_watchdog_timeout_seconds",
-        "How long a permission event may wait before the kernel logs it; 0: never.",
+        (
+            "fs.fanotify.watchdog_timeout: seconds until the kernel logs an unanswered "
+            "permission event; 0 is off."
+        ),
     ),
 }
-"""Families by their file: since Linux 5.13, the watchdog since 6.18."""
 
 
 class LimitsCollector:
-    """The fanotify_limit_* families; a family is empty if its file is absent."""
+    """Collector of the limits. A family has no series if its file is absent."""
 
     def __init__(self, proc: Path = PROC) -> None:
-        """Read below *proc* on each scrape."""
+        """Read the files below *proc* on each scrape."""
         self._proc = proc
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
@@ -50,7 +59,7 @@ class LimitsCollector:
             yield GaugeMetricFamily(name, text)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the families as they are now."""
+        """Yield the families with the current limits."""
         for family, file in zip(self.describe(), LIMITS, strict=True):
             limit = read_fanotify_limit(file, self._proc)
             if limit is not None:

@@ -23,7 +23,7 @@ from fanotify_exporter.uapi.fanotify import (
 
 
 def mark_values(call: Call) -> tuple[str, ...]:
-    """Return the label values; flags and mask are unknown when the map was full."""
+    """Return the label values. Flags and mask are empty if the map was full."""
     kind = mark_kind(call.flags)
     if call.comm == OTHER_COMM:
         return (call.comm, *kind, "", "")
@@ -40,7 +40,7 @@ FANOTIFY_MARK = Syscall(
 
 
 class MarkCallsCollector(CallsCollector):
-    """fanotify_mark_calls_total, _errors_total and _mask_bit_calls_total."""
+    """Collector of fanotify_mark_{calls,errors,mask_bit_calls}_total."""
 
     syscalls = (FANOTIFY_MARK,)
 
@@ -51,8 +51,8 @@ class MarkCallsCollector(CallsCollector):
     def _mask_bits(self, snapshot: Snapshot) -> Series:
         series = Series(
             "fanotify_mark_mask_bit_calls",
-            "fanotify_mark(2) calls whose mask had this bit; "
-            "a call with three bits counts in three series.",
+            "fanotify_mark(2) calls whose mask had this bit. A call with three bits "
+            "counts in three series.",
             ("comm", "action", "mark_type", "bit"),
             self._labelling,
         )

@@ -1,4 +1,4 @@
-"""The commit that this program was made from."""
+"""Find the git commit of the exporter, for build_info."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import subprocess
 from pathlib import Path
 
 
-def read_revision(package: Path = Path(__file__).parent) -> str:
-    """Return the commit of the checkout that *package* is in, or "unknown"."""
-    if not (package.parent / ".git").exists():
+# The folder that holds exporter/fanotify_exporter/collectors/revision.py in a clone.
+CHECKOUT = Path(__file__).parents[3]
+
+
+def read_revision(checkout: Path = CHECKOUT) -> str:
+    """Return the commit of *checkout*, or "unknown" if it is no git checkout."""
+    if not (checkout / ".git").exists():
         return "unknown"
     try:
         git = subprocess.run(
-            ["git", "-C", str(package.parent), "rev-parse", "HEAD"],  # noqa: S607
+            ["git", "-C", str(checkout), "rev-parse", "HEAD"],  # noqa: S607
             capture_output=True,
             text=True,
             check=True,

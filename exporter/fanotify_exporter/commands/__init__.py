@@ -1,1 +1,7 @@
-"""commands."""
+"""
+The commands, one module each; the only package that knows all parts.
+
+Each module has ``add_flags(parser)``, which returns the function that builds the
+command's options from parsed values, and ``run(options)``, which returns the exit
+status.
+"""

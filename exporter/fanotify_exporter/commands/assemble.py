@@ -1,84 +1,91 @@
-"""The exporter put together: options in, answered scrapes out."""
+"""Build the enabled collectors, and start the background threads that they read."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from fanotify_exporter.bpf.call_maps import CallMaps
 from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.collectors.catalog import CATALOG, Sources
 from fanotify_exporter.collectors.exporter_health import ExporterHealthCollector
-from fanotify_exporter.collectors.groups import GroupsCollector
-from fanotify_exporter.collectors.init_calls import InitCallsCollector
 from fanotify_exporter.collectors.labels import Labelling
-from fanotify_exporter.collectors.limits import LimitsCollector
-from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
 from fanotify_exporter.fsnotify.background import BackgroundScan
+from fanotify_exporter.fsnotify.model import GroupScan
 from fanotify_exporter.fsnotify.proc_scan import GroupScanner
 from fanotify_exporter.metrics.caching import OncePerScrape
-from fanotify_exporter.metrics.registry import Collector, build_registry
+from fanotify_exporter.metrics.registry import build_registry
+from fanotify_exporter.options.model import CollectorOptions, LabelOptions
 from fanotify_exporter.procfs.mounts import read_mounted
 from fanotify_exporter.system.cgroups import Cgroups
 
 
 log = logging.getLogger(__name__)
 
-Options = Mapping[str, Any]
-
+# A process that created a group is scanned again for this long: it may fork, or pass
+# the group's descriptor on to another process.
 RECENT_SECONDS = 3.0
-"""A process that made a group is looked at for so long: its group may move on."""
 
 
 def build_collectors(
-    loaded: LoadedPrograms, options: Options, stack: ExitStack
+    loaded: LoadedPrograms,
+    collectors: CollectorOptions,
+    labels: LabelOptions,
+    stack: ExitStack,
 ) -> CollectorRegistry:
-    """Return a registry of the enabled collectors. *stack* ends their threads."""
+    """Return a registry of the enabled collectors. *stack* stops their threads."""
     maps = CallMaps(loaded)
-    read = OncePerScrape(maps.read)
-    cgroups = start_cgroups(stack) if options["label.container"] else None
-    labelling = Labelling(frozenset(options["label.drop"]), cgroups)
-    collectors: dict[str, Callable[[], Collector]] = {
-        "mark_calls": lambda: MarkCallsCollector(read, labelling),
-        "init_calls": lambda: InitCallsCollector(read, labelling),
-        "groups": lambda: GroupsCollector(start_scan(maps, options, stack).latest),
-        "limits": lambda: LimitsCollector(options["path.procfs"]),
-    }
+    calls = OncePerScrape(maps.read)
+    cgroups = start_cgroups(stack) if labels.container else None
+    sources = Sources(
+        calls=calls,
+        labelling=Labelling(labels.dropped, cgroups),
+        start_group_scan=partial(start_group_scan, maps, collectors, stack),
+        procfs=collectors.procfs,
+    )
     enabled = {
-        name: build()
-        for name, build in collectors.items()
-        if options[f"collector.{name}"]
+        each.name: each.build(sources)
+        for each in CATALOG
+        if each.name in collectors.enabled
     }
-    enabled["exporter_health"] = ExporterHealthCollector(loaded, read)
-    return build_registry(enabled, [read])
+    enabled["exporter_health"] = ExporterHealthCollector(loaded, calls)
+    return build_registry(enabled, [calls])
 
 
-def start_scan(maps: CallMaps, options: Options, stack: ExitStack) -> BackgroundScan:
-    """Look for groups from now on, and log what keeps that from being exact."""
+def start_group_scan(
+    maps: CallMaps, options: CollectorOptions, stack: ExitStack
+) -> Callable[[], GroupScan | None]:
+    """
+    Start the background scan for groups. *stack* stops the scan.
+
+    Returns:
+        The function that returns the latest result, None before there is one.
+    """
     scan = BackgroundScan(
         GroupScanner(
-            options["path.procfs"],
-            interval=options["collector.groups.interval"],
-            recent_pids=partial(maps.group_creators, RECENT_SECONDS),
+            options.procfs,
+            interval=options.groups_interval,
+            recent_pids=partial(maps.read_group_creators, RECENT_SECONDS),
         )
     )
     if scan.inexact_reason:
         log.warning(
-            "a group counts once for each of its descriptors",
+            "cannot compare descriptors (kcmp): shared groups are counted more than "
+            "once",
             extra={"reason": scan.inexact_reason},
         )
     scan.start()
     stack.callback(scan.stop)
-    return scan
+    return scan.latest
 
 
 def start_cgroups(stack: ExitStack) -> Cgroups:
-    """Keep the names of cgroups, if this host has those that the kernel counts by."""
+    """Start the thread that reads the names of cgroups. *stack* stops the thread."""
     roots = read_mounted("cgroup2")
     if not roots:
         log.warning(

@@ -1,13 +1,14 @@
 """
-The preflight: what this machine offers, and what the exporter would do with it.
+Report what this machine offers, and which hook the exporter would use.
 
-Every hook is tried for real, by the loader that serving would use.
+The loader attaches by each hook for real, exactly as it does for serving.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,20 +16,46 @@ from pathlib import Path
 from fanotify_exporter import __version__
 from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.errors import LoadError
-from fanotify_exporter.loader import run
+from fanotify_exporter.loader import run as loader
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, AttachMethod
+from fanotify_exporter.options.flags import Build, hook_flag, sysfs_flag
+from fanotify_exporter.options.model import CheckOptions
+from fanotify_exporter.options.parser import Parser
 from fanotify_exporter.procfs.capabilities import read_capabilities
 from fanotify_exporter.procfs.mounts import read_mounted
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """How attaching by one method went; *reason* is the kernel's if it did not."""
+class Attempts:
+    """
+    The attempts to attach by one hook.
 
-    method: str
+    Attributes:
+        methods: the attach methods that were tried.
+        errors: the error of each method that failed.
+        loaded: the programs of the last method, None if it failed too.
+    """
+
+    methods: tuple[AttachMethod, ...]
+    errors: tuple[LoadError, ...]
+    loaded: LoadedPrograms | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """
+    The result of attaching by one hook.
+
+    Attributes:
+        reason: why no attach method of the hook works; empty if one works.
+        ways_tried: the number of attach methods that were tried, up to the first
+            that worked.
+    """
+
     hook: str
     works: bool
     reason: str
+    ways_tried: int
     sees_compat: bool
     slows_every_syscall: bool
 
@@ -36,11 +63,11 @@ class Trial:
 @dataclass(frozen=True, slots=True)
 class Report:
     """
-    What was found.
+    The results of all checks.
 
     Attributes:
-        chosen: the method that serving with the same flags would use, or None.
-        advice: the one thing to do, if there is none.
+        chosen: the hook that serving with the same --bpf.hook would use, or None.
+        advice: what to do if no hook can be used.
     """
 
     version: str
@@ -57,21 +84,30 @@ class Report:
     advice: str
 
 
+def add_flags(parser: Parser) -> Build[CheckOptions]:
+    """Add the flags of ``check``."""
+    hook = hook_flag(parser)
+    sysfs = sysfs_flag(parser)
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+    return lambda found: CheckOptions(hook(found), sysfs(found), found.json)
+
+
+def run(options: CheckOptions) -> int:
+    """Print the report. Return 0 if the exporter would run, else 1."""
+    report = check(options.hook, options.sysfs)
+    print(as_json(report) if options.json else as_text(report))
+    return 0 if report.chosen else 1
+
+
 def check(hook: str, sysfs: Path) -> Report:
-    """Try every method, and say which one --bpf.hook=*hook* would use."""
+    """Try every hook. Report which one --bpf.hook=*hook* would use."""
     kernel = os.uname()
-    outcomes = [(method, _try(method)) for method in ATTACH_METHODS]
-    loaded = [each for _, each in outcomes if isinstance(each, LoadedPrograms)]
-    usable = [
-        method.name
-        for method, each in outcomes
-        if isinstance(each, LoadedPrograms) and hook in ("auto", method.hook)
-    ]
-    refusals = [
-        each
-        for method, each in outcomes
-        if isinstance(each, LoadError) and hook in ("auto", method.hook)
-    ]
+    hooks = dict.fromkeys(method.hook for method in ATTACH_METHODS)
+    attempts = {each: try_hook(each) for each in hooks}
+    wanted = {each: attempts[each] for each in hooks if hook in ("auto", each)}
+    usable = [each for each in wanted if wanted[each].loaded]
+    loaded = next((each.loaded for each in attempts.values() if each.loaded), None)
+    *_, last = wanted.values()
     return Report(
         version=__version__,
         kernel=kernel.release,
@@ -80,38 +116,49 @@ def check(hook: str, sysfs: Path) -> Report:
         tracefs=tuple(read_mounted("tracefs")),
         lockdown=read_lockdown(sysfs),
         capabilities=tuple(sorted(read_capabilities())),
-        bcc=loaded[0].bcc if loaded else "unknown",
-        llvm=loaded[0].llvm if loaded else "unknown",
-        trials=tuple(_trial(method, each) for method, each in outcomes),
+        bcc=loaded.bcc if loaded else "unknown",
+        llvm=loaded.llvm if loaded else "unknown",
+        trials=tuple(map(_trial, attempts.values())),
         chosen=usable[0] if usable else None,
-        advice="" if usable else refusals[-1].advice,
+        advice="" if usable else last.errors[-1].advice,
     )
 
 
-def _try(method: AttachMethod) -> LoadedPrograms | LoadError:
-    try:
-        loaded = run.load(method.name, max_entries=1)
-    except LoadError as error:
-        return error
-    for fd in loaded.fds.values():
+def try_hook(hook: str) -> Attempts:
+    """Attach by the methods of *hook* until one works, and detach again."""
+    methods: list[AttachMethod] = []
+    errors: list[LoadError] = []
+    loaded = None
+    for method in ATTACH_METHODS:
+        if method.hook != hook or loaded:
+            continue
+        methods.append(method)
+        try:
+            loaded = loader.load(method.name, max_entries=1)
+        except LoadError as error:
+            errors.append(error)
+    for fd in loaded.fds.values() if loaded else ():
         os.close(fd)
-    return loaded
+    return Attempts(tuple(methods), tuple(errors), loaded)
 
 
-def _trial(method: AttachMethod, outcome: LoadedPrograms | LoadError) -> Trial:
+def _trial(attempts: Attempts) -> Trial:
+    method = attempts.methods[-1]
+    reasons = map(_reason, attempts.methods, attempts.errors)
     return Trial(
-        method=method.name,
         hook=method.hook,
-        works=isinstance(outcome, LoadedPrograms),
-        reason=_reason(method, outcome) if isinstance(outcome, LoadError) else "",
+        works=attempts.loaded is not None,
+        reason="" if attempts.loaded else "; ".join(dict.fromkeys(reasons)),
+        ways_tried=len(attempts.methods),
         sees_compat=method.sees_compat,
         slows_every_syscall=method.slows_all_syscalls,
     )
 
 
 def _reason(method: AttachMethod, error: LoadError) -> str:
-    """Return *error* without the words about which method it is."""
-    return error.why.partition(f"{method.name}: ")[2] or error.why
+    """Return the reason in *error*, without the name of the method or hook."""
+    names = f"{re.escape(method.name)}|{re.escape(method.hook)}"
+    return re.sub(rf"^.*?\b(?:{names}): ", "", error.why)
 
 
 def read_lockdown(sysfs: Path) -> str:
@@ -124,12 +171,12 @@ def read_lockdown(sysfs: Path) -> str:
 
 
 def as_json(report: Report) -> str:
-    """Return *report* for a program to read."""
+    """Return *report* as JSON."""
     return json.dumps(asdict(report), indent=2)
 
 
 def as_text(report: Report) -> str:
-    """Return *report* for a person to read."""
+    """Return *report* as a text of several lines."""
     return "\n".join(_lines(report))
 
 
@@ -138,20 +185,25 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"BTF           {'yes' if report.btf else 'no: fentry needs it'}"
     yield f"tracefs       {', '.join(report.tracefs) or 'not mounted'}"
     yield f"lockdown      {report.lockdown}"
-    yield f"capabilities  {', '.join(report.capabilities) or 'none of use'}"
+    capabilities = ", ".join(report.capabilities)
+    yield f"capabilities  {capabilities or 'none of those needed'}"
     yield f"bcc           {report.bcc}, LLVM {report.llvm}"
     yield ""
-    yield f"{'hook':<34}{'works':<7}{'compat calls':<14}{'other system calls':<20}"
+    yield f"{'hook':<16}{'works':<7}{'compat calls':<14}other system calls"
     for trial in report.trials:
-        name = f"{trial.hook} ({trial.method})"
-        works = "yes" if trial.works else "no"
-        compat = "seen" if trial.sees_compat else "missed"
-        others = "slower" if trial.slows_every_syscall else "as before"
-        yield f"{name:<34}{works:<7}{compat:<14}{others:<20}".rstrip()
-        if trial.reason:
-            yield f"    {trial.reason}"
+        yield from _rows(trial)
     yield ""
     if report.chosen:
         yield f"The exporter would run, with {report.chosen}."
     else:
         yield f"The exporter would not run. {report.advice}"
+
+
+def _rows(trial: Trial) -> Iterator[str]:
+    works = "yes" if trial.works else "no"
+    compat = "counted" if trial.sees_compat else "missed"
+    others = "slower" if trial.slows_every_syscall else "as before"
+    ways = f"{trial.ways_tried} ways tried" if trial.ways_tried > 1 else ""
+    yield f"{trial.hook:<16}{works:<7}{compat:<14}{others:<20}{ways}".rstrip()
+    if trial.reason:
+        yield f"    {trial.reason}"

@@ -1,4 +1,4 @@
-"""The exporter put together: options in, answered scrapes out."""
+"""Load the BPF programs, build the collectors, serve HTTP until a signal arrives."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import os
+import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -17,14 +18,25 @@ from fanotify_exporter import __version__, logs
 from fanotify_exporter.bpf import pins
 from fanotify_exporter.bpf.ftrace import is_attached
 from fanotify_exporter.bpf.loaded import LoadedPrograms
-from fanotify_exporter.commands.assemble import Options, build_collectors
+from fanotify_exporter.collectors.catalog import CATALOG, droppable_labels
+from fanotify_exporter.commands.assemble import build_collectors
+from fanotify_exporter.landing.summary import Absence
 from fanotify_exporter.loader import run as loader
 from fanotify_exporter.loader.sources import identity
-from fanotify_exporter.options import DEFAULT_ADDRESS
-from fanotify_exporter.system.privileges import SCAN_CAPABILITIES, drop, find_user
+from fanotify_exporter.options.flags import (
+    Build,
+    bpf_flags,
+    collector_flags,
+    label_flags,
+    log_flags,
+    web_flags,
+)
+from fanotify_exporter.options.model import BpfOptions, ServeOptions, WebOptions
+from fanotify_exporter.options.parser import Parser
+from fanotify_exporter.system.privileges import drop, find_user
 from fanotify_exporter.system.systemd import SystemdNotifier, passed_sockets
 from fanotify_exporter.web import server
-from fanotify_exporter.web.handlers import MetricsService
+from fanotify_exporter.web.service import MetricsService
 from fanotify_exporter.web.sockets import listen
 
 
@@ -35,104 +47,142 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def serve(options: Options) -> None:
-    """Attach, then answer scrapes until a signal says stop."""
-    logs.setup(options["log.level"], options["log.format"])
-    supervisor = SystemdNotifier(os.environ)
+def add_flags(parser: Parser) -> Build[ServeOptions]:
+    """Add the flags of serving."""
+    web = web_flags(parser)
+    bpf = bpf_flags(parser)
+    collectors = collector_flags(parser, CATALOG)
+    labels = label_flags(parser, droppable_labels())
+    log_options = log_flags(parser)
+    parser.add_argument(
+        "--run.user",
+        dest="user",
+        metavar="NAME",
+        help="drop to this user after attaching",
+    )
+    return lambda found: ServeOptions(
+        web=web(found),
+        bpf=bpf(found),
+        labels=labels(found),
+        collectors=collectors(found),
+        log=log_options(found),
+        user=found.user,
+    )
+
+
+def run(options: ServeOptions) -> int:
+    """Attach the programs, then answer scrapes. Return 0 when a signal has arrived."""
+    logs.setup(options.log.level, options.log.format)
+    systemd = SystemdNotifier(os.environ)
     with ExitStack() as stack:
-        if options["web.systemd_socket"]:
-            sockets = passed_sockets(os.environ)
-        else:
-            sockets = listen(options.get("web.listen_address", [DEFAULT_ADDRESS]))
-        for each in sockets:
-            stack.enter_context(each)
-        door = open_door(options.get("web.config.file"), stack)
-        user = find_user(options["run.user"]) if options["run.user"] else None
-        loaded = load(options, stack)
-        give_up_privileges(options, user)
-        site = MetricsService(
-            registry=build_collectors(loaded, options, stack),
-            telemetry_path=options["web.telemetry_path"],
+        sockets = open_sockets(options.web, stack)
+        access = read_access_control(options.web.config_file, stack)
+        user = find_user(options.user) if options.user else None
+        loaded = load(options.bpf, stack, container=options.labels.container)
+        drop_privileges(options.collectors.enabled, user)
+        service = MetricsService(
+            registry=build_collectors(
+                loaded, options.collectors, options.labels, stack
+            ),
+            telemetry_path=options.web.telemetry_path,
             ready=lambda: is_attached(loaded.hook),
+            absences={
+                each.name: Absence(each.family, each.missing)
+                for each in CATALOG
+                if each.missing
+            },
         )
-        # What exists now stays: no later garbage collection need look at it.
+        # All objects so far live until the end: later collections may skip them.
         gc.freeze()
         log_limits(loaded)
-        asyncio.run(
-            server.serve(
-                site,
-                sockets,
-                door,
-                server.Lifecycle(
-                    on_started=partial(tell_start, loaded, supervisor),
-                    on_stopping=partial(supervisor.notify, "STOPPING=1"),
-                    watchdog=supervisor.ping_watchdog,
-                ),
-            )
+        lifecycle = server.Lifecycle(
+            on_started=partial(report_start, loaded, systemd),
+            on_stopping=partial(systemd.notify, "STOPPING=1"),
+            watchdog=systemd.ping_watchdog,
         )
+        asyncio.run(server.serve(service, sockets, access, lifecycle))
+    return 0
 
 
-def open_door(path: Path | None, stack: ExitStack) -> AccessControl | None:
-    """Return what keeps to the web configuration file, if there is one."""
+def open_sockets(options: WebOptions, stack: ExitStack) -> list[socket.socket]:
+    """Return the listening sockets. *stack* closes them."""
+    if options.systemd_socket:
+        sockets = passed_sockets(os.environ)
+    else:
+        sockets = listen(options.listen_addresses)
+    for each in sockets:
+        stack.enter_context(each)
+    return sockets
+
+
+def read_access_control(path: Path | None, stack: ExitStack) -> AccessControl | None:
+    """Return the access control of the web configuration file at *path*, if any."""
     if path is None:
         return None
-    from fanotify_exporter.web.access import AccessControl  # noqa: PLC0415  it brings YAML and bcrypt
+    from fanotify_exporter.web.access import AccessControl  # noqa: PLC0415  it imports YAML and bcrypt: 3 MB
 
-    door = AccessControl(path)
-    stack.callback(door.stop)
-    return door
+    access = AccessControl(path)
+    stack.callback(access.stop)
+    return access
 
 
-def give_up_privileges(options: Options, user: struct_passwd | None) -> None:
-    """Keep only what the collectors need from now on."""
-    needed = SCAN_CAPABILITIES if options["collector.groups"] else frozenset[str]()
+def load(
+    options: BpfOptions, stack: ExitStack, *, container: bool = False
+) -> LoadedPrograms:
+    """
+    Attach the programs, or adopt those that an earlier exporter pinned.
+
+    Pinned programs are adopted only if this exporter would load the same ones.
+    """
+    attach = partial(
+        loader.load, options.hook, options.max_entries, container=container
+    )
+    if not options.pin:
+        return attach()
+    stack.enter_context(pins.locked(options.pin))
+    wanted = identity(options.hook, options.max_entries, container)
+    return pins.adopt_or_load(options.pin, wanted, attach)
+
+
+def drop_privileges(enabled: frozenset[str], user: struct_passwd | None) -> None:
+    """Keep only the capabilities of the *enabled* collectors; run as *user*, if any."""
+    needed = frozenset[str]().union(
+        *(each.capabilities for each in CATALOG if each.name in enabled)
+    )
     kept = drop(needed, user)
     log.info(
-        "gave up privileges",
+        "dropped privileges",
         extra={
-            "capabilities": ",".join(sorted(kept)) or "none",
-            "user": user.pw_name if user else str(os.geteuid()),
+            "capabilities_kept": ",".join(sorted(kept)) or "none",
+            "uid": os.geteuid(),
         },
     )
 
 
-def load(options: Options, stack: ExitStack) -> LoadedPrograms:
-    """Attach, or take over what an earlier exporter pinned and this one would load."""
-    hook, max_entries = options["bpf.hook"], options["bpf.max_entries"]
-    container = options["label.container"]
-    attach = partial(loader.load, hook, max_entries, container=container)
-    directory = options["bpf.pin"]
-    if not directory:
-        return attach()
-    stack.enter_context(pins.locked(directory))
-    wanted = identity(hook, max_entries, container)
-    return pins.adopt_or_load(directory, wanted, attach)
-
-
 def log_limits(loaded: LoadedPrograms) -> None:
-    """Log why no better hook runs, and what the one that does misses and costs."""
-    for method, reason in loaded.reasons.items():
-        log.info("hook not used", extra={"hook": method, "reason": reason})
-    hook = {"hook": loaded.hook}
+    """Log which hooks failed, and what the attached hook misses and costs."""
+    for hook, reason in loaded.reasons.items():
+        log.info("hook not used", extra={"hook": hook, "reason": reason})
+    attached = {"hook": loaded.hook}
     if not loaded.sees_compat:
-        log.warning("32-bit compat calls are not seen", extra=hook)
+        log.warning("32-bit compat calls are not counted", extra=attached)
     if loaded.slows_all_syscalls:
-        log.warning("this hook slows every system call of the host", extra=hook)
+        log.warning("this hook slows every system call of the host", extra=attached)
 
 
-def tell_start(
-    loaded: LoadedPrograms, supervisor: SystemdNotifier, addresses: Sequence[str]
+def report_start(
+    loaded: LoadedPrograms, systemd: SystemdNotifier, addresses: Sequence[str]
 ) -> None:
-    """Tell log and supervisor that scrapes are answered, where, and by what."""
+    """Report to systemd and to the log that scrapes are answered on *addresses*."""
     listening = ", ".join(addresses)
     status = f"STATUS=Counting by {loaded.hook}, listening on {listening}"
-    supervisor.notify("READY=1", status)
+    systemd.notify("READY=1", status)
     log.info(
         "listening",
         extra={
             "version": __version__,
             "address": ",".join(addresses),
-            "hook": ",".join(probe.hook for probe in loaded.probes),
+            "hook": ",".join(probe.attach_point for probe in loaded.probes),
             "kernel": os.uname().release,
             "bcc": loaded.bcc,
         },

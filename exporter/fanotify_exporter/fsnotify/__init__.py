@@ -1,1 +1,1 @@
-"""fsnotify."""
+"""The fanotify groups and marks that exist now, read from /proc."""

@@ -1,27 +1,23 @@
-"""
-Watch a /proc for fanotify groups, in a thread of its own; the latest result, out.
-
-A full scan looks at every descriptor of every process. Between two of them, each
-second, only the groups found and the processes that may have made one are looked
-at, so that new groups, new marks and what ended show soon.
-"""
+"""A thread that polls a GroupScanner and publishes the latest result."""
 
 from __future__ import annotations
 
 from threading import Event, Thread
+from typing import Final
 
 from fanotify_exporter.fsnotify.model import GroupScan
 from fanotify_exporter.fsnotify.proc_scan import GroupScanner
 
 
-STOP_SECONDS = 0.5
+# A full scan of a large host may take longer; the exporter does not wait for its end.
+STOP_SECONDS: Final = 0.5
 
 
 class BackgroundScan:
-    """A scanner's steps in a thread of its own, and the result of the last one."""
+    """A thread that polls, and the result of the latest poll."""
 
     def __init__(self, scanner: GroupScanner) -> None:
-        """Take the *scanner*; no other thread may use it from now on."""
+        """Use *scanner* in a thread of its own; no other thread may use *scanner*."""
         self._scanner = scanner
         self._latest: GroupScan | None = None
         self._error: Exception | None = None
@@ -30,36 +26,36 @@ class BackgroundScan:
 
     @property
     def inexact_reason(self) -> str:
-        """Return why one group with several descriptors counts as several, or ""."""
+        """Return why a group counts once for each of its descriptors, or ""."""
         return self._scanner.inexact_reason
 
     def start(self) -> None:
-        """Begin with a full scan."""
+        """Start the thread; the first poll is a full scan."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Do no further step; wait a moment for the one that runs."""
+        """Ask the thread to end, and wait up to STOP_SECONDS for a poll in progress."""
         self._stopping.set()
         self._thread.join(STOP_SECONDS)
 
     def latest(self) -> GroupScan | None:
         """
-        Return what there was in the last step, None before the first has ended.
+        Return the result of the latest poll, None before the first has completed.
 
         Raises:
-            RuntimeError: the last step failed.
+            RuntimeError: the latest poll failed.
         """
         error = self._error
         if error:
-            raise RuntimeError(f"looking for groups failed: {error}") from error
+            raise RuntimeError(f"scanning for groups failed: {error}") from error
         return self._latest
 
     def _run(self) -> None:
-        pause = 0.0
-        while not self._stopping.wait(pause):
+        delay = 0.0
+        while not self._stopping.wait(delay):
             try:
-                self._latest = self._scanner.step()
+                self._latest = self._scanner.poll()
                 self._error = None
-            except Exception as error:  # noqa: BLE001  the next step may go well
+            except Exception as error:  # noqa: BLE001  the next poll may succeed
                 self._error = error
-            pause = self._scanner.pause()
+            delay = self._scanner.delay()

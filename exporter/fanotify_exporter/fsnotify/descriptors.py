@@ -1,25 +1,24 @@
 """
-Who holds fanotify groups: a process's descriptors in, group_by_open_file groups out.
+Descriptors of fanotify groups that a process has open.
 
-For another user's process this takes CAP_DAC_READ_SEARCH (to open its fd folder)
-and CAP_SYS_PTRACE (to read its links and fdinfo, and for kcmp(2)); its comm, stat
-and status anyone may read. Groups that no process's own descriptor table holds
-are not seen: those in flight over a socket, those only registered with io_uring,
-those in a thread's private table or of a process whose first thread has ended.
+Another user's process takes CAP_DAC_READ_SEARCH (to list its fd folder) and
+CAP_SYS_PTRACE (to read its links and fdinfo, and for kcmp(2)). Any user may read
+comm, stat and status. Only the descriptor table of a process's first thread is read,
+so some groups are not found: groups in flight over a socket, groups registered only
+with io_uring, and groups in the table of another thread, also after the first thread
+has ended.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from errno import EBADF, ESRCH
-from functools import cmp_to_key
-from itertools import chain, groupby
+from itertools import chain
 from pathlib import Path
+from typing import Final
 
-from fanotify_exporter.fsnotify.kcmp import Comparison, File, compare_files
+from fanotify_exporter.fsnotify.kcmp import File
 from fanotify_exporter.fsnotify.throttle import yielding_gil
 from fanotify_exporter.procfs.process import (
     opened_process,
@@ -27,28 +26,31 @@ from fanotify_exporter.procfs.process import (
     read_linked_fds,
     read_process_comm,
     read_start_time,
-    shows_our_pids,
 )
 from fanotify_exporter.uapi.comm import comm_text
 
 
-LINK = "anon_inode:[fanotify]"
-GONE = (FileNotFoundError, ProcessLookupError)
-"""A process that ended, or a descriptor that was closed, while we looked."""
+# The target of /proc/PID/fd/N for a group; fanotify_init() in
+# fs/notify/fanotify/fanotify_user.c.
+GROUP_LINK: Final = "anon_inode:[fanotify]"
 
+# Raised when a process ended or a descriptor was closed between two reads.
+GONE: Final = (FileNotFoundError, ProcessLookupError)
+
+# The start time, the pid and the number of a descriptor.
 DescriptorKey = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class GroupDescriptor:
     """
-    One descriptor of a group; who started first sorts first.
+    One descriptor of a group. Descriptors sort by start of their process.
 
     Attributes:
-        started: when its process did, in clock ticks after the boot.
+        started: when the process started, in clock ticks after boot.
         comm: printable name of the process's first thread.
-        uid: effective user id of the process now; the kernel charges the one that
-            made the group.
+        uid: effective user id of the process now. The kernel charges the user who
+            made the group, and does not show that user.
     """
 
     started: int
@@ -59,12 +61,12 @@ class GroupDescriptor:
 
     @property
     def file(self) -> File:
-        """Return what kcmp(2) takes."""
+        """Return the arguments for kcmp(2)."""
         return self.pid, self.fd
 
     @property
     def key(self) -> DescriptorKey:
-        """Return what stays when comm or uid change."""
+        """Return the part that stays the same when comm or uid change."""
         return self.started, self.pid, self.fd
 
 
@@ -72,12 +74,15 @@ def find_group_descriptors(
     pid: int, proc: Path, fds: Iterable[int] | None = None
 ) -> tuple[GroupDescriptor, ...]:
     """
-    Return the descriptors of groups that a process has; none if it is gone.
+    Return the group descriptors of a process; none if the process has ended.
 
-    If *fds* are given, no other is looked at.
+    Args:
+        pid: the process.
+        proc: where procfs is mounted.
+        fds: the only descriptors to inspect; None for all.
 
     Raises:
-        PermissionError: the process refuses.
+        PermissionError: this process may not read the descriptors of *pid*.
     """
     with suppress(*GONE), opened_process(pid, proc) as process:
         found = _read_group_fds(process, fds)
@@ -92,66 +97,10 @@ def find_group_descriptors(
 
 def _read_group_fds(process: int, fds: Iterable[int] | None) -> list[int]:
     try:
-        parts = yielding_gil(read_linked_fds(process, LINK, fds), every=1)
-        return list(chain.from_iterable(parts))
+        batches = yielding_gil(read_linked_fds(process, GROUP_LINK, fds), every=1)
+        return list(chain.from_iterable(batches))
     except PermissionError:
-        # A process that is just ending refuses too; this raises once it is gone.
+        # A process that is ending refuses too. Once it has ended, the next line
+        # raises an error of GONE instead.
         read_start_time(process)
         raise
-
-
-def open_file_comparison(proc: Path) -> tuple[Comparison | None, str]:
-    """Return how to tell open files apart, or None and why there is no way."""
-    if not shows_our_pids(proc):
-        return None, f"{proc} is another pid namespace's"
-    with opened_process(os.getpid(), proc) as process:
-        ours = os.getpid(), process
-        try:
-            compare_files(ours, ours)
-        except OSError as error:
-            return None, str(error)
-    return compare_files, ""
-
-
-def group_by_open_file(
-    holders: Iterable[GroupDescriptor], compare: Comparison | None
-) -> list[tuple[GroupDescriptor, ...]]:
-    """
-    Return the holders of each group, together, who started first before others.
-
-    Without a way to compare, or where the kernel refuses to, each descriptor is
-    taken for a group of its own: too many may be counted, none is hidden.
-    """
-    if compare is None:
-        return [(holder,) for holder in sorted(holders)]
-    comparable, alone = _comparable(holders, compare)
-    try:
-        groups = _same_file(comparable, compare)
-    except OSError:  # one went while we compared, and is not comparable any more
-        return group_by_open_file([*comparable, *alone], compare)
-    return groups + [(holder,) for holder in alone]
-
-
-def _comparable(
-    holders: Iterable[GroupDescriptor], compare: Comparison
-) -> tuple[list[GroupDescriptor], list[GroupDescriptor]]:
-    """Return those that can be compared, and those that refuse; not those gone."""
-    comparable, refused = [], []
-    for holder in holders:
-        try:
-            compare(holder.file, holder.file)
-        except OSError as error:
-            if error.errno not in (ESRCH, EBADF):
-                refused.append(holder)
-        else:
-            comparable.append(holder)
-    return comparable, refused
-
-
-def _same_file(
-    holders: Sequence[GroupDescriptor], compare: Comparison
-) -> list[tuple[GroupDescriptor, ...]]:
-    key = cmp_to_key(compare)
-    ordered = sorted(holders, key=lambda holder: key(holder.file))
-    groups = groupby(ordered, key=lambda holder: key(holder.file))
-    return [tuple(sorted(group)) for _, group in groups]

@@ -1,45 +1,34 @@
-"""kcmp(2): whether two descriptors, of any processes, are one open file."""
+"""kcmp(2): comparison of the open files behind two descriptors of any processes."""
 
 from __future__ import annotations
 
-import ctypes
-import os
-from collections.abc import Callable
+from typing import Final
+
+from fanotify_exporter.system.syscalls import syscall
 
 
-KCMP_FILE = 0
-NUMBERS = {"x86_64": 312, "aarch64": 272}
-"""__NR_kcmp by machine: no libc has a wrapper."""
+# enum kcmp_type of include/uapi/linux/kcmp.h
+KCMP_FILE: Final = 0
 
-RESULTS = {0: 0, 1: -1, 2: 1}
-"""Equal, less, greater; what else the manual page reserves is not equal."""
+# kcmp(2) returns 0 for equal, 1 for less and 2 for greater. The manual page reserves
+# other values; they are not equal.
+ORDER: Final = {0: 0, 1: -1, 2: 1}
 
+# A process id in the exporter's own pid namespace, and a descriptor of that process.
 File = tuple[int, int]
-"""A process id in our own pid namespace, and the number of a descriptor."""
-
-Comparison = Callable[[File, File], int]
 
 
 def compare_files(one: File, other: File) -> int:
     """
     Return 0 if both are the same open file, else -1 or 1, in a total order.
 
-    dup(2), fork(2) and SCM_RIGHTS make descriptors of one open file. The order
-    holds as long as the files are open.
+    dup(2), fork(2) and SCM_RIGHTS make several descriptors of one open file. The
+    order holds as long as the files are open.
 
     Raises:
-        ProcessLookupError: a process is gone.
-        PermissionError: it takes CAP_SYS_PTRACE for another user's process.
-        OSError: EBADF, a descriptor is closed; ENOSYS, not in this kernel.
+        ProcessLookupError: a process has ended.
+        PermissionError: another user's process takes CAP_SYS_PTRACE.
+        OSError: EBADF, a descriptor is closed; ENOSYS, the kernel has no kcmp.
     """
-    number = NUMBERS.get(os.uname().machine, -1)
-    words = (number, one[0], other[0], KCMP_FILE, one[1], other[1])
-    result = _libc.syscall(*map(ctypes.c_long, words))
-    if result < 0:
-        error = ctypes.get_errno()
-        raise OSError(error, f"kcmp: {os.strerror(error)}")
-    return RESULTS.get(result, 1)
-
-
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
+    result = syscall("kcmp", one[0], other[0], KCMP_FILE, one[1], other[1])
+    return ORDER.get(result, 1)

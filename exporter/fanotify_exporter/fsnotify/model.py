@@ -1,19 +1,4 @@
-"""
-The fdinfo of a fanotify group, in; its flags and its marks, counted, out.
-
-fs/notify/fdinfo.c writes one line for the group and one for each mark, since
-Linux 3.8 (mnt_ns since 6.15; fhandle and what follows it is left out here)::
-
-    fanotify flags:7 event-flags:8000
-    fanotify ino:265 sdev:fe00000 mflags:0 mask:20 ignored_mask:0 fhandle-...
-    fanotify mnt_id:1b mflags:0 mask:10020 ignored_mask:0
-    fanotify sdev:fe00000 mflags:0 mask:40000020 ignored_mask:0
-    fanotify mnt_ns:4026531832 mflags:0 mask:1000000 ignored_mask:0
-
-A mark that only ignores has mask 0 and is a mark. mflags mixes uapi bits with
-the kernel's own and says nothing that is counted here. An inode mark whose
-inode is being freed has no line.
-"""
+"""fanotify groups, their marks and their owners, as one scan found them."""
 
 from __future__ import annotations
 
@@ -24,7 +9,13 @@ from fanotify_exporter.uapi.fanotify import FAN_UNLIMITED_MARKS
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """How many marks of one kind a group has; *blocking* if they ask permission."""
+    """
+    The number of a group's marks of one type that do or do not block.
+
+    Attributes:
+        mark_type: "inode", "mount", "filesystem", "mntns" or "unknown".
+        blocking: whether the masks of these marks have a permission event.
+    """
 
     mark_type: str
     blocking: bool
@@ -34,11 +25,11 @@ class Marks:
 @dataclass(frozen=True, slots=True)
 class Group:
     """
-    What the kernel tells about a group.
+    A group as the kernel describes it in fdinfo.
 
     Attributes:
-        flags: those of fanotify_init(2) that fdinfo shows.
-        marks: one for each kind that the group has.
+        flags: the fanotify_init(2) flags that fdinfo shows.
+        marks: one entry for each type and blocking that the group has.
     """
 
     flags: int
@@ -49,7 +40,7 @@ class Group:
         """
         Return how many marks count against max_user_marks.
 
-        With FAN_UNLIMITED_MARKS none: fanotify_add_new_mark() in
+        Marks of a group with FAN_UNLIMITED_MARKS do not: fanotify_add_new_mark() in
         fs/notify/fanotify/fanotify_user.c.
         """
         if self.flags & FAN_UNLIMITED_MARKS:
@@ -58,8 +49,14 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldGroup:
-    """A group, and of its holders the one that started first: comm, effective uid."""
+class OwnedGroup:
+    """
+    A group and its owner, the earliest started process that has it open.
+
+    Attributes:
+        comm: printable name of the owner's first thread.
+        uid: effective user id of the owner.
+    """
 
     comm: str
     uid: int
@@ -69,14 +66,14 @@ class HeldGroup:
 @dataclass(frozen=True, slots=True)
 class GroupScan:
     """
-    What there is now.
+    The groups that exist now.
 
     Attributes:
-        groups: each group once, however many descriptors it has.
-        unreadable: processes that refused to be looked at.
-        scanned: Unix time of the end of the last full scan.
+        groups: each group once, however many descriptors refer to the group.
+        unreadable: number of processes whose descriptors could not be read.
+        scanned: Unix time when the last full scan ended.
     """
 
-    groups: tuple[HeldGroup, ...]
+    groups: tuple[OwnedGroup, ...]
     unreadable: int
     scanned: float

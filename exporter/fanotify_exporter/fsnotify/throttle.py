@@ -1,76 +1,78 @@
-"""How to read without being in the way: how soon again, and with what breaks."""
+"""Throttling of scans: when each item may be read again, and when to yield the GIL."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator
-from typing import TypeVar
+from typing import Final, TypeVar
+
+from fanotify_exporter.system.cpu_budget import CpuBudget
 
 
-REST = 50
-"""Times its own cost that reading rests: 2 % of a CPU."""
+# Reading single items takes at most 2 % of a CPU, and at most one poll a second.
+READS: Final = CpuBudget(share=0.02, min_delay=1.0)
 
-ROUND_SECONDS = 1.0
-DEAR_SECONDS = ROUND_SECONDS / REST
-"""What costs as much could not be read in every round on its own."""
+# An item of 20 ms uses up READS alone if it is read once a second.
+EXPENSIVE_SECONDS: Final = READS.share * READS.min_delay
 
-BREAK_SECONDS = 0.0002
+# Long enough for a waiting thread to wake up and take the GIL.
+YIELD_SECONDS: Final = 0.0002
 
 T = TypeVar("T")
 
 
 def yielding_gil(items: Iterable[T], every: int) -> Iterator[T]:
     """
-    Yield *items*, with a short sleep between so many and the next.
+    Yield *items*, with a short sleep after every *every* items.
 
-    A thread that lets go of Python's lock only for system calls of microseconds
-    has it back before one that waits for it is awake, and that one never waits the
-    5 ms undisturbed after which Python would see to it.
+    A thread that releases the GIL only for system calls of microseconds takes the GIL
+    back before a waiting thread has woken up. The waiting thread then waits for
+    sys.getswitchinterval(), 5 ms, again and again. A sleep lets the other thread run.
     """
     for number, item in enumerate(items):
         if number and number % every == 0:
-            time.sleep(BREAK_SECONDS)
+            time.sleep(YIELD_SECONDS)
         yield item
 
 
 class ScanBudget:
     """
-    Turns what reading each thing cost into when it is due again.
+    CPU budget of the items that a scanner reads in each poll.
 
-    What is cheap is due in every round, and rounds come as slowly as all the cheap
-    things together ask for. What is dear is due after REST times the cost of all
-    that is dear, and delays nothing else. So each kind takes at most 1 / REST of a
-    CPU, however many there are.
+    A cheap item is due in every poll, and the delay between polls grows with the cost
+    of all cheap items together. An expensive item is due again after a delay for the
+    cost of all expensive items, and delays neither polls nor other items. So cheap
+    items and expensive items each take at most the share of READS.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        """Start with nothing known, which is all due."""
+        """Start without recorded costs: every item is due."""
         self._now = now
-        self._cheap = 0.0
-        self._dear: dict[Hashable, float] = {}
+        self._cheap_seconds = 0.0
+        self._expensive: dict[Hashable, float] = {}
         self._due: dict[Hashable, float] = {}
 
-    def due(self, key: Hashable) -> bool:
-        """Return whether *key* may be read in this round."""
+    def is_due(self, key: Hashable) -> bool:
+        """Return whether the item *key* may be read in this poll."""
         return self._now() >= self._due.get(key, -math.inf)
 
-    def took(self, key: Hashable, seconds: float) -> None:
-        """Note that reading *key* just took *seconds* of CPU time."""
-        self._dear.pop(key, None)
+    def record(self, key: Hashable, cpu_seconds: float) -> None:
+        """Record that reading the item *key* just took *cpu_seconds*."""
+        self._expensive.pop(key, None)
         self._due.pop(key, None)
-        if seconds < DEAR_SECONDS:
-            self._cheap += seconds
+        if cpu_seconds < EXPENSIVE_SECONDS:
+            self._cheap_seconds += cpu_seconds
         else:
-            self._dear[key] = seconds
-            self._due[key] = self._now() + REST * sum(self._dear.values())
+            self._expensive[key] = cpu_seconds
+            self._due[key] = self._now() + READS.delay(sum(self._expensive.values()))
 
-    def keep(self, keys: Container[Hashable]) -> None:
-        """Forget all but *keys*."""
-        for key in [key for key in self._dear if key not in keys]:
-            del self._dear[key], self._due[key]
+    def retain(self, keys: Container[Hashable]) -> None:
+        """Forget all items but *keys*."""
+        for key in [key for key in self._expensive if key not in keys]:
+            del self._expensive[key], self._due[key]
 
-    def pause(self) -> float:
-        """Return the seconds to wait after the round that ends now."""
-        cheap, self._cheap = self._cheap, 0.0
-        return max(ROUND_SECONDS, REST * cheap)
+    def delay(self) -> float:
+        """Return the seconds to wait until the next poll, and start a new sum."""
+        cheap_seconds, self._cheap_seconds = self._cheap_seconds, 0.0
+        return READS.delay(cheap_seconds)

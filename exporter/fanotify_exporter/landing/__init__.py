@@ -1,1 +1,1 @@
-"""landing."""
+"""The landing page: a summary of one scrape, rendered as HTML."""

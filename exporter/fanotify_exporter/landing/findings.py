@@ -1,4 +1,4 @@
-"""An overview in, out what in it a person must not miss."""
+"""Findings: statements about a summary that the landing page shows at its top."""
 
 from __future__ import annotations
 
@@ -7,45 +7,40 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
+from fanotify_exporter.landing.formatting import format_count
 from fanotify_exporter.landing.summary import GROUP_LIMIT, MARK_LIMIT, Summary, User
 
 
-NEAR = 0.8
-"""A larger share of a limit or a map is worth a word; that of the alerts' settings."""
+# Share of a limit, or of a BPF map, above which a finding warns. The alerts of
+# prometheus/ use the same threshold.
+NEAR_LIMIT = 0.8
 
-NAMES = 3
-"""As many are named in a sentence."""
+# Programs named in one finding; more would wrap onto several lines.
+MAX_NAMES = 3
 
 LEVELS = ("danger", "warning", "note", "good")
 
-REASONS = {
-    "map_full": "the map of keys was full",
-    "recursion": "the kernel skipped the program that counts",
-    "nmissed": "too many calls slept at the same time",
-    "no_entry": "their start was not seen",
+# Reasons of fanotify_exporter_lost_calls_total that stand for lost fanotify calls.
+# Other reasons also count other system calls.
+LOST_REASONS = {
+    "map_full": "the map was full",
+    "recursion": "the kernel skipped the BPF program",
+    "nmissed": "too many calls were in progress at the same time",
+    "no_entry": "their entry was missed",
 }
-"""Why the caller of a call is not known. Other reasons count other calls too."""
-
-FAMILIES = {
-    "mark_calls": "fanotify_mark_calls",
-    "init_calls": "fanotify_init_calls",
-    "groups": "fanotify_groups",
-    "limits": GROUP_LIMIT,
-}
-"""What there is once a collector has had its first look."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """
-    One thing that a person must not miss.
+    A statement about the host or the exporter.
 
     Attributes:
-        level: one of LEVELS, the worst first; a note says what is not known.
-        subject: what it is, in a few words.
-        text: what that means, a sentence.
-        names: comms, each with what it has, that belong behind the subject.
-        others: whether there are more of them.
+        level: one of LEVELS.
+        subject: the fact in a few words.
+        text: a sentence that explains the fact.
+        names: comms to list after the subject, each with its count.
+        others: whether *names* leaves some out.
     """
 
     level: Literal["danger", "warning", "note", "good"]
@@ -57,130 +52,134 @@ class Finding:
 
 GOOD = Finding(
     "good",
-    "All is well",
-    "No program can block others, no limit is near, every call has its caller.",
+    "No problems found",
+    "No program holds blocking marks, no user is near a limit, and every call was "
+    "counted under its caller.",
 )
 
 
-def findings(overview: Summary) -> list[Finding]:
-    """Return what there is to say, the worst first."""
+def find_all(summary: Summary) -> list[Finding]:
+    """Return the findings about *summary*, most severe first; [GOOD] for none."""
     found = chain(
-        _probes(overview),
-        _collectors(overview),
-        _blocking(overview),
-        _unknown(overview),
-        _users(overview),
-        _maps(overview),
-        _lost(overview),
+        _detached_probes(summary),
+        _failed_collectors(summary),
+        _users_near_limits(summary),
+        _full_maps(summary),
+        _lost_calls(summary),
+        _blocking_owners(summary),
+        _missing_figures(summary),
     )
     return sorted(found, key=lambda finding: LEVELS.index(finding.level)) or [GOOD]
 
 
-def absence(overview: Summary, collector: str) -> str:
-    """Return why *collector*'s figures are not there; nothing if they are."""
-    if collector not in overview.collectors:
+def missing_reason(summary: Summary, collector: str) -> str:
+    """Return why *summary* has no figures of *collector*, "" if it has them."""
+    if collector not in summary.collectors:
         return f"Not collected: the collector {collector} is off."
-    if not overview.collectors[collector]:
-        return f"Not known: the collector {collector} failed; the log says why."
-    if FAMILIES[collector] not in overview.families:
-        if collector == "limits":
-            return "Not known: this kernel does not tell its limits."
-        return "Not known yet: the first look at all processes is not done."
+    if not summary.collectors[collector]:
+        return f"Unknown: the collector {collector} failed. The log has the error."
+    absence = summary.absences.get(collector)
+    if absence and absence.family not in summary.families:
+        return f"Unknown {absence.reason}."
     return ""
 
 
-def whole(number: float, noun: str = "", plural: str = "s") -> str:
-    """Return a count for people, of things if there is a *noun*: "1 mark"."""
-    text = f"{number:,.0f}"
-    return f"{text} {noun}{'' if number == 1 else plural}" if noun else text
-
-
-def _probes(overview: Summary) -> Iterator[Finding]:
-    for probe in overview.probes:
+def _detached_probes(summary: Summary) -> Iterator[Finding]:
+    for probe in summary.probes:
         if not probe.attached:
             yield Finding(
                 "danger",
-                f"Not attached: {probe.hook}",
+                f"Not attached: {probe.attach_point}",
                 f"Calls of {probe.name} are not counted.",
             )
 
 
-def _collectors(overview: Summary) -> Iterator[Finding]:
-    for name, did_well in overview.collectors.items():
-        if not did_well:
+def _failed_collectors(summary: Summary) -> Iterator[Finding]:
+    for name, succeeded in summary.collectors.items():
+        if not succeeded:
             yield Finding(
                 "danger",
                 f"Failed: the collector {name}",
-                "Its figures are missing, here and in the metrics; the log says why.",
+                "This page and the metrics lack its figures. The log has the error.",
             )
 
 
-def _unknown(overview: Summary) -> Iterator[Finding]:
-    subjects = {
-        "groups": "It is not known who can block others",
-        "limits": "It is not known how near limits are",
-    }
-    for collector, subject in subjects.items():
-        why = absence(overview, collector)
-        if why:
-            yield Finding("note", subject, why)
-    if overview.unreadable:
-        yield Finding(
-            "note",
-            f"Refused to be looked at: {whole(overview.unreadable, 'process', 'es')}",
-            "Groups that only such a process has are not seen.",
-        )
+def _users_near_limits(summary: Summary) -> Iterator[Finding]:
+    limits = summary.limits
+    for user in summary.users.rows:
+        if user.share_of_groups > NEAR_LIMIT:
+            yield _near_limit(user, user.groups, limits[GROUP_LIMIT], "group")
+        if user.share_of_marks > NEAR_LIMIT:
+            yield _near_limit(user, user.marks, limits[MARK_LIMIT], "mark")
 
 
-def _blocking(overview: Summary) -> Iterator[Finding]:
-    holders = [each for each in overview.holders.rows if each.blocking]
-    names = [(each.comm, whole(each.blocking, "blocking mark")) for each in holders]
-    if names:
-        yield Finding(
-            "warning",
-            "These can block others",
-            "Who opens a file that such a program has marked waits for its answer.",
-            tuple(names[:NAMES]),
-            others=len(names) > NAMES,
-        )
-
-
-def _users(overview: Summary) -> Iterator[Finding]:
-    limits = overview.limits
-    for user in overview.users.rows:
-        if user.share_of_groups > NEAR:
-            yield _limit(user, user.groups, limits[GROUP_LIMIT], "group")
-        if user.share_of_marks > NEAR:
-            yield _limit(user, user.marks, limits[MARK_LIMIT], "mark")
-
-
-def _limit(user: User, number: float, limit: float, noun: str) -> Finding:
-    subject = f"User {user.uid} has {whole(number)} of {whole(limit, noun)}"
+def _near_limit(user: User, number: float, limit: float, noun: str) -> Finding:
+    subject = f"User {user.uid} has {format_count(number)} of "
+    subject += format_count(limit, noun)
     if number >= limit:
         return Finding("danger", subject, f"The kernel refuses another {noun}.")
-    return Finding("warning", subject, f"The kernel refuses more than {whole(limit)}.")
+    return Finding(
+        "warning", subject, f"The kernel refuses more than {format_count(limit)}."
+    )
 
 
-def _maps(overview: Summary) -> Iterator[Finding]:
-    for name, (entries, most) in overview.maps.items():
-        if entries > NEAR * most:
+def _full_maps(summary: Summary) -> Iterator[Finding]:
+    for name, (entries, maximum) in summary.maps.items():
+        if entries > NEAR_LIMIT * maximum:
             yield Finding(
                 "warning",
-                f"{whole(entries)} of {whole(most, 'key')} taken in the map {name}",
-                "What does not fit is counted without its caller; --bpf.max-entries "
-                "makes room.",
+                f"The map {name} has {format_count(entries)} of "
+                f"{format_count(maximum)} entries",
+                "In a full map, calls of new callers are counted without their caller. "
+                "Raise --bpf.max-entries.",
             )
 
 
-def _lost(overview: Summary) -> Iterator[Finding]:
-    lost = {kind: n for kind, n in overview.lost.items() if kind[1] in REASONS}
+def _lost_calls(summary: Summary) -> Iterator[Finding]:
+    lost = {key: n for key, n in summary.lost.items() if key[1] in LOST_REASONS}
     if lost:
-        why = "; ".join(
-            f"{whole(number)} of {probe}, {REASONS[reason]}"
-            for (probe, reason), number in lost.items()
+        reasons = "; ".join(
+            f"{format_count(number)} of {call}, {LOST_REASONS[reason]}"
+            for (call, reason), number in lost.items()
         )
         yield Finding(
             "warning",
-            f"{whole(sum(lost.values()), 'call')} without a caller",
-            f"They are counted, but not by who made them: {why}.",
+            f"{format_count(sum(lost.values()), 'call')} without a caller",
+            f"The exporter counted them, but not under their caller: {reasons}.",
+        )
+
+
+def _blocking_owners(summary: Summary) -> Iterator[Finding]:
+    # A note and no warning: on a host with an antivirus this finding is permanent.
+    owners = [each for each in summary.owners.rows if each.blocking]
+    names = [
+        (each.comm, format_count(each.blocking, "blocking mark")) for each in owners
+    ]
+    if names:
+        yield Finding(
+            "note",
+            "Programs that can block file access",
+            "A process that accesses a file with a blocking mark waits until the "
+            "program answers.",
+            tuple(names[:MAX_NAMES]),
+            others=len(names) > MAX_NAMES,
+        )
+
+
+def _missing_figures(summary: Summary) -> Iterator[Finding]:
+    subjects = {
+        "groups": "Programs that can block file access are unknown",
+        "limits": "Distance to the limits is unknown",
+    }
+    for collector, subject in subjects.items():
+        reason = missing_reason(summary, collector)
+        if reason:
+            yield Finding("note", subject, reason)
+    if summary.unreadable:
+        processes = format_count(summary.unreadable, "process", "es")
+        yield Finding(
+            "note",
+            f"{processes} could not be inspected",
+            f"Groups only {'it holds' if summary.unreadable == 1 else 'they hold'} "
+            "are missing.",
         )

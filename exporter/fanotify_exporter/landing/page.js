@@ -1,27 +1,28 @@
 "use strict";
 
-// Every few seconds this takes the page again and shows its figures in place of the old.
-const PAUSE = 5000;
-const silence = document.getElementById("silence");
+// Fetches the page every few seconds and replaces the figures. The interval is at
+// least MIN_WINDOW_SECONDS of rates.py, so that each refresh shows a new rate.
+const INTERVAL_MS = 5000;
+const stale = document.getElementById("stale");
 
 async function refresh() {
-  const answer = await fetch(location.origin + location.pathname, {
+  const response = await fetch(location.origin + location.pathname, {
     cache: "no-store",
-    signal: AbortSignal.timeout(2 * PAUSE),
+    signal: AbortSignal.timeout(2 * INTERVAL_MS),
   });
-  if (!answer.ok) throw new Error(answer.status);
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (!response.ok) throw new Error(response.status);
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const main = page.querySelector("main");
-  if (!main) throw new Error("not our page");
+  if (!main) throw new Error("the response has no <main>");
   document.querySelector("main").replaceWith(main);
 }
 
-async function watch() {
-  // Not while nobody looks, nor while someone has selected figures to copy them.
+async function update() {
+  // Skip a hidden tab, and keep figures that are selected for copying.
   if (!document.hidden && getSelection().isCollapsed) {
-    silence.hidden = await refresh().then(() => true, () => false);
+    stale.hidden = await refresh().then(() => true, () => false);
   }
-  setTimeout(watch, PAUSE);
+  setTimeout(update, INTERVAL_MS);
 }
 
-setTimeout(watch, PAUSE);
+setTimeout(update, INTERVAL_MS);

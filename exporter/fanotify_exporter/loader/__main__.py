@@ -1,9 +1,9 @@
 """
-The loader child: compile, attach, hand over, exit.
+Main function of the loader child: load the programs, hand them over, exit.
 
-The only module that imports bcc, and it does so only when run as a process of
-its own (``python -m exporter.probes FD RUNG,... N 0|1``), so that LLVM's 90 MB go
-when it exits. The probes stay: the parent holds their descriptors.
+LLVM and bcc take 90 MB of memory. The loader is a process of its own, so that
+the kernel frees the memory when the process exits. The programs stay attached,
+because the serving process holds their file descriptors.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fanotify_exporter.loader.load import load
 def main(
     channel: socket.socket, names: Sequence[str], max_entries: int, *, container: bool
 ) -> int:
-    """Send attached probes, or the reason why there are none, over *channel*."""
+    """Send the loaded programs, or the error, over *channel*; return the status."""
     try:
         methods = [method for method in ATTACH_METHODS if method.name in names]
         send(channel, load(methods, max_entries, container=container))

@@ -1,31 +1,33 @@
-"""The ladder: the ways to attach, what each hooks, sees and costs; pure data."""
+"""Table of attach methods: sources, attach points, and what each method sees."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from fanotify_exporter.bpf.samples import SYSCALLS
+from fanotify_exporter.bpf.loaded import SYSCALLS
 from fanotify_exporter.system.machine import IS_ARM64
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeSpec:
     """
-    One program at one place in the kernel.
+    A BPF program and the attach point for it.
 
     Attributes:
-        probe: which of SYSCALLS counts by it.
-        target: the kernel's function or tracepoint.
-        function: ours, in bpf/fanotify.bpf.c.
-        compat_only: True if only 32-bit calls use the target; not every kernel has it.
+        syscall: element of SYSCALLS that the program counts.
+        attach_point: kernel function or tracepoint.
+        function: name of the program in the method's sources.
+        compat_only: True if only 32-bit calls use the attach point. A kernel without
+            32-bit support lacks the attach point.
         saves_arguments: True for an entry program that only stores the arguments for
             the exit program. The exit program counts a call whose entry was missed as
             lost.
     """
 
-    probe: str
-    target: str
+    syscall: str
+    attach_point: str
     function: str
     compat_only: bool = False
     saves_arguments: bool = False
@@ -34,53 +36,55 @@ class ProbeSpec:
 @dataclass(frozen=True, slots=True)
 class AttachMethod:
     """
-    One way to attach.
+    A way to attach the programs to a hook.
 
     Attributes:
-        hook: what --bpf.hook calls it.
-        macro: selects its programs in the C file.
-        hooks: what it attaches, in this order.
+        name: unique name of the method.
+        hook: value of --bpf.hook that selects the method.
+        sources: parts of the BPF program, files below bpf/ without ".bpf.c".
+        probes: what the method attaches, in this order.
         sees_compat: True if the method sees 32-bit compat calls.
-        slows_all_syscalls: whether every system call of the host gets slower.
+        slows_all_syscalls: True if every system call of the host gets slower.
     """
 
+    name: str
     hook: str
-    macro: str
-    hooks: tuple[ProbeSpec, ...]
+    sources: tuple[str, ...]
+    probes: tuple[ProbeSpec, ...]
     sees_compat: bool = True
     slows_all_syscalls: bool = False
 
-    @property
-    def name(self) -> str:
-        """The method in one word, unique in the ladder."""
-        return self.macro.removeprefix("HOOK_").lower()
-
-
-ALL: Final = ("fanotify_mark", "fanotify_init", "inotify_init1", "inotify_init")
 
 COMPAT_MARK: Final = (
     "__arm64_compat_sys_fanotify_mark"
     if IS_ARM64
     else "__ia32_compat_sys_fanotify_mark"
 )
-"""In kernels that serve 32-bit calls."""
+
+_ALL = ("fanotify_mark", "fanotify_init", "inotify_init1", "inotify_init")
+
+# On arm64 only 32-bit programs can call inotify_init(2), so the kernel has no
+# tracepoint for the call.
+_TRACED = _ALL[:3] if IS_ARM64 else _ALL
 
 
-def _probe(syscall: str) -> str:
-    return syscall.removesuffix("1")
+def _counted_as(syscall: str) -> str:
+    """Return the element of SYSCALLS that *syscall* is counted as."""
+    return "inotify_init" if syscall == "inotify_init1" else syscall
 
 
-def _native(syscall: str) -> str:
-    """Return the kernel's function that a native call enters."""
+def _native_wrapper(syscall: str) -> str:
+    """Return the kernel function that a native call enters."""
     return f"__arm64_sys_{syscall}" if IS_ARM64 else f"__x64_sys_{syscall}"
 
 
-def _compat(syscall: str) -> str | None:
+def _compat_wrapper(syscall: str) -> str | None:
     """
-    Return the function that a 32-bit call enters, None if it is the native one.
+    Return the kernel function that a 32-bit call enters, None if it is the native one.
 
-    On arm64 one function serves both, but for fanotify_mark with its u64; and one
-    without arguments serves both everywhere.
+    On arm64 one function serves both entries, except for fanotify_mark(2) with the
+    u64 argument. On both architectures one function serves both entries of
+    inotify_init(2), which has no arguments.
     """
     if syscall == "fanotify_mark":
         return COMPAT_MARK
@@ -89,85 +93,112 @@ def _compat(syscall: str) -> str | None:
     return f"__ia32_sys_{syscall}"
 
 
-def _fexits(syscall: str) -> tuple[ProbeSpec, ...]:
-    """Return the exits of a system call's wrappers."""
-    targets = ((_native(syscall), False), (_compat(syscall), True))
-    return tuple(
-        ProbeSpec(_probe(syscall), target, f"kretfunc__{target}", compat)
-        for target, compat in targets
-        if target
-    )
+def _fexits(syscalls: Iterable[str]) -> Iterator[ProbeSpec]:
+    """Yield the fexit programs on the wrappers of *syscalls*."""
+    for syscall in syscalls:
+        counted = _counted_as(syscall)
+        native, compat = _native_wrapper(syscall), _compat_wrapper(syscall)
+        yield ProbeSpec(counted, native, f"kretfunc__{native}")
+        if compat:
+            yield ProbeSpec(counted, compat, f"kretfunc__{compat}", compat_only=True)
 
 
-def _kretprobes(syscall: str) -> tuple[ProbeSpec, ...]:
-    """Return the return probes of a system call's wrappers."""
-    targets = (
-        (_native(syscall), f"return_{syscall}", False),
-        (_compat(syscall), f"return_{syscall}_compat", True),
-    )
-    return tuple(
-        ProbeSpec(_probe(syscall), target, function, compat)
-        for target, function, compat in targets
-        if target
-    )
+def _kretprobes(syscalls: Iterable[str]) -> Iterator[ProbeSpec]:
+    """Yield the return probes on the wrappers of *syscalls*."""
+    for syscall in syscalls:
+        counted, function = _counted_as(syscall), f"return_{syscall}"
+        compat = _compat_wrapper(syscall)
+        yield ProbeSpec(counted, _native_wrapper(syscall), function)
+        if compat:
+            yield ProbeSpec(counted, compat, f"{function}_compat", compat_only=True)
 
 
-_FEXIT: Final = (
+def _tracepoints(
+    when: str, syscalls: Iterable[str], *, saves_arguments: bool = False
+) -> Iterator[ProbeSpec]:
+    """Yield the tracepoint programs *when* ("enter", "exit") *syscalls* do so."""
+    for syscall in syscalls:
+        yield ProbeSpec(
+            _counted_as(syscall),
+            f"syscalls:sys_{when}_{syscall}",
+            f"{when}_{syscall}",
+            saves_arguments=saves_arguments,
+        )
+
+
+# Not do_inotify_init: the compiler of 5.10 inlined it into one of its two callers.
+_FEXIT = (
     ProbeSpec("fanotify_mark", "do_fanotify_mark", "kretfunc__do_fanotify_mark"),
-    *(hook for name in ALL[1:] for hook in _fexits(name)),
-)
-"""Not do_inotify_init: 5.10 has it inlined into one of its two callers."""
-
-_TRACED: Final = ALL[:3] if IS_ARM64 else ALL
-"""arm64 has inotify_init for 32-bit calls only."""
-
-_SYS_EXITS: Final = tuple(
-    ProbeSpec(_probe(syscall), f"syscalls:sys_exit_{syscall}", f"exit_{syscall}")
-    for syscall in _TRACED
+    *_fexits(_ALL[1:]),
 )
 
-_SYS_ENTERS: Final = tuple(
-    ProbeSpec(
-        _probe(syscall),
-        f"syscalls:sys_enter_{syscall}",
-        f"enter_{syscall}",
-        saves_arguments=True,
-    )
-    for syscall in _TRACED
-)
+_COMMON_SOURCES = ("calls/count", "calls/arguments")
 
+# In order of preference: --bpf.hook=auto uses the first method that works.
 ATTACH_METHODS: Final = (
-    AttachMethod("fentry", "HOOK_FEXIT", _FEXIT),
-    AttachMethod("fentry", "HOOK_FEXIT_READ", _FEXIT),
     AttachMethod(
-        "fentry",
-        "HOOK_FEXIT_WRAPPERS",
-        tuple(hook for name in ALL for hook in _fexits(name)),
+        "fexit",
+        hook="fentry",
+        sources=(
+            *_COMMON_SOURCES,
+            "calls/fexit_typed",
+            "calls/fexit_init",
+            "calls/fexit_mark",
+        ),
+        probes=_FEXIT,
     ),
     AttachMethod(
-        "kprobe",
-        "HOOK_KRETPROBE",
-        tuple(hook for name in ALL for hook in _kretprobes(name)),
+        "fexit_read",
+        hook="fentry",
+        sources=(
+            *_COMMON_SOURCES,
+            "calls/fexit_read",
+            "calls/fexit_init",
+            "calls/fexit_mark",
+        ),
+        probes=_FEXIT,
     ),
     AttachMethod(
-        "tracepoint",
-        "HOOK_SYS_EXIT",
-        _SYS_EXITS,
+        "fexit_wrappers",
+        hook="fentry",
+        sources=(
+            *_COMMON_SOURCES,
+            "calls/fexit_typed",
+            "calls/fexit_init",
+            "calls/fexit_mark_wrappers",
+        ),
+        probes=tuple(_fexits(_ALL)),
+    ),
+    AttachMethod(
+        "kretprobe",
+        hook="kprobe",
+        sources=(*_COMMON_SOURCES, "calls/kretprobe"),
+        probes=tuple(_kretprobes(_ALL)),
+    ),
+    AttachMethod(
+        "sys_exit",
+        hook="tracepoint",
+        sources=(*_COMMON_SOURCES, "calls/tracepoint_exit"),
+        probes=tuple(_tracepoints("exit", _TRACED)),
         sees_compat=False,
         slows_all_syscalls=True,
     ),
     AttachMethod(
-        "tracepoint",
-        "HOOK_SYS_ENTER_EXIT",
-        _SYS_ENTERS + _SYS_EXITS,
+        "sys_enter_exit",
+        hook="tracepoint",
+        sources=("calls/count", "calls/tracepoint_pair"),
+        probes=(
+            *_tracepoints("enter", _TRACED, saves_arguments=True),
+            *_tracepoints("exit", _TRACED),
+        ),
         sees_compat=False,
         slows_all_syscalls=True,
     ),
     AttachMethod(
-        "raw_tracepoint",
-        "HOOK_RAW_SYS_EXIT",
-        tuple(ProbeSpec(probe, "sys_exit", "raw_exit") for probe in SYSCALLS),
+        "raw_sys_exit",
+        hook="raw_tracepoint",
+        sources=(*_COMMON_SOURCES, "calls/raw_tracepoint"),
+        probes=tuple(ProbeSpec(name, "sys_exit", "raw_exit") for name in SYSCALLS),
         slows_all_syscalls=True,
     ),
 )
-"""Best first."""

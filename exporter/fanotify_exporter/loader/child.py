@@ -1,4 +1,9 @@
-"""Start the loader child: ``python -I child.py``. -I ignores PYTHONPATH and the cwd."""
+"""
+Start the loader child: ``python -I child.py FD METHOD,... MAX_ENTRIES 0|1``.
+
+Python ignores PYTHONPATH and the working directory with -I. This file puts the
+package's own folder first in sys.path, so the package need not be installed.
+"""
 
 from __future__ import annotations
 

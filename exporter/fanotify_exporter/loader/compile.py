@@ -1,57 +1,77 @@
-"""
-The loader child: compile, attach, hand over, exit.
-
-The only module that imports bcc, and it does so only when run as a process of
-its own (``python -m exporter.probes FD RUNG,... N 0|1``), so that LLVM's 90 MB go
-when it exits. The probes stay: the parent holds their descriptors.
-"""
+"""Compile the sources of an attach method with bcc, for the running kernel."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
-import struct
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fanotify_exporter.bpf.loaded import Layout
 from fanotify_exporter.errors import LoadError
-from fanotify_exporter.loader.sources import bpf_folder
+from fanotify_exporter.loader.attach_methods import COMPAT_MARK, AttachMethod
+from fanotify_exporter.loader.sources import find_programs, join_sources
 
 
-SHARED_MAPS = ("slots", "lost", "creators")
-_keep_alive: list[Any] = []
-"""bcc's objects: each detaches its programs when it is collected."""
-
-LOST_REASONS = ("no_entry",)
-"""enum lost_reason of bpf/fanotify.bpf.c."""
-
-NO_BCC = (
+_BCC_ADVICE = (
     "Install Debian's python3-bpfcc (Fedora: python3-bcc; PyPI's 'bcc' is another "
     "project) and run the exporter in a virtual environment made by "
     "/usr/bin/python3 -m venv --system-site-packages."
 )
 
 
-def _kernel_has(function: str) -> bool:
-    """Tell whether the running kernel has *function*."""
+def import_bcc() -> Any:
+    """
+    Return the module bcc, set to compile with the headers in bpf/include.
+
+    Raises:
+        LoadError: bcc is not installed; the advice says how to install it.
+    """
+    try:
+        import bcc  # noqa: PLC0415  90 MB: only in this process, only when loading
+
+        bcc.BPF  # noqa: B018  PyPI's unrelated bcc has none
+    except (ImportError, AttributeError) as error:
+        raise LoadError(
+            f"this Python ({sys.executable}) has no bcc: {error}", _BCC_ADVICE
+        ) from error
+    os.environ["BCC_KERNEL_SOURCE"] = str(find_programs())
+    return bcc
+
+
+def compile_method(
+    bcc: Any, method: AttachMethod, max_entries: int, *, container: bool
+) -> Any:
+    """
+    Compile *method*'s sources and create their maps.
+
+    Raises:
+        Exception: bcc's, with clang's or the kernel's words on stderr.
+    """
+    flags = [
+        f"-I{find_programs()}",
+        f"-DMAX_ENTRIES={max_entries}",
+        f"-DCOMPAT_WORD_OFFSET={compat_word_offset()}",
+    ]
+    if container:
+        flags.append("-DCONTAINER")
+    if has_compat():
+        flags.append("-DCOMPAT")
+    return bcc.BPF(text=join_sources(method.sources), cflags=flags)
+
+
+def has_compat() -> bool:
+    """Return whether the running kernel serves fanotify_mark(2) to 32-bit programs."""
     symbols = Path("/proc/kallsyms").read_text()
-    return re.search(rf"\s{function}\s", symbols) is not None
+    return re.search(rf"\s{COMPAT_MARK}\s", symbols) is not None
 
 
-def _llvm_version() -> str:
-    """Return the version of the libLLVM that bcc brought into this process."""
-    found = re.search(
-        r"libLLVM[-.](?:so\.)?([\d.]*\d)", Path("/proc/self/maps").read_text()
-    )
-    return found[1] if found else "unknown"
+def compat_word_offset() -> int:
+    """
+    Return the offset of the member of thread_info that marks a compat call, in bytes.
 
-
-def _compat_word_offset() -> int:
-    """Return where thread_info says whether a call is compat, in bytes."""
+    Linux 5.11 moved thread_info.status of x86 (3136b93c3fb2).
+    """
     kernel = os.uname()
     if kernel.machine == "aarch64":
         return 0
@@ -60,50 +80,9 @@ def _compat_word_offset() -> int:
     return 16 if version >= (5, 11) else 8
 
 
-def read_source() -> str:
-    """Read the BPF program, and point bcc at the stand-in headers beside it."""
-    folder = bpf_folder()
-    os.environ["BCC_KERNEL_SOURCE"] = str(folder)
-    return (folder / "fanotify.bpf.c").read_text()
-
-
-def import_bcc() -> Any:
-    """Return the module bcc, or raise LoadError with what to install."""
-    try:
-        import bcc  # noqa: PLC0415  90 MB: only in this process, only when loading
-
-        bcc.BPF  # noqa: B018  PyPI's unrelated bcc has none
-    except (ImportError, AttributeError) as error:
-        raise LoadError(
-            f"this Python ({sys.executable}) has no bcc: {error}", NO_BCC
-        ) from error
-    return bcc
-
-
-def _fill_free_slots(bpf: Any, max_entries: int) -> None:
-    """Push each half's indexes so that they pop in ascending order."""
-    for name, first in ((b"free_root", 0), (b"free_user", max_entries)):
-        for index in range(first + max_entries - 1, first - 1, -1):
-            bpf[name].push(ctypes.c_uint32(index))
-
-
-def _layout(table: Any) -> Layout:
-    """Turn bcc's ctypes of a map's value into names and a struct(3) format."""
-    members = list(_members("value", table.Leaf))
-    layout = Layout(
-        tuple(name for name, _ in members),
-        "@" + "".join(code for _, code in members),
-        table.max_entries,
+def llvm_version() -> str:
+    """Return the version of the libLLVM that bcc loaded into this process."""
+    found = re.search(
+        r"libLLVM[-.](?:so\.)?([\d.]*\d)", Path("/proc/self/maps").read_text()
     )
-    assert struct.calcsize(layout.format) == ctypes.sizeof(table.Leaf)
-    return layout
-
-
-def _members(name: str, kind: Any) -> Iterator[tuple[str, str]]:
-    if issubclass(kind, ctypes.Structure):
-        for each in kind._fields_:
-            yield from _members(each[0], each[1])
-    elif issubclass(kind, ctypes.Array):
-        yield name, f"{ctypes.sizeof(kind)}s"
-    else:
-        yield name, kind._type_
+    return found[1] if found else "unknown"

@@ -1,42 +1,56 @@
-"""
-The loader child: compile, attach, hand over, exit.
-
-The only module that imports bcc, and it does so only when run as a process of
-its own (``python -m exporter.probes FD RUNG,... N 0|1``), so that LLVM's 90 MB go
-when it exits. The probes stay: the parent holds their descriptors.
-"""
+"""Say why programs could not be loaded: kernel and compiler output, and advice."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
 from fanotify_exporter.errors import LoadError
+from fanotify_exporter.loader.attach_methods import AttachMethod
 from fanotify_exporter.procfs.capabilities import read_capabilities
 
 
-LOAD_CAPABILITIES = {"CAP_BPF", "CAP_PERFMON"}
+Failures = Sequence[tuple[AttachMethod, LoadError]]
+
+# CAP_SYS_ADMIN includes both (capabilities(7)).
+_LOAD_CAPABILITIES = {"CAP_BPF", "CAP_PERFMON"}
 
 
-def _none_works(reasons: Mapping[str, LoadError]) -> LoadError:
-    """Sum up; methods with the same reason share it."""
-    names: dict[str, list[str]] = {}
-    for name, error in reasons.items():
-        names.setdefault(error.why, []).append(name)
-    whys = "; ".join(f"{', '.join(methods)}: {why}" for why, methods in names.items())
-    advice = list(reasons.values())[-1].advice
+def reasons_by_hook(failures: Failures) -> dict[str, str]:
+    """Return why each hook of *failures* was refused, each distinct reason once."""
+    reasons: dict[str, dict[str, None]] = defaultdict(dict)
+    for method, error in failures:
+        reasons[method.hook][error.why] = None
+    return {hook: ", also: ".join(whys) for hook, whys in reasons.items()}
+
+
+def explain_failure(failures: Failures) -> LoadError:
+    """Return the error for a user who asked for the hooks of *failures*."""
+    tried = [method.hook for method, _ in failures]
+    whys = "; ".join(
+        f"{_count_ways(hook, tried.count(hook))}: {why}"
+        for hook, why in reasons_by_hook(failures).items()
+    )
+    advice = failures[-1][1].advice
     return LoadError(f"cannot attach to fanotify_mark: {whys}", advice)
 
 
-def _advice() -> str:
-    """Say what an operator can do about a kernel that refuses."""
+def _count_ways(hook: str, ways: int) -> str:
+    return f"{hook} ({ways} ways tried)" if ways > 1 else hook
+
+
+def advise() -> str:
+    """Return what an operator can do about a kernel that refuses the programs."""
     capabilities = read_capabilities()
-    if not capabilities & {"CAP_SYS_ADMIN"} and not capabilities >= LOAD_CAPABILITIES:
-        return "Run it as root, or give it CAP_BPF and CAP_PERFMON (Linux 5.8)."
+    if "CAP_SYS_ADMIN" not in capabilities and not capabilities >= _LOAD_CAPABILITIES:
+        return (
+            "Run the exporter as root, or give it CAP_BPF and CAP_PERFMON (Linux 5.8)."
+        )
     return (
         "Run 'fanotify-exporter check', which tries every hook. Usual causes: kernel "
         "lockdown (/sys/kernel/security/lockdown), kernel.perf_event_paranoid above 2 "
@@ -46,29 +60,34 @@ def _advice() -> str:
 
 @contextmanager
 def captured_stderr() -> Iterator[Callable[[], str]]:
-    """Catch what C code writes to stderr; yield a function that sums it up."""
+    """Capture what C code writes to stderr; yield a function that summarizes it."""
     stderr = os.dup(2)
-    caught = os.memfd_create("stderr")
-    os.dup2(caught, 2)
+    captured = os.memfd_create("stderr")
+    os.dup2(captured, 2)
     try:
         yield lambda: summarize_errors(
-            Path(f"/proc/self/fd/{caught}").read_text(errors="replace")
+            Path(f"/proc/self/fd/{captured}").read_text(errors="replace")
         )
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
-        os.close(caught)
+        os.close(captured)
 
 
 def summarize_errors(text: str) -> str:
-    """Pick what tells why from clang's, libbpf's or the verifier's output."""
+    """
+    Return the cause in the output of clang, libbpf or the verifier, on one line.
+
+    The summary has the first error line, the line before "processed N insns" (the
+    verifier's verdict), and bcc's first hint.
+    """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    refusals = [line for line in lines if re.search(r"error|[Ff]ailed", line)]
+    errors = [line for line in lines if re.search(r"error|[Ff]ailed", line)]
     verdicts = [
         line
         for line, following in pairwise(lines)
         if re.match(r"processed \d+ insns", following)
     ]
     hints = [line.removeprefix("HINT: ") for line in lines if line.startswith("HINT")]
-    telling = [*refusals[:1], *verdicts[:1], *hints[:1]] or lines[:1]
-    return ", ".join(line.removeprefix("bpf: ").rstrip(".") for line in telling)
+    causes = [*errors[:1], *verdicts[:1], *hints[:1]] or lines[:1]
+    return ", ".join(line.removeprefix("bpf: ").rstrip(".") for line in causes)

@@ -1,9 +1,9 @@
 """
-BPF links between a program and a perf event: kprobes and tracepoints.
+Attach programs to perf events of kprobes and tracepoints, by BPF links.
 
-A link, unlike the ioctl that bcc uses, can tell how many calls a kretprobe missed
-(bpf_link_info.perf_event, Linux 6.7). Kernels before 5.15 have no such links; there
-the ioctl attaches.
+bcc attaches by ioctl(2). A BPF link can also report how many calls a kretprobe
+missed (bpf_link_info.perf_event, Linux 6.7). Kernels before 5.15 have no links for
+perf events, and there this module uses the ioctl as well.
 """
 
 from __future__ import annotations
@@ -17,26 +17,30 @@ from pathlib import Path
 from fanotify_exporter.bpf.syscall import bpf
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.tracefs import TRACEFS
-from fanotify_exporter.system.syscalls import PERF_EVENT_OPEN, call
+from fanotify_exporter.system.syscalls import syscall
 
 
+# include/uapi/linux/perf_event.h
 PERF_TYPE_TRACEPOINT = 2
-CLOEXEC = 8
+PERF_FLAG_FD_CLOEXEC = 8
 PERF_ATTR_SIZE_VER1 = 72
 PERF_EVENT_IOC_SET_BPF = 0x4004_2408
 PERF_EVENT_IOC_ENABLE = 0x2400
+
+# include/uapi/linux/bpf.h: a command, and a value of enum bpf_attach_type
 BPF_LINK_CREATE = 28
 BPF_PERF_EVENT = 41
 
+# The kernel's description of the kprobe perf event, since 4.17.
 KPROBE = Path("/sys/bus/event_source/devices/kprobe")
 
 
 def require_kprobes() -> None:
     """
-    Look for the kernel's kprobes.
+    Check that the kernel has kprobes.
 
     Raises:
-        LoadError: it has none.
+        LoadError: the kernel has none.
     """
     if not KPROBE.exists():
         raise LoadError(f"this kernel has no kprobes: {KPROBE} does not exist")
@@ -46,42 +50,43 @@ def link_kretprobe(program: int, function: str) -> int:
     """
     Run *program* whenever the kernel's *function* returns, on every CPU.
 
-    Returns the descriptor that keeps it so.
+    Returns a descriptor. The program stays attached while the descriptor is open.
 
     Raises:
         OSError: the kernel refuses.
     """
-    kind = int((KPROBE / "type").read_text())
-    bit = int((KPROBE / "format/retprobe").read_text().partition(":")[2])
+    event_type = int((KPROBE / "type").read_text())
+    retprobe_bit = int((KPROBE / "format/retprobe").read_text().partition(":")[2])
     name = ctypes.create_string_buffer(function.encode())
-    return _link(program, _perf_event(kind, 1 << bit, ctypes.addressof(name)))
+    event = _open_event(event_type, 1 << retprobe_bit, ctypes.addressof(name))
+    return _link(program, event)
 
 
-def link_tracepoint(program: int, event: str) -> int:
+def link_tracepoint(program: int, tracepoint: str) -> int:
     """
-    Run *program* at *event* ("syscalls:sys_exit_fanotify_mark"), on every CPU.
+    Run *program* at *tracepoint* ("syscalls:sys_exit_fanotify_mark"), on every CPU.
 
-    Returns the descriptor that keeps it so.
+    Returns a descriptor. The program stays attached while the descriptor is open.
 
     Raises:
-        OSError: tracefs lacks the event, or the kernel refuses.
+        OSError: tracefs lacks the tracepoint, or the kernel refuses.
     """
-    number = int((TRACEFS / "events" / event.replace(":", "/") / "id").read_text())
-    return _link(program, _perf_event(PERF_TYPE_TRACEPOINT, number, 0))
+    path = TRACEFS / "events" / tracepoint.replace(":", "/") / "id"
+    return _link(program, _open_event(PERF_TYPE_TRACEPOINT, int(path.read_text()), 0))
 
 
-def _perf_event(kind: int, config: int, config1: int) -> int:
+def _open_event(event_type: int, config: int, config1: int) -> int:
     """
-    Open an event of every process (struct perf_event_attr, perf_event_open(2)).
+    Return a perf event of every process (struct perf_event_attr, perf_event_open(2)).
 
-    It is of CPU 0 only, but a program on a probe runs on all.
+    The event is for CPU 0, but the kernel runs a program on the probe on every CPU.
     """
-    attr = struct.pack("=IIQ40xQ8x", kind, PERF_ATTR_SIZE_VER1, config, config1)
-    return call("perf_event_open", PERF_EVENT_OPEN, attr, -1, 0, -1, CLOEXEC)
+    attr = struct.pack("=IIQ40xQ8x", event_type, PERF_ATTR_SIZE_VER1, config, config1)
+    return syscall("perf_event_open", attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC)
 
 
 def _link(program: int, event: int) -> int:
-    """Attach *program* to *event*; the event lives on in what is returned."""
+    """Attach *program* to *event*; return the link, or the event without links."""
     attr = struct.pack("=IIII", program, event, BPF_PERF_EVENT, 0)
     try:
         link = bpf(BPF_LINK_CREATE, attr)
@@ -90,5 +95,5 @@ def _link(program: int, event: int) -> int:
         link = event
     fcntl.ioctl(event, PERF_EVENT_IOC_ENABLE, 0)
     if link != event:
-        os.close(event)
+        os.close(event)  # the link keeps the event alive
     return link

@@ -1,7 +1,7 @@
 """
-The serving side of loading: run the loader child and take what it hands over.
+Run the loader child and receive the programs that the child loaded.
 
-The child (exporter.probes) imports bcc; this module and its process never do.
+The child imports bcc. The serving process, which imports this module, does not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
 from fanotify_exporter.loader.handover import receive
 
 
+# Compiling takes 1 to 2 s on an idle machine. The limit leaves room for a busy one.
 TIMEOUT_SECONDS = 30.0
+
 CHILD = Path(__file__).with_name("child.py")
 
 
@@ -32,16 +34,16 @@ def load(
     timeout: float = TIMEOUT_SECONDS,
 ) -> LoadedPrograms:
     """
-    Attach the probes in a child process and return what keeps them attached.
+    Load and attach the programs in a child process.
 
     Args:
-        hook: "auto", one of the ladder's hooks, or the name of a method.
-        max_entries: keys that fit for root, and again for all other users.
-        container: whether to count by cgroup too.
+        hook: "auto", a value of --bpf.hook, or the name of an attach method.
+        max_entries: maximum distinct keys for root, and for all other users together.
+        container: whether the cgroup is a part of the key.
         timeout: seconds that the child may take.
 
     Raises:
-        LoadError: the child refused, died or hung.
+        LoadError: the child could not load the programs, died, or took too long.
     """
     methods = [
         method
@@ -67,22 +69,22 @@ def load(
             child.wait()
         if isinstance(received, LoadedPrograms):
             return received
-        raise received or _died(child.returncode, output)
+        raise received or _explain_exit(child.returncode, output)
 
 
 def _start(
     channel: socket.socket, output: BinaryIO, *arguments: str
 ) -> subprocess.Popen[bytes]:
+    """
+    Start the child with *channel* as its only inherited descriptor.
+
+    Raises:
+        LoadError: the system cannot start the process.
+    """
     descriptor = channel.fileno()
     try:
         return subprocess.Popen(
-            [
-                sys.executable,
-                "-I",
-                str(CHILD),
-                str(descriptor),
-                *arguments,
-            ],
+            [sys.executable, "-I", str(CHILD), str(descriptor), *arguments],
             pass_fds=[descriptor],
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -94,17 +96,18 @@ def _start(
         ) from error
 
 
-def _died(status: int, output: BinaryIO) -> LoadError:
-    """Tell how the child ended and what it, clang or the kernel said last."""
+def _explain_exit(status: int, output: BinaryIO) -> LoadError:
+    """Return an error with the child's exit status and the last line of *output*."""
     if status < 0:
-        named = {each.value: each.name for each in signal.Signals}
-        how = f"was killed by {named.get(-status, f'signal {-status}')}"
+        names = {each.value: each.name for each in signal.Signals}
+        ending = f"was killed by {names.get(-status, f'signal {-status}')}"
     else:
-        how = f"exited with status {status}"
+        ending = f"exited with status {status}"
     output.seek(0)
     lines = output.read().decode(errors="replace").split("\n")
-    said = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    printed = f"; its last output: {last}" if last else " and printed nothing"
     return LoadError(
-        f"the process that loads the BPF programs {how}; it said: {said}",
-        "It needs about 150 MB of memory for a moment.",
+        f"the process that loads the BPF programs {ending}{printed}",
+        "The process needs about 150 MB of memory for a few seconds.",
     )

@@ -1,42 +1,96 @@
-"""The files that make the BPF programs what they are."""
+"""Sources of the BPF programs, and the identity that the sources give to pins."""
 
 from __future__ import annotations
 
+import ast
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 
-def bpf_folder() -> Path:
-    """Return the folder of fanotify.bpf.c: in the package, or beside it in a clone."""
-    package = Path(__file__).parents[1]
-    return next(
-        folder
-        for folder in (package / "bpf/programs", package.parents[1] / "bpf")
-        if (folder / "fanotify.bpf.c").is_file()
+PACKAGE: Final = Path(__file__).parents[1]
+
+
+def find_programs() -> Path:
+    """Return the folder of BPF sources: in the package, or beside it in a clone."""
+    folders = (PACKAGE / "bpf/programs", PACKAGE.parents[1] / "bpf")
+    return next(folder for folder in folders if (folder / "calls/calls.h").is_file())
+
+
+def join_sources(sources: Iterable[str]) -> str:
+    """
+    Return the parts named *sources* as one C text.
+
+    bcc finds programs and rewrites map accesses in the main file only, so the parts
+    cannot include each other. The #line directives let clang name the part's own file
+    and line in errors.
+    """
+    folder = find_programs()
+    return "".join(
+        f'#line 1 "bpf/{name}.bpf.c"\n{(folder / f"{name}.bpf.c").read_text()}'
+        for name in sources
     )
 
 
 def identity(*settings: object) -> str:
     """
-    Return 16 hex digits that change with whatever changes the programs.
+    Return 16 hex digits that identify the BPF programs.
 
-    That is our own files, bcc's version, the running kernel and *settings*.
+    Each of these changes the digits: a BPF source, a module of the loader child, the
+    version of bcc, the running kernel, and *settings*.
     """
     digest = sha256(repr((os.uname(), settings)).encode())
-    for path in _files():
+    for path in identity_files():
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _files() -> Iterator[Path]:
-    yield from sorted(path for path in bpf_folder().rglob("*") if path.is_file())
-    package = Path(__file__).parents[1]
-    yield from sorted((package / "loader").glob("*.py"))
-    yield from (package / "bpf/syscall.py", package / "system/syscalls.py")
+def identity_files() -> Iterator[Path]:
+    """
+    Yield the files that identity() hashes.
+
+    The package's own __init__.py is not among the files: the version in it changes
+    with each release, and a release that leaves the programs alone shall adopt them.
+    """
+    yield from sorted(path for path in find_programs().rglob("*") if path.is_file())
+    loader = set((PACKAGE / "loader").glob("*.py"))
+    entry = PACKAGE / "loader/__main__.py"
+    yield from sorted((_import_closure(entry) | loader) - {PACKAGE / "__init__.py"})
     bcc = find_spec("bcc")
     version = Path(bcc.origin).with_name("version.py") if bcc and bcc.origin else None
     if version and version.is_file():
         yield version
+
+
+def _import_closure(module: Path) -> set[Path]:
+    """Return *module* and the modules of this package that importing it imports."""
+    found: set[Path] = set()
+    waiting = {module}
+    while waiting:
+        path = waiting.pop()
+        found.add(path)
+        waiting |= set(_imported_files(path)) - found
+    return found
+
+
+def _imported_files(module: Path) -> Iterator[Path]:
+    """Yield the files of this package that the import statements of *module* name."""
+    for node in ast.walk(ast.parse(module.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            first, *parts = node.module.split(".")
+            if first == PACKAGE.name:
+                yield from _files_of(parts)
+                for alias in node.names:
+                    yield from _files_of([*parts, alias.name])
+
+
+def _files_of(parts: list[str]) -> Iterator[Path]:
+    """Yield the file of the module *parts* and of each package around the module."""
+    for length in range(len(parts) + 1):
+        path = PACKAGE.joinpath(*parts[:length])
+        for candidate in (path / "__init__.py", path.with_suffix(".py")):
+            if candidate.is_file():
+                yield candidate

@@ -1,27 +1,32 @@
-"""tracefs, where the kernel lists its tracepoints."""
+"""tracefs, the filesystem that lists the kernel's tracepoints."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 from pathlib import Path
 
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.procfs.mounts import read_mounted
+from fanotify_exporter.system.syscalls import syscall
 
 
 TRACEFS = Path("/sys/kernel/tracing")
 
+# include/uapi/linux/sched.h and include/uapi/linux/mount.h
+CLONE_NEWNS = 0x20000
+MS_REC = 0x4000
+MS_PRIVATE = 0x40000
+
 
 def require_tracefs() -> None:
     """
-    Mount tracefs where only this process sees it, if the host has none.
+    Check that tracefs is mounted, or mount it in a mount namespace of this process.
 
     Raises:
-        LoadError: the kernel refuses, or tracefs has no events.
+        LoadError: tracefs cannot be read or mounted, or has no events.
     """
     try:
-        os.listdir(TRACEFS / "events")  # noqa: PTH208  the errors are what counts
+        os.listdir(TRACEFS / "events")  # noqa: PTH208  only its errors matter
     except FileNotFoundError as error:
         if str(TRACEFS) in read_mounted("tracefs"):
             raise LoadError(
@@ -32,21 +37,21 @@ def require_tracefs() -> None:
     except PermissionError as error:
         raise LoadError(
             f"cannot read {TRACEFS}: {error.strerror}",
-            "Run it as root, or give it CAP_DAC_READ_SEARCH, CAP_BPF and CAP_PERFMON.",
+            "Run the exporter as root, or give it CAP_DAC_READ_SEARCH, CAP_BPF and "
+            "CAP_PERFMON.",
         ) from error
 
 
 def _mount_tracefs() -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    clone_newns, ms_rec, ms_private = 0x20000, 0x4000, 0x40000
-    if (
-        libc.unshare(clone_newns)
-        or libc.mount(b"none", b"/", None, ms_rec | ms_private, None)
-        or libc.mount(b"tracefs", bytes(TRACEFS), b"tracefs", 0, None)
-    ):
-        why = os.strerror(ctypes.get_errno())
+    """Mount tracefs where no other process sees the mount."""
+    try:
+        syscall("unshare", CLONE_NEWNS)
+        syscall("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+        syscall("mount", b"tracefs", bytes(TRACEFS), b"tracefs", 0, None)
+    except OSError as error:
         raise LoadError(
-            f"tracefs is not mounted at {TRACEFS}, and mounting it: {why}",
+            f"tracefs is not mounted at {TRACEFS}, and mounting it failed: "
+            f"{error.strerror}",
             f"Mount it (mount -t tracefs tracefs {TRACEFS}), or run the exporter as "
             "root, or give it CAP_SYS_ADMIN, CAP_BPF and CAP_PERFMON.",
-        )
+        ) from error

@@ -1,1 +1,1 @@
-"""metrics."""
+"""Registry, exposition formats and content negotiation, for any metric families."""

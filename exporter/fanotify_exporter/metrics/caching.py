@@ -1,4 +1,4 @@
-"""Share one reading of a source among the collectors of one scrape."""
+"""Read a source once for all collectors of a scrape."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class OncePerScrape(Generic[T]):
     """
     A source that is read at most once in each scrape.
 
-    Calling the object reads the source, or returns what the same scrape has read
-    already, so that all families of a scrape agree. Scrapes are collected one after
-    the other, by one thread. A reading that raised is not kept.
+    Calling the object returns the reading of the current scrape, so all families of a
+    scrape agree. One thread collects the scrapes, one after the other. If reading
+    raises, the next call reads again.
     """
 
     def __init__(self, read: Callable[[], T]) -> None:
-        """Wrap *read*, without calling it."""
+        """Wrap *read*. The first call of the object calls *read*."""
         self._read = read
         self._readings: list[T] = []
 
@@ -30,5 +30,5 @@ class OncePerScrape(Generic[T]):
         return self._readings[0]
 
     def forget(self) -> None:
-        """Read anew at the next call; the registry calls this around each scrape."""
+        """Drop the reading. The registry calls this before and after each scrape."""
         self._readings.clear()

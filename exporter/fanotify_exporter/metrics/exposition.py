@@ -1,9 +1,9 @@
 """
-Metric families in, exposition text out, three times faster than the library's.
+Encode metric families as text, three times faster than prometheus-client.
 
-A test holds the bytes equal to those of prometheus-client's own encoders, which
-spend most of a large scrape on checking and escaping names that are constants
-here. Only what our registry holds is covered: counters and gauges.
+prometheus-client spends most of a large scrape on checking and escaping metric and
+label names, which are constants here. Tests compare the bytes with those of
+prometheus-client. Only counters and gauges are encoded.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def encode_text(families: Iterable[Metric]) -> bytes:
     """
     Return *families* in the Prometheus text format 0.0.4.
 
-    Without ``_created``: the format has no meaning for it, so each would be one
-    more gauge.
+    Samples named ``_created`` are left out: this format has no such samples, and
+    Prometheus would store each as a series of its own.
     """
     lines = []
     for family in families:
@@ -35,7 +35,7 @@ def encode_text(families: Iterable[Metric]) -> bytes:
 
 
 def encode_openmetrics(families: Iterable[Metric]) -> bytes:
-    """Return *families* as OpenMetrics 1.0.0 text, with ``_created``."""
+    """Return *families* as OpenMetrics 1.0.0 text, with ``_created`` samples."""
     lines = []
     for family in families:
         lines.append(_head(family.name, family))
@@ -44,7 +44,11 @@ def encode_openmetrics(families: Iterable[Metric]) -> bytes:
 
 
 def only(text: bytes, names: Iterable[str]) -> bytes:
-    """Return those families of *text*, in either format, that *names* name."""
+    """
+    Return the part of *text* with the families called *names*.
+
+    A name may be a family's or a sample's. *text* is in either format.
+    """
     wanted = {name.encode() for name in names}
 
     def keeps(part: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Collectors in, registry out: one that fails costs only its own families."""
+"""The registry: a collector that fails loses only its own families."""
 
 from __future__ import annotations
 
@@ -17,35 +17,39 @@ log = logging.getLogger(__name__)
 
 
 class Collector(Protocol):
-    """One subject's families, built anew on each scrape."""
+    """The metric families of one subject, built anew for each scrape."""
 
     def describe(self) -> Iterable[Metric]:
         """Yield the families without series."""
 
     def collect(self) -> Iterable[Metric]:
-        """Yield the families; an exception loses all of them for this scrape."""
+        """
+        Yield the families with their series.
+
+        If this raises, the scrape has none of the collector's families.
+        """
 
 
 class IsolatedCollectors:
-    """Several collectors as one that does not fail, and how each of them did."""
+    """Several collectors as one. If one of them fails, the others still collect."""
 
     def __init__(
         self,
         collectors: Mapping[str, Collector],
         sources: Iterable[OncePerScrape[Any]] = (),
     ) -> None:
-        """Take collectors by the name that their flag and their log lines use."""
+        """Wrap *collectors*, by name. Before and after a scrape, forget *sources*."""
         self._collectors = dict(collectors)
         self._sources = tuple(sources)
 
     def describe(self) -> Iterator[Metric]:
-        """Yield every collector's families, then those about collectors."""
+        """Yield the families of all collectors, then the families about collectors."""
         for collector in self._collectors.values():
             yield from collector.describe()
         yield from _scrape_families()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the families of those that did not fail, then how each did."""
+        """Yield the families of all collectors that did not fail, and the results."""
         success, duration, size = _scrape_families()
         self._forget_readings()
         for name, collector in self._collectors.items():
@@ -64,6 +68,7 @@ class IsolatedCollectors:
 
 
 def _collect(name: str, collector: Collector) -> tuple[list[Metric], bool]:
+    """Return the families, none after a failure, and whether the collector failed."""
     try:
         return list(collector.collect()), False
     except Exception:
@@ -72,7 +77,7 @@ def _collect(name: str, collector: Collector) -> tuple[list[Metric], bool]:
 
 
 def _series(family: Metric) -> int:
-    """Return how many series a scrape in the text format makes of *family*."""
+    """Return the number of series that *family* has in the text format."""
     return sum(not sample.name.endswith("_created") for sample in family.samples)
 
 
@@ -80,17 +85,17 @@ def _scrape_families() -> tuple[GaugeMetricFamily, ...]:
     return (
         GaugeMetricFamily(
             "fanotify_exporter_collector_success",
-            "1 if the collector gave all its families in this scrape, 0 if it failed.",
+            "1 if the collector succeeded in this scrape, 0 if it failed.",
             labels=("collector",),
         ),
         GaugeMetricFamily(
             "fanotify_exporter_collector_duration_seconds",
-            "How long the collector took in this scrape.",
+            "Seconds that the collector took in this scrape.",
             labels=("collector",),
         ),
         GaugeMetricFamily(
             "fanotify_exporter_series",
-            "Series that the collector gave in this scrape.",
+            "Number of series that the collector returned in this scrape.",
             labels=("collector",),
         ),
     )
@@ -99,7 +104,7 @@ def _scrape_families() -> tuple[GaugeMetricFamily, ...]:
 def build_registry(
     collectors: Mapping[str, Collector], sources: Iterable[OncePerScrape[Any]] = ()
 ) -> CollectorRegistry:
-    """Return a registry of *collectors* and prometheus-client's process metrics."""
+    """Return a registry of *collectors* and of the process_* metrics."""
     registry = CollectorRegistry(auto_describe=True)
     registry.register(IsolatedCollectors(collectors, sources))
     ProcessCollector(registry=registry)

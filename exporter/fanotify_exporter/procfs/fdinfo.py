@@ -1,18 +1,20 @@
-"""Everything that is read from /proc."""
+"""Missed runs of BPF programs, from /proc/self/fdinfo."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+from fanotify_exporter.procfs import PROC
 
-def read_program_misses(fd: int, proc: Path = Path("/proc")) -> int:
+
+def read_program_misses(fd: int, proc: Path = PROC) -> int:
     """
-    Return how often the kernel skipped the BPF program behind our own *fd*.
+    Return how often the kernel skipped the BPF program behind descriptor *fd*.
 
-    It skips a program that is already running on the same CPU, for a task that
-    was preempted in it (recursion_misses, Linux 5.12; counted for tracepoints
-    and kprobes since 6.7). Kernels without the figure give 0.
+    The kernel skips a program that is already running on the same CPU, for a task
+    that was preempted while running the program (recursion_misses, Linux 5.12;
+    counted for tracepoints and kprobes since 6.7). Kernels without the count give 0.
     """
     return parse_program_misses((proc / f"self/fdinfo/{fd}").read_text())
 

@@ -1,11 +1,13 @@
-"""Everything that is read from /proc."""
+"""Mount points by filesystem type, from /proc/self/mounts."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from fanotify_exporter.procfs import PROC
 
-def read_mounted(filesystem: str, proc: Path = Path("/proc")) -> list[str]:
+
+def read_mounted(filesystem: str, proc: Path = PROC) -> list[str]:
     """Return where *filesystem* ("tracefs") is mounted, as this process sees it."""
     return parse_mounted(filesystem, (proc / "self/mounts").read_text())
 

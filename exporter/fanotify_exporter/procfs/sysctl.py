@@ -1,4 +1,4 @@
-"""Everything that is read from /proc."""
+"""Limits of fanotify, from /proc/sys/fs/fanotify."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from fanotify_exporter.procfs import PROC
 
 def read_fanotify_limit(name: str, proc: Path = PROC) -> int | None:
     """
-    Return a number of sys/fs/fanotify; None if this kernel has no such file.
+    Return the number in sys/fs/fanotify/*name*; None if the kernel has no such file.
 
     Raises:
-        ValueError: the file holds something else.
+        ValueError: the file does not hold a number.
     """
     path = proc / "sys/fs/fanotify" / name
     try:
@@ -20,5 +20,5 @@ def read_fanotify_limit(name: str, proc: Path = PROC) -> int | None:
     except FileNotFoundError:
         return None
     if not text.isdecimal():
-        raise ValueError(f"{path} holds {text!r}, which is no number")
+        raise ValueError(f"{path} holds {text!r}, which is not a number")
     return int(text)

@@ -1,1 +1,1 @@
-"""system."""
+"""Interfaces to the operating system: system calls, cgroups, privileges, systemd."""

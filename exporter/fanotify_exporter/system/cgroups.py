@@ -1,8 +1,8 @@
 """
-Names of cgroups: the id that the kernel counts by in, path and container id out.
+Names of cgroups: the path and the container id of a cgroup id.
 
-An id is the inode number of the cgroup's folder in the cgroup v2 hierarchy (kernfs,
-since Linux 5.5), so one walk over the folders names them all.
+A cgroup id is the inode number of the cgroup's folder in the cgroup v2 hierarchy
+(kernfs, since Linux 5.5), so one walk over the folders finds the names of all ids.
 """
 
 from __future__ import annotations
@@ -14,29 +14,36 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
+from typing import Final
+
+from fanotify_exporter.system.cpu_budget import CpuBudget
 
 
+# Names in memory, removed cgroups included; the names seen longest ago go first.
 MAX_NAMES = 65_536
-"""Names kept, of cgroups that are gone too; the longest unseen ones go first."""
 
-SECONDS = 1.0
-SHARE = 0.02
-"""A walk begins every SECONDS, or so seldom that walks take this share of a CPU."""
+# A walk starts every second, or so rarely that walks take 2 % of a CPU.
+WALKS: Final = CpuBudget(share=0.02, min_delay=1.0)
 
-CONTAINER = re.compile(r"(?:^|[/-])(?<!conmon-)([0-9a-f]{64})(?:\.scope)?(?:/|$)")
-"""
-What container runtimes name their cgroups, by either cgroup driver:
-
-docker-ID.scope, /docker/ID, cri-containerd-ID.scope, crio-ID.scope, libpod-ID.scope,
-/kubepods/burstable/podUID/ID. CRI-O's and podman's conmon- scopes hold their monitors.
-"""
+# Container runtimes name cgroups as follows, with the systemd and the cgroupfs driver:
+# docker-ID.scope, /docker/ID, cri-containerd-ID.scope, crio-ID.scope, libpod-ID.scope,
+# /kubepods/burstable/podUID/ID. The conmon- scopes of CRI-O and podman hold a
+# container's monitor, not the container.
+CONTAINER: Final = re.compile(
+    r"(?:^|[/-])(?<!conmon-)([0-9a-f]{64})(?:\.scope)?(?:/|$)"
+)
 
 
 class Cgroups:
-    """The cgroups that there are and were, by id."""
+    """Names by cgroup id, of the cgroups that exist and of those removed lately."""
 
     def __init__(self, root: Path | None) -> None:
-        """Name the cgroups below *root*, the mount point of cgroup v2; None: none."""
+        """
+        Start without names.
+
+        Args:
+            root: where cgroup v2 is mounted; None if the host has no cgroup v2.
+        """
         self._root = root
         self._names: OrderedDict[int, tuple[str, str]] = OrderedDict()
         self._stopped = Event()
@@ -48,7 +55,7 @@ class Cgroups:
         return self._names.get(number) or (f"[unknown: {number}]", "")
 
     def walk(self) -> None:
-        """Learn the names of the cgroups that exist now."""
+        """Read the names of the cgroups that exist now."""
         for number, path in walk(self._root) if self._root else ():
             self._names[number] = (path, container_id(path))
             self._names.move_to_end(number)
@@ -56,28 +63,29 @@ class Cgroups:
             self._names.popitem(last=False)
 
     def start(self) -> None:
-        """Walk now, and from now on in a thread."""
+        """Walk once, then start a thread that walks again and again."""
         self.walk()
-        Thread(target=self._walk_on, name="cgroups", daemon=True).start()
+        Thread(target=self._run, name="cgroups", daemon=True).start()
 
     def stop(self) -> None:
-        """Let the thread end."""
+        """Ask the thread to end."""
         self._stopped.set()
 
-    def _walk_on(self) -> None:
-        pause = SECONDS
-        while not self._stopped.wait(pause):
-            started = time.monotonic()
+    def _run(self) -> None:
+        delay = WALKS.min_delay
+        while not self._stopped.wait(delay):
+            started = time.thread_time()
             self.walk()
-            pause = max(SECONDS, (time.monotonic() - started) / SHARE)
+            delay = WALKS.delay(time.thread_time() - started)
 
 
 def walk(root: Path) -> Iterator[tuple[int, str]]:
-    """
-    Yield the id and the path of each cgroup below *root*, which itself is "/".
+    r"""
+    Yield the id and the path of each cgroup below *root*; the path of *root* is "/".
 
-    Whoever a cgroup is delegated to chooses what is below it: any bytes as names, any
-    depth, and folders that refuse to be listed.
+    A user to whom a cgroup is delegated chooses the names, the depth and the modes of
+    the folders below. Bytes that are not UTF-8 become ``\xNN``. A folder that cannot
+    be listed has no children here.
     """
     yield root.stat().st_ino, "/"
     folders = [""]
@@ -90,6 +98,7 @@ def walk(root: Path) -> Iterator[tuple[int, str]]:
 
 
 def _children(folder: str) -> list[tuple[int, str]]:
+    """Return the inode number and the name of each folder in *folder*."""
     try:
         with os.scandir(folder) as entries:
             return [
@@ -97,13 +106,13 @@ def _children(folder: str) -> list[tuple[int, str]]:
                 for entry in entries
                 if entry.is_dir(follow_symlinks=False)
             ]
-    except OSError:  # removed meanwhile, refused, or its path is too long
+    except OSError:  # removed meanwhile, not readable, or longer than PATH_MAX
         return []
 
 
 def container_id(path: str) -> str:
     """
-    Return the id of the container whose cgroup has *path*, or "".
+    Return the id of the innermost container in the cgroup path *path*, or "".
 
     >>> container_id("/system.slice/ssh.service")
     ''

@@ -1,26 +1,62 @@
-"""System calls that the C library has no function for: bpf(2), perf_event_open(2)."""
+"""
+System calls by name, for those that Python's os module does not offer.
+
+This module is the only one that calls the C library through ctypes. glibc has no
+wrapper for bpf(2), perf_event_open(2) and kcmp(2), so all calls go by number.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import os
+from types import MappingProxyType
+from typing import Final
 
-from fanotify_exporter.system.machine import IS_ARM64
 
+# __NR_* by machine: arch/x86/entry/syscalls/syscall_64.tbl, and for arm64
+# include/uapi/asm-generic/unistd.h.
+NUMBERS: Final = MappingProxyType(
+    {
+        "x86_64": {
+            "bpf": 321,
+            "capset": 126,
+            "kcmp": 312,
+            "mount": 165,
+            "perf_event_open": 298,
+            "prctl": 157,
+            "unshare": 272,
+        },
+        "aarch64": {
+            "bpf": 280,
+            "capset": 91,
+            "kcmp": 272,
+            "mount": 40,
+            "perf_event_open": 241,
+            "prctl": 167,
+            "unshare": 97,
+        },
+    }
+)
 
-PERF_EVENT_OPEN = 241 if IS_ARM64 else 298
-BPF = 280 if IS_ARM64 else 321
+# No system call has this number, so the kernel answers ENOSYS.
+NO_NUMBER: Final = -1
 
+_numbers = NUMBERS.get(os.uname().machine, {})
 _libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
 
 
-def call(name: str, number: int, *arguments: object) -> int:
+def syscall(name: str, *arguments: int | bytes | None) -> int:
     """
-    Make system call *number*, which an error calls *name*.
+    Make the system call *name* and return its result.
+
+    The kernel gets bytes as a pointer to them and None as a null pointer.
 
     Raises:
-        OSError: it failed.
+        OSError: the call failed; the error names the call. ENOSYS also for a machine
+            that NUMBERS does not have.
     """
+    number = _numbers.get(name, NO_NUMBER)
     words = [
         ctypes.c_long(each) if isinstance(each, int) else each for each in arguments
     ]

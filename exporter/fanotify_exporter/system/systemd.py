@@ -1,4 +1,4 @@
-"""What systemd(1) gives to a service that it starts, and what it wants to hear."""
+"""The service side of systemd(1): passed sockets, notifications and the watchdog."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from fanotify_exporter.errors import ListenError, UsageError
 
 
+# SD_LISTEN_FDS_START, the descriptor of the first passed socket; sd_listen_fds(3).
 FIRST_SOCKET = 3
-"""Descriptor of the first socket that is passed; sd_listen_fds(3)."""
-PINGS = 2
-"""In the watchdog's time; sd_watchdog_enabled(3)."""
+
+# sd_watchdog_enabled(3) recommends a ping every half of the watchdog's timeout.
+PINGS_PER_TIMEOUT = 2
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +26,8 @@ def passed_sockets(environ: Mapping[str, str]) -> list[socket.socket]:
     Return the listening sockets that systemd opened for this process.
 
     Raises:
-        ListenError: there is none, or one of another kind.
-        UsageError: LISTEN_FDS is no number.
+        ListenError: systemd passed no socket, or a descriptor of another kind.
+        UsageError: LISTEN_FDS is not a number.
     """
     is_ours = environ.get("LISTEN_PID") == str(os.getpid())
     number = _number(environ, "LISTEN_FDS") if is_ours else 0
@@ -39,51 +40,52 @@ def passed_sockets(environ: Mapping[str, str]) -> list[socket.socket]:
 
 
 def _number(environ: Mapping[str, str], name: str) -> int:
-    """Return the number that systemd set variable *name* to, 0 if it did not."""
+    """Return the number in the variable *name*, 0 if the variable is not set."""
     value = environ.get(name, "0")
     if not re.fullmatch(r"\d{1,18}", value, re.ASCII):
         raise UsageError(
-            f"{name} is {value!r}: systemd sets a number there. Unset it, or let "
-            "systemd start the exporter"
+            f"{name} is {value!r}, but systemd sets this variable to a number. Unset "
+            f"{name}, or let systemd start the exporter"
         )
     return int(value)
 
 
 def _listening(fd: int) -> socket.socket:
+    """Return descriptor *fd* as a socket that listens on TCP."""
     try:
-        found = socket.socket(fileno=fd)
-        listens = found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-        of_tcp = listens and found.family in (socket.AF_INET, socket.AF_INET6)
+        passed = socket.socket(fileno=fd)
+        listens = passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        is_tcp = listens and passed.family in (socket.AF_INET, socket.AF_INET6)
     except OSError:
-        of_tcp = False
-    if not of_tcp:
+        is_tcp = False
+    if not is_tcp:
         raise ListenError(
-            f"what systemd passed as descriptor {fd} does not listen on TCP. Say "
+            f"systemd passed descriptor {fd}, which does not listen on TCP. Set "
             "ListenStream=[HOST:]PORT in fanotify-exporter.socket"
         )
-    found.set_inheritable(False)
-    found.setblocking(False)  # noqa: FBT003
-    return found
+    passed.set_inheritable(False)
+    passed.setblocking(False)  # noqa: FBT003
+    return passed
 
 
 class SystemdNotifier:
-    """systemd, or nobody where nobody asked to be told; sd_notify(3)."""
+    """Sender of notifications to systemd; sends none without NOTIFY_SOCKET."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         """
-        Take from *environ* whom to tell, and how often the watchdog wants to.
+        Read the address and the watchdog's timeout from *environ*; sd_notify(3).
 
         Raises:
-            UsageError: WATCHDOG_USEC is no number.
+            UsageError: WATCHDOG_USEC is not a number.
         """
         address = environ.get("NOTIFY_SOCKET", "")
         self._address = address.replace("@", "\0", 1) if address[:1] == "@" else address
         is_ours = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         microseconds = _number(environ, "WATCHDOG_USEC") if is_ours else 0
-        self._pause = microseconds / 1e6 / PINGS
+        self._ping_interval = microseconds / 1e6 / PINGS_PER_TIMEOUT
 
     def notify(self, *assignments: str) -> None:
-        """Send *assignments*, such as READY=1, in one message; never wait for it."""
+        """Send *assignments*, such as READY=1, in one message, without blocking."""
         if not self._address:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
@@ -91,11 +93,15 @@ class SystemdNotifier:
             try:
                 channel.sendto("\n".join(assignments).encode(), self._address)
             except OSError as error:
-                log.warning("systemd was not told", extra={"reason": error})
+                log.warning("cannot notify systemd", extra={"reason": error})
 
     async def ping_watchdog(self, progress: Callable[[], Awaitable[object]]) -> None:
-        """Ping the watchdog, if there is one, each time that *progress* was made."""
-        while self._pause:
+        """
+        Ping the watchdog regularly, each time after *progress* has completed.
+
+        Returns at once if the service has no watchdog.
+        """
+        while self._ping_interval:
             await progress()
             self.notify("WATCHDOG=1")
-            await asyncio.sleep(self._pause)
+            await asyncio.sleep(self._ping_interval)

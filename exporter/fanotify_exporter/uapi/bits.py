@@ -1,9 +1,4 @@
-"""
-The words of fanotify's and inotify's uapi, and pure functions from numbers to them.
-
-Tables: include/uapi/linux/fanotify.h of Linux 6.18; a bit that a table does not
-name stays visible as hex, so two numbers never share a text.
-"""
+"""Names of the bits of a number."""
 
 from __future__ import annotations
 
@@ -14,13 +9,15 @@ def bit_names(value: int, names: Mapping[int, str]) -> str:
     """
     Join the names of *value*'s bits with "|", lowest bit first.
 
-    Bits without a name stay together as one last hex term; zero is "0".
+    The bits that *names* does not have become one last term in hex, so two numbers
+    never have the same text. Zero is "0".
 
-    >>> bit_names(0x20 | 0x2000, MASK)
+    >>> bit_names(0x20 | 0x2000, {0x20: "FAN_OPEN"})
     'FAN_OPEN|0x2000'
     """
-    terms = [names[bit] for bit in sorted(names) if value & bit == bit]
-    rest = value & ~sum(bit for bit in names if value & bit)
+    found = [bit for bit in sorted(names) if value & bit == bit]
+    terms = [names[bit] for bit in found]
+    rest = value & ~sum(found)
     if rest or not terms:
         terms.append(f"{rest:#x}" if rest else "0")
     return "|".join(terms)

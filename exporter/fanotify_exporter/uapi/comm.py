@@ -1,9 +1,4 @@
-"""
-The words of fanotify's and inotify's uapi, and pure functions from numbers to them.
-
-Tables: include/uapi/linux/fanotify.h of Linux 6.18; a bit that a table does not
-name stays visible as hex, so two numbers never share a text.
-"""
+"""Thread names as printable text."""
 
 from __future__ import annotations
 
@@ -13,10 +8,10 @@ from functools import lru_cache
 @lru_cache(maxsize=4096)
 def comm_text(comm: bytes) -> str:
     r"""
-    Make text of a thread name: any bytes in, printable and still distinct out.
+    Return the thread name *comm* as printable text; different names stay different.
 
-    The name ends at its first NUL. What is not printable UTF-8 becomes ``\xNN``
-    a byte, and a backslash becomes two, so different names never look alike.
+    The name ends at its first NUL. Each byte that is not part of a printable UTF-8
+    character becomes ``\xNN``, and a backslash becomes two backslashes.
 
     >>> comm_text(b"a\xff\\\x00\x00")
     'a\\xff\\\\'

@@ -1,18 +1,16 @@
-"""
-The words of fanotify's and inotify's uapi, and pure functions from numbers to them.
-
-Tables: include/uapi/linux/fanotify.h of Linux 6.18; a bit that a table does not
-name stays visible as hex, so two numbers never share a text.
-"""
+"""Symbols of error numbers, including numbers that the kernel uses internally."""
 
 from __future__ import annotations
 
-import errno as _errno
+from errno import errorcode
 from types import MappingProxyType
 from typing import Final
 
 
-_KERNEL_ERRNOS: Final = MappingProxyType(
+# From 512 on: include/linux/errno.h, errors that a BPF program sees and the caller of
+# the system call does not. Below 512: errors for which Python has another symbol, or
+# none; include/uapi/asm-generic/errno.h.
+KERNEL_ERRNOS: Final = MappingProxyType(
     {
         35: "EDEADLK",
         95: "EOPNOTSUPP",
@@ -38,12 +36,8 @@ _KERNEL_ERRNOS: Final = MappingProxyType(
         531: "ENOGRACE",
     }
 )
-"""
-From 512 on include/linux/errno.h: seen by a probe, never by the caller. Before:
-where Python knows another name, or none.
-"""
 
 
 def errno_name(number: int) -> str:
-    """Return the symbol of an errno ('EBADF'), or its digits if it has none."""
-    return _KERNEL_ERRNOS.get(number) or _errno.errorcode.get(number) or str(number)
+    """Return the symbol of an errno ('EBADF'), or the digits if no symbol exists."""
+    return KERNEL_ERRNOS.get(number) or errorcode.get(number) or str(number)

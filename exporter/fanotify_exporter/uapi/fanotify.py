@@ -1,8 +1,9 @@
 """
-The words of fanotify's and inotify's uapi, and pure functions from numbers to them.
+Names of fanotify's flags, masks, commands and types.
 
-Tables: include/uapi/linux/fanotify.h of Linux 6.18; a bit that a table does not
-name stays visible as hex, so two numbers never share a text.
+Tables: include/uapi/linux/fanotify.h of Linux 6.18. To name a new kernel flag, add the
+flag to its table here and to the copy in tests/unit/uapi/test_fanotify.py, add a fact
+to tools/docs/uapi_facts.py, and run `make docs`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 from fanotify_exporter.uapi.bits import bit_names
 
 
+# Commands in fanotify_mark(2) flags. The kernel accepts exactly one in a call.
 MARK_COMMANDS: Final = MappingProxyType(
     {
         0x001: "FAN_MARK_ADD",
@@ -21,11 +23,11 @@ MARK_COMMANDS: Final = MappingProxyType(
         0x080: "FAN_MARK_FLUSH",
     }
 )
-"""Command bits of fanotify_mark(2) flags; the kernel wants exactly one."""
 
+# The bits of fanotify_mark(2) flags that hold the mark type.
 MARK_TYPE_MASK: Final = 0x110
-"""The field of fanotify_mark(2) flags that holds the mark type."""
 
+# Mark types are an enumeration: 0x110 does not mean mount and filesystem.
 MARK_TYPES: Final = MappingProxyType(
     {
         0x000: "FAN_MARK_INODE",
@@ -34,8 +36,8 @@ MARK_TYPES: Final = MappingProxyType(
         0x110: "FAN_MARK_MNTNS",
     }
 )
-"""Mark types: an enumeration, so 0x110 is not MOUNT and FILESYSTEM."""
 
+# The other bits of fanotify_mark(2) flags.
 MARK_MODIFIERS: Final = MappingProxyType(
     {
         0x004: "FAN_MARK_DONT_FOLLOW",
@@ -46,8 +48,8 @@ MARK_MODIFIERS: Final = MappingProxyType(
         0x400: "FAN_MARK_IGNORE",
     }
 )
-"""The other bits of fanotify_mark(2) flags."""
 
+# Bits of a fanotify_mark(2) mask.
 MASK: Final = MappingProxyType(
     {
         0x0000_0001: "FAN_ACCESS",
@@ -76,11 +78,11 @@ MASK: Final = MappingProxyType(
         0x4000_0000: "FAN_ONDIR",
     }
 )
-"""Bits of a fanotify_mark(2) mask."""
 
+# The bits of fanotify_init(2) flags that hold the notification class.
 INIT_CLASS_MASK: Final = 0x00C
-"""The field of fanotify_init(2) flags that holds the notification class."""
 
+# Notification classes are an enumeration. The kernel refuses 0x00C.
 INIT_CLASSES: Final = MappingProxyType(
     {
         0x000: "FAN_CLASS_NOTIF",
@@ -88,8 +90,8 @@ INIT_CLASSES: Final = MappingProxyType(
         0x008: "FAN_CLASS_PRE_CONTENT",
     }
 )
-"""Notification classes: an enumeration, in which 0x00C is refused."""
 
+# The other bits of fanotify_init(2) flags.
 INIT_FLAGS: Final = MappingProxyType(
     {
         0x0001: "FAN_CLOEXEC",
@@ -107,13 +109,13 @@ INIT_FLAGS: Final = MappingProxyType(
         0x4000: "FAN_REPORT_MNT",
     }
 )
-"""The other bits of fanotify_init(2) flags."""
 
+# Mask bits of permission events: the process that causes one waits for the listener's
+# answer; FANOTIFY_PERM_EVENTS in include/linux/fanotify.h.
 BLOCKING_MASK: Final = 0x0017_0000
-"""Mask bits whose events make the process that caused them wait for an answer."""
 
+# The fanotify_init(2) flag that exempts a group's marks from max_user_marks.
 FAN_UNLIMITED_MARKS: Final = 0x20
-"""The fanotify_init(2) flag whose group's marks no limit counts."""
 
 _FLAG_FIELDS: Final = {
     **MARK_COMMANDS,
@@ -130,7 +132,9 @@ _INIT_FLAG_FIELDS: Final = {
 @lru_cache(maxsize=4096)
 def mark_flag_names(flags: int) -> str:
     """
-    Spell fanotify_mark(2) flags as strace does, with the type as an enumeration.
+    Return the names of fanotify_mark(2) flags as strace prints them.
+
+    The mark type is one name.
 
     >>> mark_flag_names(0x111)
     'FAN_MARK_ADD|FAN_MARK_MNTNS'
@@ -148,16 +152,22 @@ def mark_flag_names(flags: int) -> str:
 
 @lru_cache(maxsize=4096)
 def mask_names(mask: int) -> str:
-    """Spell a fanotify_mark(2) mask: 'FAN_OPEN|FAN_CLOSE_WRITE', '0', '0x2000'."""
+    """
+    Return the names of the bits of a fanotify_mark(2) mask.
+
+    >>> mask_names(0x28)
+    'FAN_CLOSE_WRITE|FAN_OPEN'
+    """
     return bit_names(mask, MASK)
 
 
 @lru_cache(maxsize=4096)
 def mask_bit_names(mask: int) -> tuple[str, ...]:
     """
-    Name each bit of *mask* on its own, lowest first; the unnamed ones are one term.
+    Return one text for each named bit of *mask*, lowest first, and one for the rest.
 
-    One term, because any user may set all 64 bits: each would be a series.
+    The bits without a name share one text in hex: any user may set all 64 bits, and
+    each text becomes a series.
     """
     names = tuple(MASK[bit] for bit in sorted(MASK) if mask & bit)
     rest = mask & ~sum(MASK)
@@ -166,28 +176,35 @@ def mask_bit_names(mask: int) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def init_flag_names(flags: int) -> str:
-    """Spell fanotify_init(2) flags: 'FAN_CLOEXEC|FAN_CLASS_CONTENT', '0', '0x8000'."""
+    """
+    Return the names of fanotify_init(2) flags and of the notification class.
+
+    FAN_CLASS_NOTIF is 0 and does not show.
+
+    >>> init_flag_names(0x5)
+    'FAN_CLOEXEC|FAN_CLASS_CONTENT'
+    """
     return bit_names(flags, _INIT_FLAG_FIELDS)
 
 
 def init_class(flags: int) -> str:
-    """Return 'notification', 'content', 'pre_content', or 'invalid' for both bits."""
+    """Return 'notification', 'content', 'pre_content', or 'invalid' for 0x00C."""
     classes = {0x000: "notification", 0x004: "content", 0x008: "pre_content"}
     return classes.get(flags & INIT_CLASS_MASK, "invalid")
 
 
 @lru_cache(maxsize=4096)
 def mark_kind(flags: int) -> tuple[str, str]:
-    """Return the action and the mark type that fanotify_mark(2) flags ask for."""
+    """Return the action and the mark type of fanotify_mark(2) flags."""
     return mark_action(flags), mark_type(flags)
 
 
 def mark_action(flags: int) -> str:
-    """Return 'add', 'remove', 'flush', or 'invalid' unless just one is asked for."""
-    actions = {0x001: "add", 0x002: "remove", 0x080: "flush"}
-    return actions.get(flags & sum(MARK_COMMANDS), "invalid")
+    """Return 'add', 'remove', 'flush', or 'invalid' for none or several commands."""
+    name = MARK_COMMANDS.get(flags & sum(MARK_COMMANDS), "invalid")
+    return name.removeprefix("FAN_MARK_").lower()
 
 
 def mark_type(flags: int) -> str:
-    """Return 'inode', 'mount', 'filesystem' or 'mntns'."""
+    """Return 'inode', 'mount', 'filesystem' or 'mntns' for fanotify_mark(2) flags."""
     return MARK_TYPES[flags & MARK_TYPE_MASK].removeprefix("FAN_MARK_").lower()

@@ -1,8 +1,8 @@
 """
-The words of fanotify's and inotify's uapi, and pure functions from numbers to them.
+Names of open(2) flags, which are the event_f_flags of fanotify_init(2).
 
-Tables: include/uapi/linux/fanotify.h of Linux 6.18; a bit that a table does not
-name stays visible as hex, so two numbers never share a text.
+Sources: include/uapi/asm-generic/fcntl.h, and for what arm64 redefines
+arch/arm64/include/uapi/asm/fcntl.h.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import Final
 from fanotify_exporter.uapi.bits import bit_names
 
 
+# The lowest two bits are a number: O_RDONLY is 0.
 ACCESS_MODES: Final = ("O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE")
-"""The lowest two bits of fanotify_init(2) event_f_flags."""
 
-_O_FLAGS: Final = {
+# The flags with the same number on all machines.
+COMMON_FLAGS: Final = {
     0x000040: "O_CREAT",
     0x000080: "O_EXCL",
     0x000100: "O_NOCTTY",
@@ -33,19 +34,19 @@ _O_FLAGS: Final = {
     0x200000: "O_PATH",
     0x400000: "__O_TMPFILE",
 }
-"""include/uapi/asm-generic/fcntl.h, but for what arm64 redefines."""
 
+# The flags by machine. 32-bit callers on a 64-bit kernel use the same numbers.
 EVENT_F_FLAGS: Final = MappingProxyType(
     {
         "x86_64": {
-            **_O_FLAGS,
+            **COMMON_FLAGS,
             0x04000: "O_DIRECT",
             0x08000: "O_LARGEFILE",
             0x10000: "O_DIRECTORY",
             0x20000: "O_NOFOLLOW",
         },
         "aarch64": {
-            **_O_FLAGS,
+            **COMMON_FLAGS,
             0x04000: "O_DIRECTORY",
             0x08000: "O_NOFOLLOW",
             0x10000: "O_DIRECT",
@@ -53,15 +54,14 @@ EVENT_F_FLAGS: Final = MappingProxyType(
         },
     }
 )
-"""Bits of fanotify_init(2) event_f_flags by machine; compat calls use the same."""
 
-_MACHINE: Final = os.uname().machine
+THIS_MACHINE: Final = os.uname().machine
 
 
 @lru_cache(maxsize=4096)
-def event_f_flag_names(flags: int, machine: str = _MACHINE) -> str:
+def event_f_flag_names(flags: int, machine: str = THIS_MACHINE) -> str:
     """
-    Spell fanotify_init(2) event_f_flags, the access mode first.
+    Return the names of fanotify_init(2) event_f_flags, the access mode first.
 
     >>> event_f_flag_names(0x8001, "x86_64")
     'O_WRONLY|O_LARGEFILE'

@@ -1,1 +1,1 @@
-"""web."""
+"""HTTP: listening sockets, connections, access control, and the handlers of paths."""

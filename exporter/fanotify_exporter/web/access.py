@@ -1,10 +1,12 @@
-"""The web configuration file as it is now: over what to talk, and whom to let in."""
+"""
+Access control from the web configuration file.
+
+The TLS settings and the users are reloaded when the file changes.
+"""
 
 from __future__ import annotations
 
 import logging
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,30 +17,29 @@ from fanotify_exporter.errors import ConfigError
 from fanotify_exporter.web.basic_auth import BasicAuth
 from fanotify_exporter.web.config import (
     CLIENT_AUTH,
-    PEMS,
+    PEM_NAMES,
     Tls,
     WebConfig,
     parse_web_config,
 )
-from fanotify_exporter.web.connections import site_of
+from fanotify_exporter.web.files import read_file
+from fanotify_exporter.web.source_network import source_network
 from fanotify_exporter.web.tls import server_context
 from fanotify_exporter.web.worker import Worker
 
-
-MAX_FILE_BYTES = 1_048_576
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class AccessState:
     """
-    What one state of the files allows.
+    The settings from one state of the files.
 
     Attributes:
-        pems: texts of the certificate, its key and the client CA.
+        pems: contents of the certificate, its key and the client CA, by name.
         context: for new connections; None for plain HTTP.
-        auth: None lets in everyone.
+        auth: None if no user is configured.
     """
 
     config: WebConfig
@@ -49,62 +50,67 @@ class Access:
 
 class AccessControl:
     """
-    Keeps to a web configuration file, and to the files that it names.
+    Authorize connections and requests as the web configuration file says.
 
-    They are read anew for each connection and each request, so that what changes
-    holds from then on. While they cannot be used nobody is let in; nor does a change
-    take away a guard, which is what a half-written file looks like.
+    The file, and the files that it names, are compared with their last content at
+    each connection and each request, so a change takes effect at once. While a file
+    is invalid, every request is refused. A file that drops TLS, users or required
+    client certificates also counts as invalid, because a file that is only half
+    written looks like that.
     """
 
     def __init__(self, path: Path) -> None:
         """
-        Read the file at *path*.
+        Load the file at *path*.
 
         Raises:
-            ConfigError: it, or a file that it names, cannot be used.
+            ConfigError: the file, or a file that it names, is invalid.
         """
         self._path = path
         self._files: dict[Path, bytes | str] = {}
         self._worker = Worker("bcrypt")
-        self._guards: frozenset[str] = frozenset()
-        self._access = Access(WebConfig(), {}, None, None)
+        self._state = AccessState(WebConfig(), {}, None, None)
         self._broken = False
         self._load()
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The headers of every answer."""
-        return self._access.config.headers
+        """Headers of every response."""
+        return self._state.config.headers
 
-    def context(self) -> SSLContext | None:
-        """Return the TLS context for a connection that is new now, None for none."""
-        self._look()
-        return self._access.context
+    def tls_context(self) -> SSLContext | None:
+        """Return the TLS context for a new connection, None for plain HTTP."""
+        self._reload_if_changed()
+        return self._state.context
 
-    async def admit(
+    async def authorize(
         self, context: SSLContext | None, authorization: str, client: str
     ) -> HTTPStatus:
         """
-        Return OK to answer a request from *client*, over a connection with *context*.
+        Return OK if the request may be answered, else the status to answer with.
 
-        Else what to answer instead; MISDIRECTED_REQUEST if another connection is
-        needed, because this one was made under settings that no longer hold.
+        The status MISDIRECTED_REQUEST means that the connection was made under other
+        TLS settings, and is to be closed without a response.
+
+        Args:
+            context: TLS context of the connection.
+            authorization: the Authorization header.
+            client: IP address of the client.
         """
-        self._look()
-        if context is not self._access.context:
+        self._reload_if_changed()
+        if context is not self._state.context:
             return HTTPStatus.MISDIRECTED_REQUEST
         if self._broken:
             return HTTPStatus.INTERNAL_SERVER_ERROR
-        if auth := self._access.auth:
-            return await auth.admit(authorization, site_of(client))
+        if auth := self._state.auth:
+            return await auth.authorize(authorization, source_network(client))
         return HTTPStatus.OK
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the bcrypt thread."""
         self._worker.stop()
 
-    def _look(self) -> None:
-        """Load what changed since the last look."""
+    def _reload_if_changed(self) -> None:
         if all(read_file(path) == content for path, content in self._files.items()):
             return
         try:
@@ -119,49 +125,34 @@ class AccessControl:
         self._files.clear()
         try:
             config = parse_web_config(self._read(self._path), self._path.parent)
-            self._take(config, self._guards_of(config))
+            self._check_protections(config)
+            self._apply(config)
         except ConfigError as error:
             raise ConfigError(f"{self._path}: {error}") from None
 
-    def _guards_of(self, config: WebConfig) -> frozenset[str]:
-        """Return what in *config* keeps strangers out, no less than there was."""
-        tls = config.tls
-        guards = {
-            "tls_server_config": tls,
-            "client_auth_type": tls and tls.client_auth == CLIENT_AUTH[-1],
-            "basic_auth_users": config.users,
-        }
-        present = frozenset(name for name, guard in guards.items() if guard)
-        if lost := self._guards - present:
-            names = " and ".join(sorted(lost))
-            raise ConfigError(f"no longer has {names}: restart if that is meant")
-        return present
+    def _check_protections(self, config: WebConfig) -> None:
+        """Raise ConfigError if *config* protects less than the current state."""
+        dropped = _protections(self._state.config) - _protections(config)
+        if dropped:
+            names = " and ".join(sorted(dropped))
+            raise ConfigError(
+                f"no longer has {names}: restart the exporter if this is intended"
+            )
 
-    def _take(self, config: WebConfig, guards: frozenset[str]) -> None:
-        before = self._access
-        pems = self._pems(config.tls) if config.tls else {}
+    def _apply(self, config: WebConfig) -> None:
+        """Make *config* the current state; keep the TLS context if it is the same."""
+        before = self._state
+        pems = self._read_pems(config.tls) if config.tls else {}
         if (config.tls, pems) == (before.config.tls, before.pems):
             context = before.context
         else:
             context = server_context(config.tls, pems) if config.tls else None
         auth = BasicAuth(config.users, self._worker) if config.users else None
-        self._access = Access(config, pems, context, auth)
-        self._guards = guards
-        self._log(config)
+        self._state = AccessState(config, pems, context, auth)
+        _log_loaded(self._path, config)
 
-    def _log(self, config: WebConfig) -> None:
-        said = {
-            "file": self._path,
-            "tls": bool(config.tls),
-            "client_auth_type": config.tls.client_auth if config.tls else "",
-            "users": len(config.users),
-        }
-        log.info("web configuration read", extra=said)
-        if config.http2:
-            log.info("http2 is ignored: HTTP/1.1 is all there is")
-
-    def _pems(self, tls: Tls) -> dict[str, bytes]:
-        given = {name: getattr(tls, name) for name in PEMS}
+    def _read_pems(self, tls: Tls) -> dict[str, bytes]:
+        given = {name: getattr(tls, name) for name in PEM_NAMES}
         return {
             name: pem.encode() if isinstance(pem, str) else self._read(pem)
             for name, pem in given.items()
@@ -169,24 +160,31 @@ class AccessControl:
         }
 
     def _read(self, path: Path) -> bytes:
+        """Return the content of a file, and remember it for _reload_if_changed()."""
         content = self._files[path] = read_file(path)
         if isinstance(content, str):
             raise ConfigError(f"cannot read {path}: {content}")
         return content
 
 
-def read_file(path: Path) -> bytes | str:
-    """Return what is in the file, or why that cannot be read."""
-    try:
-        with open(path, "rb", opener=_open) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return "it is not a file"
-            content = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        return error.strerror or str(error)
-    return content if len(content) <= MAX_FILE_BYTES else "it is over 1 MiB"
+def _protections(config: WebConfig) -> frozenset[str]:
+    """Return the keys in *config* that restrict who gets an answer."""
+    tls = config.tls
+    values = {
+        "tls_server_config": tls,
+        "client_auth_type": tls and tls.client_auth == CLIENT_AUTH[-1],
+        "basic_auth_users": config.users,
+    }
+    return frozenset(name for name, value in values.items() if value)
 
 
-def _open(path: str, flags: int) -> int:
-    """Open without waiting for whoever has the other end, should there be one."""
-    return os.open(path, flags | os.O_NONBLOCK)
+def _log_loaded(path: Path, config: WebConfig) -> None:
+    settings = {
+        "file": path,
+        "tls": bool(config.tls),
+        "client_auth_type": config.tls.client_auth if config.tls else "",
+        "users": len(config.users),
+    }
+    log.info("web configuration read", extra=settings)
+    if config.http2:
+        log.info("http2 has no effect: this exporter serves HTTP/1.1 only")

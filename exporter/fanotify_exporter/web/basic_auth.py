@@ -1,4 +1,4 @@
-"""Who may come in, by a name and a password whose bcrypt hash is known."""
+"""HTTP basic authentication against bcrypt hashes."""
 
 from __future__ import annotations
 
@@ -17,35 +17,41 @@ import bcrypt
 from fanotify_exporter.web.worker import Worker
 
 
+# Verified credentials to remember; a host usually has a few scrapers and people.
 MAX_VERIFIED = 128
+
+# Passwords of one client that may wait for bcrypt, so that one client that guesses
+# passwords does not delay the others for long.
 MAX_WAITING = 4
-"""Of one client's passwords; so no guesser keeps others waiting for long."""
+
+# bcrypt ignores the rest of a longer password; newer versions of the library refuse
+# it instead (bcrypt 5.0).
 BCRYPT_BYTES = 72
-"""Those of a password that bcrypt looks at."""
 
 
 class BasicAuth:
     """
     HTTP basic authentication.
 
-    bcrypt is slow by design. It runs on a worker's thread, one password at a time,
-    and what was right is remembered, as a keyed hash, for as long as this object
-    lives. A name that is unknown takes as long as one that is not.
+    bcrypt is slow by design, so it runs on a worker thread, one password at a time.
+    Correct credentials are remembered as a keyed hash for the life of this object.
+    An unknown user name takes as long as a known one.
     """
 
     def __init__(self, users: Mapping[str, str], worker: Worker) -> None:
-        """Let in *users*, bcrypt hashes by name; at least one."""
+        """Accept *users*, bcrypt hashes by name. At least one is required."""
         self._hashes = {name.encode(): each.encode() for name, each in users.items()}
         self._worker = worker
         self._key = secrets.token_bytes()
         self._verified: dict[bytes, None] = {}
         self._waiting: Counter[Hashable] = Counter()
 
-    async def admit(self, authorization: str, client: Hashable) -> HTTPStatus:
+    async def authorize(self, authorization: str, client: Hashable) -> HTTPStatus:
         """
-        Return OK for a right Authorization header of *client*'s.
+        Return OK for an Authorization header with correct credentials.
 
-        Else UNAUTHORIZED, or TOO_MANY_REQUESTS if too many of the client's wait.
+        Otherwise return UNAUTHORIZED, or TOO_MANY_REQUESTS while MAX_WAITING other
+        passwords of *client* wait for bcrypt.
         """
         credentials = parse_credentials(authorization)
         if credentials is None:
@@ -57,15 +63,15 @@ class BasicAuth:
             return HTTPStatus.TOO_MANY_REQUESTS
         self._waiting[client] += 1
         try:
-            right = await self._worker.run(partial(self._check, digest, credentials))
+            correct = await self._worker.run(partial(self._verify, digest, credentials))
         finally:
             self._waiting[client] -= 1
             if not self._waiting[client]:
                 del self._waiting[client]
-        return HTTPStatus.OK if right else HTTPStatus.UNAUTHORIZED
+        return HTTPStatus.OK if correct else HTTPStatus.UNAUTHORIZED
 
-    def _check(self, digest: bytes, credentials: bytes) -> bool:
-        """Ask bcrypt, unless it just said that these are right."""
+    def _verify(self, digest: bytes, credentials: bytes) -> bool:
+        """Verify with bcrypt, unless a request that was queued before has done so."""
         if digest in self._verified:
             return True
         name, _, password = credentials.partition(b":")
@@ -79,7 +85,7 @@ class BasicAuth:
         return True
 
     def _decoy(self, name: bytes) -> bytes:
-        """Return a hash that costs what one of the users' does, always the same."""
+        """Return the hash of some user, always the same one for *name*."""
         choice = int.from_bytes(self._digest(name)) % len(self._hashes)
         return list(self._hashes.values())[choice]
 
@@ -89,7 +95,7 @@ class BasicAuth:
 
 def parse_credentials(authorization: str) -> bytes | None:
     """
-    Return "name:password" of a Basic Authorization header, None if it is none.
+    Return "name:password" of an Authorization header, None if it is malformed.
 
     >>> parse_credentials("Basic YWxpY2U6c2VjcmV0")
     b'alice:secret'
@@ -99,5 +105,5 @@ def parse_credentials(authorization: str) -> bytes | None:
         credentials = b64decode(found[1], validate=True) if found else b""
     except binascii.Error:
         return None
-    # bcrypt 4 refuses a NUL, which no password that can be typed has.
+    # bcrypt 4 raises ValueError for a password with a NUL byte.
     return credentials if b":" in credentials and b"\0" not in credentials else None

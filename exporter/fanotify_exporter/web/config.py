@@ -1,14 +1,15 @@
 """
-The web configuration file: YAML in, settings out.
+Parse the web configuration file.
 
-The format is exporter-toolkit's (docs/web-configuration.md there and here), less what
-is in UNSUPPORTED. Scalars count as typed: a user may be called 1234, or yes.
+The format is exporter-toolkit's (docs/web-configuration.md, there and here) without
+the keys in yaml_entry.UNSUPPORTED. Scalars are read as text, so a user may be called
+1234 or yes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from ssl import TLSVersion
@@ -17,16 +18,20 @@ from typing import TypeVar
 import yaml
 
 from fanotify_exporter.errors import ConfigError
+from fanotify_exporter.web.yaml_entry import ROOT, Entry
 
 
 T = TypeVar("T")
 
+# Values of client_auth_type. exporter-toolkit's RequestClientCert and
+# RequireAnyClientCert are missing, because they verify no certificate.
 CLIENT_AUTH = ("NoClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert")
-"""Not RequestClientCert and RequireAnyClientCert, which verify no certificate."""
 
-VERSIONS = {"TLS12": TLSVersion.TLSv1_2, "TLS13": TLSVersion.TLSv1_3}
-"""Older ones are not to be had from OpenSSL at its default security level."""
+# Values of min_version and max_version. OpenSSL refuses older versions at its default
+# security level.
+TLS_VERSIONS = {"TLS12": TLSVersion.TLSv1_2, "TLS13": TLSVersion.TLSv1_3}
 
+# The headers that may be set, and their valid values; an empty tuple allows any value.
 HEADERS: Mapping[str, tuple[str, ...]] = {
     "Strict-Transport-Security": (),
     "X-Content-Type-Options": ("nosniff",),
@@ -34,40 +39,32 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "X-XSS-Protection": (),
     "Content-Security-Policy": (),
 }
-"""Those that may be set, and to what; () is anything."""
 
-SWITCH = {"true": True, "yes": True, "on": True} | dict.fromkeys(
+# YAML 1.1 booleans in lower case.
+BOOLEANS = {"true": True, "yes": True, "on": True} | dict.fromkeys(
     ("false", "no", "off"), False
 )
 
-UNSUPPORTED = (
-    "rate_limit",
-    "cipher_suites",
-    "prefer_server_cipher_suites",
-    "curve_preferences",
-    "client_allowed_sans",
-)
-
+# A bcrypt hash with a cost that bcrypt accepts, 4 to 31.
 BCRYPT = r"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}"
-TOP = "the file"
+
 USERS = "basic_auth_users"
-PEMS = ("cert", "key", "client_ca")
+PEM_NAMES = ("cert", "key", "client_ca")
 TLS_KEYS = (
-    *(key for name in PEMS for key in (f"{name}_file", name)),
+    *(key for name in PEM_NAMES for key in (f"{name}_file", name)),
     "client_auth_type",
     "min_version",
     "max_version",
 )
-NULL = ("", "~", "null", "Null", "NULL")
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
     """
-    How to serve TLS.
+    The section tls_server_config.
 
     Attributes:
-        cert, key, client_ca: PEM, or the file that has it.
+        cert, key, client_ca: PEM, or the path of a PEM file.
         client_auth: one of CLIENT_AUTH.
     """
 
@@ -82,13 +79,14 @@ class Tls:
 @dataclass(frozen=True, slots=True)
 class WebConfig:
     """
-    What the file says.
+    The content of the file.
 
     Attributes:
         tls: None for plain HTTP.
-        headers: of every answer.
-        users: bcrypt hash by name; none at all lets in everyone.
-        http2: what it wants of HTTP/2, which there is not; None if it says nothing.
+        headers: headers of every response.
+        users: bcrypt hash by name; empty if no password is needed.
+        http2: whether the file enables HTTP/2, which this exporter does not serve;
+            None if the file does not say.
     """
 
     tls: Tls | None = None
@@ -97,70 +95,12 @@ class WebConfig:
     http2: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A value in the file, the keys that lead to it, and the line that says it."""
-
-    node: yaml.Node
-    path: str
-    line: int
-
-    def error(self, why: str) -> ConfigError:
-        """Return an error that says where."""
-        return ConfigError(f"line {self.line}: {self.path} {why}")
-
-    def is_null(self) -> bool:
-        """Return whether there is nothing."""
-        node = self.node
-        return (
-            isinstance(node, yaml.ScalarNode)
-            and node.style is None
-            and node.value in NULL
-        )
-
-    def text(self) -> str:
-        """Return a scalar as it was typed, "" for null."""
-        if not isinstance(self.node, yaml.ScalarNode):
-            raise self.error("is a list or a mapping: say one value")
-        if re.search("[\0\ud800-\udfff]", self.node.value):
-            raise self.error("has a character that is none: leave it out")
-        return "" if self.is_null() else str(self.node.value)
-
-    def one_of(self, words: Collection[str]) -> str:
-        """Return the text, which must be one of *words*."""
-        text = self.text()
-        if text not in words:
-            raise self.error(f"is {text!r}: say one of {', '.join(words)}")
-        return text
-
-    def entries(self, known: Collection[str] = ()) -> dict[str, Entry]:
-        """Return a mapping by key, {} for null; without *known* any key will do."""
-        if self.is_null():
-            return {}
-        if not isinstance(self.node, yaml.MappingNode):
-            raise self.error("is not a mapping: say key: value")
-        found: dict[str, Entry] = {}
-        for key, value in self.node.value:
-            line = key.start_mark.line + 1
-            name = Entry(key, f"a key in {self.path}", line).text()
-            path = f"{self.path}.{name}".removeprefix(f"{TOP}.")
-            entry = Entry(value, path, line)
-            if name in UNSUPPORTED:
-                raise entry.error("is not supported by this exporter: leave it out")
-            if known and name not in known:
-                raise entry.error(f"is unknown here: say one of {', '.join(known)}")
-            if name in found:
-                raise entry.error("is there twice: leave one out")
-            found[name] = entry
-        return found
-
-
 def parse_web_config(text: bytes, folder: Path) -> WebConfig:
     """
-    Return what *text* says; relative paths in it are relative to *folder*.
+    Return the settings in *text*; relative paths are relative to *folder*.
 
     Raises:
-        ConfigError: where it is wrong, why, and what to say instead.
+        ConfigError: where the file is wrong, why, and how to correct it.
     """
     try:
         node = yaml.compose(text, Loader=yaml.BaseLoader)
@@ -168,24 +108,24 @@ def parse_web_config(text: bytes, folder: Path) -> WebConfig:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"line {line}: {error.problem}") from None
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
-        raise ConfigError(f"it is not YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"not valid YAML: {' '.join(str(error).split())}") from None
     if node is None:
         return WebConfig()
-    return _parse(Entry(node, TOP, node.start_mark.line + 1), folder)
+    return _parse(Entry(node, ROOT, node.start_mark.line + 1), folder)
 
 
-def _parse(top: Entry, folder: Path) -> WebConfig:
-    sections = top.entries(("tls_server_config", "http_server_config", USERS))
+def _parse(root: Entry, folder: Path) -> WebConfig:
+    sections = root.entries(("tls_server_config", "http_server_config", USERS))
     tls = sections.get("tls_server_config")
     users = sections.get(USERS)
     http = sections.get("http_server_config")
-    of_http = http.entries(("http2", "headers")) if http else {}
-    headers = of_http.get("headers")
+    http_entries = http.entries(("http2", "headers")) if http else {}
+    headers = http_entries.get("headers")
     return WebConfig(
         tls=_parse_tls(tls, folder) if tls else None,
         headers=_parse_headers(headers) if headers else {},
         users=_parse_users(users) if users else {},
-        http2=_choice(of_http, "http2", SWITCH, None),
+        http2=_choice(http_entries, "http2", BOOLEANS, None),
     )
 
 
@@ -193,35 +133,41 @@ def _parse_tls(section: Entry, folder: Path) -> Tls | None:
     entries = section.entries(TLS_KEYS)
     if not entries:
         return None
-    cert, key, client_ca = (_pem(entries, name, folder) for name in PEMS)
+    cert, key, client_ca = (_pem(entries, name, folder) for name in PEM_NAMES)
     if cert is None or key is None:
-        raise section.error("lacks a certificate or its key: say cert_file, key_file")
+        raise section.error("has no certificate or no key: set cert_file and key_file")
     auth = entries.get("client_auth_type")
     tls = Tls(
         cert,
         key,
         client_ca,
         auth.one_of(CLIENT_AUTH) if auth else CLIENT_AUTH[0],
-        _choice(entries, "min_version", VERSIONS, TLSVersion.TLSv1_2),
-        _choice(entries, "max_version", VERSIONS, TLSVersion.TLSv1_3),
+        _choice(entries, "min_version", TLS_VERSIONS, TLSVersion.TLSv1_2),
+        _choice(entries, "max_version", TLS_VERSIONS, TLSVersion.TLSv1_3),
     )
     if tls.min_version > tls.max_version:
-        raise entries["min_version"].error("is above max_version: leave one out")
-    if (client_ca is None) != (tls.client_auth == CLIENT_AUTH[0]):
+        raise entries["min_version"].error("is above max_version: remove one")
+    verifies = tls.client_auth != CLIENT_AUTH[0]
+    if verifies and client_ca is None:
         raise section.error(
-            f"has client_auth_type {tls.client_auth} and "
-            f"{'no ' * (client_ca is None)}client CA: say both, or neither"
+            f"has client_auth_type {tls.client_auth} but no client CA: "
+            "set client_ca_file"
+        )
+    if client_ca and not verifies:
+        raise section.error(
+            f"has a client CA, which client_auth_type {tls.client_auth} does not use: "
+            "remove the CA or change client_auth_type"
         )
     return tls
 
 
 def _pem(entries: Mapping[str, Entry], name: str, folder: Path) -> Path | str | None:
-    """Return the PEM that is called *name*, or its file; None for neither."""
+    """Return the PEM *name* or the path of its file, None if neither is set."""
     file = entries.get(f"{name}_file")
     path = file.text() if file else ""
     text = entries[name].text() if name in entries else ""
     if file and path and text:
-        raise file.error(f"and {name} are two of one: leave one out")
+        raise file.error(f"and {name} are both set: remove one")
     return folder / path if path else text or None
 
 
@@ -232,13 +178,13 @@ def _choice(
 
 
 def _parse_headers(section: Entry) -> dict[str, str]:
-    """Return values by header; one that is empty stays unset."""
+    """Return the values by header; an empty value leaves the header unset."""
     headers = {}
     for name, entry in section.entries(tuple(HEADERS)).items():
         allowed = HEADERS[name]
         value = entry.one_of(allowed) if allowed else entry.text()
         if not re.fullmatch(r"[\t\x20-\x7e]*", value):
-            raise entry.error("is not one line of ASCII: HTTP takes nothing else")
+            raise entry.error("is not one line of ASCII: HTTP allows nothing else")
         headers[name] = value
     return {name: value for name, value in headers.items() if value}
 
@@ -249,6 +195,6 @@ def _parse_users(section: Entry) -> dict[str, str]:
         if not re.fullmatch(BCRYPT, entry.text()):
             raise entry.error("is not a bcrypt hash: make one with htpasswd -nBC 10 ''")
         if ":" in name or not name.isprintable():
-            raise entry.error("is no name that a client can send: choose another")
+            raise entry.error("is not a user name that clients can send: change it")
         users[name] = entry.text()
     return users

@@ -1,7 +1,7 @@
 """
-Connections from anyone, bounded in number, memory and time.
+Connections of untrusted clients, bounded in number, memory and time.
 
-One event loop serves all of them, so a slow client costs a descriptor and no thread.
+One event loop serves all of them, so a slow client costs a descriptor but no thread.
 """
 
 from __future__ import annotations
@@ -24,32 +24,28 @@ from tornado.httputil import (
     HTTPServerConnectionDelegate,
 )
 from tornado.iostream import IOStream, SSLIOStream
-from tornado.netutil import ssl_wrap_socket
 from tornado.web import Application
+
+from fanotify_exporter.web.source_network import source_network
+from fanotify_exporter.web.streams import MAX_REQUEST_BYTES, open_stream
 
 
 MAX_CONNECTIONS = 128
-MAX_REQUEST_BYTES = 16384
-SEND_BUFFER_BYTES = 65536
-"""Else the kernel takes megabytes for each client that does not read."""
+
+# How long a connection may stay idle: the usual scrape interval of 60 s and a margin.
 IDLE_SECONDS = 65.0
-"""How long a connection may take to send its next request: a usual interval."""
+
+# How long a client may take to read a response: Prometheus' default scrape_timeout.
 WRITE_SECONDS = 10.0
-"""How long a client may take to read an answer: Prometheus' default timeout."""
+
+# How long a stop waits for responses, and again for connections to close.
 STOP_SECONDS = 0.5
+
+# How long to wait before accepting again, with no connection to close for it.
 RETRY_SECONDS = 1.0
+
+# struct linger: close(2) drops unsent data and sends a reset; socket(7).
 RESET = struct.pack("ii", 1, 0)
-"""struct linger: close(2) drops what is not sent, and says so; socket(7)."""
-IPV6_SITE_BYTES = 8
-"""A /64, which one host may have all to itself."""
-IPV4_MAPPED = bytes(10) + b"\xff\xff"
-"""What comes before an IPv4 address on a socket of both families; ipv6(7)."""
-
-Contexts = Callable[[], SSLContext | None]
-"""What gives the TLS settings of a new connection, None for none."""
-
-log = logging.getLogger(__name__)
-
 
 PARAMETERS = HTTP1ConnectionParameters(
     chunk_size=MAX_REQUEST_BYTES,
@@ -59,69 +55,73 @@ PARAMETERS = HTTP1ConnectionParameters(
     body_timeout=WRITE_SECONDS,
 )
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(eq=False, slots=True)
 class Peer:
     """
-    Who is at the other end of a connection.
+    The client of a connection.
 
     Attributes:
-        remote_ip: its address, which tornado gives to requests.
-        protocol: "http" or "https"; also for tornado.
-        site: what tells one source of connections from another.
-        owed: requests that are not answered yet.
+        remote_ip: the client's address; tornado copies it to each request.
+        protocol: "http" or "https"; tornado copies it, too.
+        network: the source network of the address.
+        pending: requests without a complete response.
     """
 
     remote_ip: str
     protocol: str
-    site: bytes
-    owed: int = 0
+    network: bytes
+    pending: int = 0
 
 
 class Connections(HTTPServerConnectionDelegate):
     """
-    An HTTP server on which no client can hold a place that another one needs.
+    An HTTP server that keeps room for new connections.
 
-    With MAX_CONNECTIONS open, a new one takes the place of that which has waited
-    longest for a request, among those from wherever most of them come.
+    A new connection beyond MAX_CONNECTIONS evicts the longest-idle connection of the
+    source network with the most connections.
     """
 
-    def __init__(self, pages: Application, contexts: Contexts) -> None:
-        """Let *pages* answer, over TLS where *contexts* says so."""
-        self._pages = pages
-        self._contexts = contexts
+    def __init__(
+        self, application: Application, tls_context: Callable[[], SSLContext | None]
+    ) -> None:
+        """Serve *application*, with the TLS context that *tls_context* returns."""
+        self._application = application
+        self._tls_context = tls_context
         self._listening: set[socket.socket] = set()
         self._serving: set[HTTP1ServerConnection] = set()
+        # In the order of the last activity: the accept, or the last request.
         self._peers: dict[IOStream, Peer] = {}
-        """In the order of their last sign of life: a connection made, a request."""
-        self._answered = asyncio.Event()
+        self._response_done = asyncio.Event()
 
     def accept_on(self, listening: socket.socket) -> None:
-        """Serve who connects to *listening*."""
+        """Accept connections on *listening*."""
         self._listening.add(listening)
         asyncio.get_running_loop().add_reader(listening, self._accept, listening)
 
     def _accept(self, listening: socket.socket) -> None:
-        """Accept one connection: the next has its turn after what others have sent."""
+        """Accept one connection, so that open ones get served between two accepts."""
         try:
             connection, address = listening.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
         except OSError as error:  # accept(2): out of descriptors or memory
-            self._make_room(listening, error)
+            self._free_descriptor(listening, error)
             return
         if len(self._peers) >= MAX_CONNECTIONS:
-            self._cut_off(self._longest_waiting(), "too many connections")
+            self._abort(self._eviction_candidate(), "too many connections")
         try:
-            stream = _stream(connection, self._contexts())
-        except OSError:  # it is gone already
+            stream = open_stream(connection, self._tls_context())
+        except OSError:  # the client has left
             connection.close()
         else:
             self._serve(stream, address[0])
 
     def _serve(self, stream: IOStream, host: str) -> None:
         protocol = "https" if isinstance(stream, SSLIOStream) else "http"
-        peer = self._peers[stream] = Peer(host, protocol, site_of(host))
+        peer = self._peers[stream] = Peer(host, protocol, source_network(host))
         connection = HTTP1ServerConnection(stream, PARAMETERS, peer)
         self._serving.add(connection)
         connection.start_serving(self)
@@ -129,43 +129,43 @@ class Connections(HTTPServerConnectionDelegate):
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection
     ) -> HTTPMessageDelegate:
-        """Hand the next request of a connection to the pages."""
-        return self._pages.start_request(server_conn, request_conn)
+        """Pass the next request of a connection to the application."""
+        return self._application.start_request(server_conn, request_conn)
 
     def on_close(self, server_conn: object) -> None:
-        """Forget a connection."""
+        """Forget a closed connection."""
         connection = cast(HTTP1ServerConnection, server_conn)
         self._serving.discard(connection)
         self._forget(connection.stream)
 
     def _forget(self, stream: IOStream) -> None:
         self._peers.pop(stream, None)
-        self._answered.set()
+        self._response_done.set()
 
-    def asked(self, stream: IOStream) -> None:
-        """Note that a request came over *stream*: it waits for us, not we for it."""
+    def request_received(self, stream: IOStream) -> None:
+        """Record a request on *stream*. Until its response, the stream is not idle."""
         if peer := self._peers.pop(stream, None):
-            peer.owed += 1
+            peer.pending += 1
             self._peers[stream] = peer
 
-    def answered(self, stream: IOStream, written: asyncio.Future[None]) -> None:
-        """Give the client WRITE_SECONDS to take an answer; *written* says it did."""
-        late = asyncio.get_running_loop().call_later(
-            WRITE_SECONDS, self._cut_off, stream, "client too slow"
+    def response_sent(self, stream: IOStream, written: asyncio.Future[None]) -> None:
+        """Abort *stream* unless *written* completes within WRITE_SECONDS."""
+        deadline = asyncio.get_running_loop().call_later(
+            WRITE_SECONDS, self._abort, stream, "client too slow"
         )
 
         def done(_: object) -> None:
-            late.cancel()
+            deadline.cancel()
             if peer := self._peers.get(stream):
-                peer.owed -= 1
-                self._answered.set()
+                peer.pending -= 1
+                self._response_done.set()
 
         written.add_done_callback(done)
 
-    def _make_room(self, listening: socket.socket, error: OSError) -> None:
-        """Free what the next connection needs, or leave it in the kernel's queue."""
+    def _free_descriptor(self, listening: socket.socket, error: OSError) -> None:
+        """Close a connection for the next accept; without any, accept again later."""
         if self._peers:
-            self._cut_off(self._longest_waiting(), str(error))
+            self._abort(self._eviction_candidate(), str(error))
         else:
             log.warning("cannot accept connections", extra={"reason": error})
             loop = asyncio.get_running_loop()
@@ -176,69 +176,45 @@ class Connections(HTTPServerConnectionDelegate):
         if listening in self._listening:
             self.accept_on(listening)
 
-    def _longest_waiting(self) -> IOStream:
-        """Return whose turn it is to leave: of the largest crowd, the idlest."""
-        crowds = Counter(peer.site for peer in self._peers.values())
-        most = max(crowds.values())
-        crowd = [
-            stream for stream, peer in self._peers.items() if crowds[peer.site] == most
-        ]
-        return next((each for each in crowd if not self._peers[each].owed), crowd[0])
+    def _eviction_candidate(self) -> IOStream:
+        """
+        Return the connection to evict: the longest-idle one of the largest network.
 
-    def _cut_off(self, stream: IOStream, why: str) -> None:
-        """Close *stream* now, with what the kernel still holds for it."""
+        A connection with a pending request is evicted only if that network has no
+        other.
+        """
+        sizes = Counter(peer.network for peer in self._peers.values())
+        largest = max(sizes.values())
+        candidates = [
+            stream
+            for stream, peer in self._peers.items()
+            if sizes[peer.network] == largest
+        ]
+        idle = (each for each in candidates if not self._peers[each].pending)
+        return next(idle, candidates[0])
+
+    def _abort(self, stream: IOStream, reason: str) -> None:
+        """Close *stream* now, and drop the data that the kernel holds for it."""
         if not stream.closed():
-            log.debug("connection cut off", extra={"reason": why})
+            log.debug("connection aborted", extra={"reason": reason})
             stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             stream.close()
         self._forget(stream)
 
     async def close(self) -> None:
-        """Accept no more, let answers end, close; neither takes over STOP_SECONDS."""
+        """Stop accepting, wait for pending responses, then close all connections."""
         for listening in self._listening:
             asyncio.get_running_loop().remove_reader(listening)
             listening.close()
         self._listening.clear()
-        for step in (self._all_answered(), self._all_closed()):
+        for step in (self._finish_pending(), self._close_all()):
             with suppress(TimeoutError):
                 await asyncio.wait_for(step, STOP_SECONDS)
 
-    async def _all_answered(self) -> None:
-        while any(peer.owed for peer in self._peers.values()):
-            self._answered.clear()
-            await self._answered.wait()
+    async def _finish_pending(self) -> None:
+        while any(peer.pending for peer in self._peers.values()):
+            self._response_done.clear()
+            await self._response_done.wait()
 
-    async def _all_closed(self) -> None:
+    async def _close_all(self) -> None:
         await asyncio.gather(*(each.close() for each in self._serving))
-
-
-def _stream(connection: socket.socket, context: SSLContext | None) -> IOStream:
-    """
-    Return what tornado reads *connection* through.
-
-    Raises:
-        OSError: the client is gone.
-    """
-    sizes = {
-        "max_buffer_size": 4 * MAX_REQUEST_BYTES,
-        "read_chunk_size": MAX_REQUEST_BYTES,
-    }
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-    connection.setblocking(False)  # noqa: FBT003  the standard library's
-    if context is None:
-        return IOStream(connection, **sizes)
-    connection.getpeername()  # ssl leaves a socket open when this fails inside it
-    secure = ssl_wrap_socket(
-        connection, context, server_side=True, do_handshake_on_connect=False
-    )
-    return SSLIOStream(secure, ssl_options=context, **sizes)
-
-
-def site_of(host: str) -> bytes:
-    """Return an IPv4 address, or the /64 of an IPv6 address."""
-    if ":" not in host:
-        return socket.inet_pton(socket.AF_INET, host)
-    address = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
-    if address.startswith(IPV4_MAPPED):
-        return address.removeprefix(IPV4_MAPPED)
-    return address[:IPV6_SITE_BYTES]

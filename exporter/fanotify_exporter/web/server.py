@@ -1,4 +1,4 @@
-"""HTTP from the first listening socket to the last answer."""
+"""Serve HTTP from the first accepted connection until a signal arrives."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fanotify_exporter.web.application import make_application
 from fanotify_exporter.web.connections import Connections
-from fanotify_exporter.web.handlers import MetricsService, application
+from fanotify_exporter.web.service import MetricsService
 from fanotify_exporter.web.single_flight import SingleFlight
 from fanotify_exporter.web.sockets import address
 from fanotify_exporter.web.worker import Worker
 
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # imports YAML and bcrypt, which only --web.config.file needs
     from fanotify_exporter.web.access import AccessControl
 
 Progress = Callable[[], Awaitable[object]]
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 async def _no_watchdog(_: Progress) -> None:
-    """Watch nothing."""
+    """Return at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +49,16 @@ class Lifecycle:
 
 
 async def serve(
-    site: MetricsService,
+    service: MetricsService,
     sockets: Sequence[socket.socket],
-    door: AccessControl | None = None,
+    access: AccessControl | None = None,
     lifecycle: Lifecycle | None = None,
 ) -> None:
     """
-    Serve *site* on *sockets* until SIGTERM or SIGINT.
+    Serve *service* on *sockets* until SIGTERM or SIGINT.
 
     Args:
-        door: decides who may connect; None lets in everyone.
+        access: authorizes connections and requests; None answers every client.
         lifecycle: callbacks for the start, the end and the time between.
     """
     lifecycle = lifecycle or Lifecycle()
@@ -65,28 +66,35 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    logging.getLogger("tornado.general").addFilter(_is_ours)
+    logging.getLogger("tornado.general").addFilter(filter_tornado)
     worker = Worker("scrape")
-    pages = application(site, SingleFlight(worker), door)
-    connections = Connections(pages, door.context if door else lambda: None)
-    pages.settings["connections"] = connections
+    application = make_application(service, SingleFlight(worker), access)
+    connections = Connections(
+        application, access.tls_context if access else lambda: None
+    )
+    application.settings["connections"] = connections
     for each in sockets:
         connections.accept_on(each)
     lifecycle.on_started([address(each) for each in sockets])
-    watching = asyncio.create_task(lifecycle.watchdog(lambda: worker.run(_nothing)))
+    watchdog = asyncio.create_task(lifecycle.watchdog(lambda: worker.run(_nothing)))
     await stop.wait()
     lifecycle.on_stopping()
-    watching.cancel()
+    watchdog.cancel()
     await connections.close()
     worker.stop()
 
 
 def _nothing() -> None:
-    """Stand in the scrapes' queue."""
+    """Do nothing. Queued behind scrapes to show that the worker makes progress."""
 
 
-def _is_ours(record: logging.LogRecord) -> bool:
-    """Return whether to log what tornado says; of what clients do, only for debug."""
+def filter_tornado(record: logging.LogRecord) -> bool:
+    """
+    Return whether to log a record of tornado.
+
+    Records without an exception, or with an OSError, are about the behaviour of
+    clients, and become debug records. Other exceptions are bugs.
+    """
     error = record.exc_info[1] if record.exc_info else None
     if error and not isinstance(error, OSError):
         return True

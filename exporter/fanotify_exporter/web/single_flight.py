@@ -1,4 +1,4 @@
-"""A worker's results, each for all who ask for it at about the same time."""
+"""Run a computation once for all concurrent callers (single flight)."""
 
 from __future__ import annotations
 
@@ -11,31 +11,33 @@ from fanotify_exporter.web.worker import Worker
 
 T = TypeVar("T")
 
-SHARE_SECONDS = 0.5
-"""A reading of the maps is shared as long, so that what is served is of this second."""
+# How long a result is reused. Scrapers that start within one second share a result,
+# and no response is older than half a second plus the time of the computation.
+MAX_AGE_SECONDS = 0.5
 
 
 class SingleFlight:
     """
-    What a worker makes, by key.
+    Results of computations on a worker thread, by key.
 
-    However many ask, each is made at most once in SHARE_SECONDS, and is in memory
-    once and not for longer.
+    All callers that request a key while its computation runs, or up to
+    MAX_AGE_SECONDS after it was started, get the same object. So memory holds each
+    result once, and only for that time.
     """
 
     def __init__(self, worker: Worker) -> None:
-        """Let *worker* make what is asked for."""
+        """Run computations on *worker*."""
         self._worker = worker
-        self._made: dict[Hashable, asyncio.Future[Any]] = {}
+        self._results: dict[Hashable, asyncio.Future[Any]] = {}
 
-    async def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return what *make* returns, or returned for *key* a moment ago."""
-        future: asyncio.Future[T] | None = self._made.get(key)
+    async def get(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """Return the result for *key*; call *compute* unless a recent one exists."""
+        future: asyncio.Future[T] | None = self._results.get(key)
         if future is None:
-            future = self._made[key] = self._worker.run(make)
+            future = self._results[key] = self._worker.run(compute)
             loop = asyncio.get_running_loop()
-            loop.call_later(SHARE_SECONDS, self._forget_when_made, key)
+            loop.call_later(MAX_AGE_SECONDS, self._forget_when_done, key)
         return await future
 
-    def _forget_when_made(self, key: Hashable) -> None:
-        self._made[key].add_done_callback(lambda _: self._made.pop(key))
+    def _forget_when_done(self, key: Hashable) -> None:
+        self._results[key].add_done_callback(lambda _: self._results.pop(key))

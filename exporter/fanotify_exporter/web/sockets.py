@@ -1,4 +1,4 @@
-"""HTTP from the first listening socket to the last answer."""
+"""Listening sockets for the addresses of --web.listen-address."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from fanotify_exporter.errors import ListenError, UsageError
 
 
 MAX_PORT = 65535
+
+# Connections that the kernel queues until they are accepted; listen(2). The kernel
+# lowers the number to net.core.somaxconn.
 BACKLOG = 4096
-"""Clients that the kernel keeps waiting, up to net.core.somaxconn; listen(2)."""
 
 
 def listen(addresses: Sequence[str]) -> list[socket.socket]:
@@ -23,7 +25,7 @@ def listen(addresses: Sequence[str]) -> list[socket.socket]:
 
     Raises:
         UsageError: an address is malformed.
-        ListenError: an address is taken, or not this host's.
+        ListenError: an address is in use, or does not belong to this host.
     """
     sockets: list[socket.socket] = []
     with ExitStack() as opened:
@@ -38,20 +40,20 @@ def _bind(text: str) -> list[socket.socket]:
     if not parts or int(parts[3]) > MAX_PORT:
         raise UsageError(
             f"--web.listen-address {text!r} is not an address: "
-            "say host:port, [IPv6]:port or :port"
+            "use host:port, [IPv6]:port or :port"
         )
     host = parts[1] or parts[2] or None
     try:
         return bind_sockets(int(parts[3]), host, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not a host name"
+        reason = error.strerror if isinstance(error, OSError) else "not a host name"
         raise ListenError(
-            f"cannot listen on {text}: {why}. Choose another "
+            f"cannot listen on {text}: {reason}. Choose another "
             "address with --web.listen-address"
         ) from error
 
 
 def address(listening: socket.socket) -> str:
-    """Return "host:port" of a socket, for people and for --web.listen-address."""
+    """Return the "host:port" of a socket, in the syntax of --web.listen-address."""
     host, port = listening.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,4 +1,4 @@
-"""One thread that does one thing after another for an event loop."""
+"""A thread that runs calls one at a time for an event loop."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _Call = tuple[Future[Any], Callable[[], Any]]
 
 class Worker:
     """
-    A thread for what would hold up an event loop.
+    A thread for calls that would block an event loop.
 
-    It is a daemon, unlike those of a ThreadPoolExecutor: a call that hangs does not
-    keep the process from ending. It starts with the first call, and so with the
-    privileges that the process has then.
+    The thread is a daemon, unlike those of a ThreadPoolExecutor, so a call that hangs
+    does not keep the process from exiting. The thread starts with the first call, and
+    so with the privileges that the process has at that time.
     """
 
     def __init__(self, name: str) -> None:
-        """Call the thread *name*."""
+        """Name the thread *name*."""
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name=name, daemon=True)
 
     def run(self, call: Callable[[], T]) -> asyncio.Future[T]:
-        """Return what will be *call*'s result, or its exception."""
+        """Queue *call*, and return a future of its result or exception."""
         if not self._thread.is_alive():
             self._thread.start()
         future: Future[T] = Future()
@@ -38,17 +38,18 @@ class Worker:
         return asyncio.wrap_future(future)
 
     def stop(self) -> None:
-        """End the thread, after the calls that it has; do not wait for them."""
+        """End the thread after the queued calls, without waiting for them."""
         self._calls.put(None)
 
     def _work(self) -> None:
         while call := self._calls.get():
-            _answer(*call)
+            _complete(*call)
 
 
-def _answer(future: Future[T], call: Callable[[], T]) -> None:
+def _complete(future: Future[T], call: Callable[[], T]) -> None:
+    """Set the result or the exception of *call* in *future*, unless cancelled."""
     if future.set_running_or_notify_cancel():
         try:
             future.set_result(call())
-        except Exception as error:  # noqa: BLE001  it is for whoever awaits it
+        except Exception as error:  # noqa: BLE001  raised again by the awaiting task
             future.set_exception(error)

@@ -1,4 +1,4 @@
-"""The lock on a folder of pins, in an ordinary folder that passes for a bpffs."""
+"""The lock on a folder of pins. An ordinary folder stands for a bpffs."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "pins"
 
 
-def test_second_holder(folder: Path) -> None:
-    """While one holds the folder another is refused, and told why."""
+def test_second_exporter(folder: Path) -> None:
+    """While the folder is locked, a second lock is refused with the reason."""
     with (
         pins.locked(folder),
         pytest.raises(PinError, match="another exporter uses"),
@@ -26,8 +26,8 @@ def test_second_holder(folder: Path) -> None:
         pass
 
 
-def test_what_fails_inside_keeps_its_name(folder: Path) -> None:
-    """An error of the holder's own is not taken for a second exporter."""
+def test_error_inside_the_lock(folder: Path) -> None:
+    """An error inside the lock is raised unchanged, and the lock is released."""
     with pytest.raises(BlockingIOError), pins.locked(folder):
         raise BlockingIOError
     with pins.locked(folder):

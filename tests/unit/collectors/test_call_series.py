@@ -1,4 +1,4 @@
-"""Calls in, series by the labels that an operator wants out."""
+"""Series of calls with labels dropped or added."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import itertools
 import pytest
 
 from fanotify_exporter.bpf.samples import Call, Lost, Snapshot
-from fanotify_exporter.collectors.labels import DROPPABLE, Labelling
+from fanotify_exporter.collectors.catalog import droppable_labels
+from fanotify_exporter.collectors.labels import Labelling
 from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
 
 
@@ -33,7 +34,7 @@ def totals(labelling: Labelling) -> dict[str, dict[tuple[str, ...], float]]:
 
 
 def test_dropped_labels_are_summed_over() -> None:
-    """Without flags and mask, calls that differ in nothing else are one series."""
+    """Calls that differ only in dropped labels are one series."""
     found = totals(Labelling(frozenset({"flags", "mask"})))
     assert {
         ("a", "add", "inode"): 5,
@@ -48,16 +49,20 @@ def test_dropped_labels_are_summed_over() -> None:
 
 @pytest.mark.parametrize(
     "dropped",
-    [set(some) for n in range(5) for some in itertools.combinations(DROPPABLE, n)],
+    [
+        set(some)
+        for number in range(5)
+        for some in itertools.combinations(droppable_labels(), number)
+    ],
 )
 def test_no_call_is_dropped_with_a_label(dropped: set[str]) -> None:
-    """Whatever labels go, the sums stay."""
+    """The sums are the same with any set of labels dropped."""
     found = totals(Labelling(frozenset(dropped)))
     assert [21, 8, 13] == [sum(series.values()) for series in found.values()]
 
 
 def test_created_is_the_first_of_those_summed() -> None:
-    """A series that stands for several has the earliest of their first times."""
+    """A summed series was created with the first of its calls."""
     snapshot = Snapshot(1.0, {"fanotify_mark": CALLS}, (), ())
     labelling = Labelling(frozenset({"comm", "mask"}))
     calls, _, _ = MarkCallsCollector(lambda: snapshot, labelling).collect()
@@ -66,7 +71,7 @@ def test_created_is_the_first_of_those_summed() -> None:
 
 
 def test_container_labels() -> None:
-    """With containers on, every series says whose it is, also each bit's."""
+    """With --label.container every series has the labels of the caller's cgroup."""
     names = {7: ("/system.slice/x.service", ""), 8: ("/kubepods/y", "y")}
     found = totals(Labelling(container=names.__getitem__))
     for series in found.values():

@@ -1,4 +1,4 @@
-"""What is known of the probes and maps in, the exporter's own families out."""
+"""The families about the exporter: versions, probes, maps, lost calls."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def rows(family: Metric) -> list[tuple[dict[str, str], float]]:
 
 
 def test_build_info(families: dict[str, Metric]) -> None:
-    """One series of value 1 says which program, Python, bcc and kernel run."""
+    """build_info has the versions of the exporter, Python, bcc and the kernel."""
     labels = {
         "version": __version__,
         "revision": read_revision(),
@@ -62,7 +62,7 @@ def test_build_info(families: dict[str, Metric]) -> None:
 
 
 def test_each_hook_is_attached_or_not(families: dict[str, Metric]) -> None:
-    """Each hook of each probe has a row: 1 attached, 0 not."""
+    """Each hook of each probe has a series: 1 if attached, 0 if not."""
     assert [
         ({"probe": "fanotify_mark", "hook": "tracepoint:enter"}, 1),
         ({"probe": "fanotify_mark", "hook": "tracepoint:exit"}, 0),
@@ -70,7 +70,7 @@ def test_each_hook_is_attached_or_not(families: dict[str, Metric]) -> None:
 
 
 def test_maps_are_measured_beside_their_limit(families: dict[str, Metric]) -> None:
-    """Keys in use and keys that fit have the same labels, for dividing them."""
+    """The number of keys and its maximum have the same labels, for a ratio."""
     assert [
         ({"map": "calls_root"}, 3),
         ({"map": "calls_user"}, 0),
@@ -82,7 +82,7 @@ def test_maps_are_measured_beside_their_limit(families: dict[str, Metric]) -> No
 
 
 def test_lost_calls_have_a_reason(families: dict[str, Metric]) -> None:
-    """Every reason has its counter from the start, also at 0."""
+    """Each reason has a counter from the start, also at 0."""
     lost = families["fanotify_exporter_lost_calls"]
     assert "counter" == lost.type
     assert [
@@ -92,13 +92,13 @@ def test_lost_calls_have_a_reason(families: dict[str, Metric]) -> None:
 
 
 def test_when_counting_began(families: dict[str, Metric]) -> None:
-    """It is the programs' time, not this process's."""
+    """The start time is that of the programs, not that of the exporter."""
     family = families["fanotify_exporter_counting_start_time_seconds"]
     assert [({}, 1.0)] == rows(family)
 
 
 def test_describes_what_it_collects() -> None:
-    """The families that are described are those that are collected."""
+    """The collector describes the families that it collects."""
     collector = ExporterHealthCollector(LOADED, lambda: SNAPSHOT)
     described = [
         (each.name, each.type, each.documentation) for each in collector.describe()
@@ -111,7 +111,7 @@ def test_describes_what_it_collects() -> None:
 
 
 def test_describing_reads_no_map() -> None:
-    """Names are known without a look at the maps, and so is a new collector."""
+    """The collector describes its families without reading a map."""
 
     def read() -> Snapshot:
         pytest.fail("the maps were read")

@@ -1,4 +1,4 @@
-"""What a look at /proc found in; gauges out."""
+"""Gauges of the groups and marks that a scan found."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def collect(scan: GroupScan | None) -> dict[str, Samples]:
 
 
 def test_families() -> None:
-    """Groups and marks by name and by user; what is unlimited is not charged."""
+    """Groups and marks by comm and by user; unlimited marks are not a user's."""
     assert {
         "fanotify_groups": {
             ("fapolicyd",): 1,
@@ -47,7 +47,7 @@ def test_families() -> None:
 
 
 def test_host_without_groups() -> None:
-    """No groups are no series, and the scan is told of all the same."""
+    """Without groups the families about the scan have series, and no others."""
     families = collect(GroupScan((), 0, 5.0))
     assert {
         "fanotify_exporter_groups_unreadable_processes": {(): 0},
@@ -56,15 +56,15 @@ def test_host_without_groups() -> None:
 
 
 def test_before_the_first_scan() -> None:
-    """Before anything was looked at nothing is said: no 0 that could raise an alert."""
+    """Before the first scan there is no series: a 0 could raise an alert."""
     assert {} == collect(None)
 
 
 def test_scan_that_failed() -> None:
-    """When looking fails the families are gone, and the collector says so."""
+    """If the scan fails the families are missing, and collector_success is 0."""
 
     def read() -> NoReturn:
-        raise RuntimeError("looking for groups failed")
+        raise RuntimeError("the scan failed")
 
     registry = build_registry({"groups": GroupsCollector(read)})
     assert 0 == registry.get_sample_value(

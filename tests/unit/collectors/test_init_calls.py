@@ -1,4 +1,4 @@
-"""Counted calls that make groups in, metric families out."""
+"""Families of the calls that create fanotify groups and inotify instances."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def values(family: CounterMetricFamily) -> dict[tuple[str, ...], float]:
 
 
 def test_fanotify_init() -> None:
-    """A series says who asked for which class of group, and how events are opened."""
+    """A series has the caller, the class, and the flags of group and events."""
     found = families(
         "fanotify_init", Call("fapolicyd", 0x46, 0x80000 | LARGEFILE, 0, 3, 1.0)
     )
@@ -48,7 +48,7 @@ def test_fanotify_init() -> None:
 
 
 def test_groups_that_were_refused() -> None:
-    """A process at its limit shows with its errno, in both families."""
+    """A failed call is in both families, with its errno in the second."""
     call = Call("gadget", 0x5, 0, EMFILE, 128, 1.0)
     key = ("gadget", "content", "FAN_CLOEXEC|FAN_CLASS_CONTENT", "O_RDONLY")
     found = families("fanotify_init", call)
@@ -73,7 +73,7 @@ def test_inotify_init() -> None:
 
 
 def test_calls_that_found_the_map_full() -> None:
-    """A full map leaves the class of a fanotify group, and whether it was made."""
+    """If the map was full only the class and the success are known."""
     found = families("fanotify_init", Call(OTHER_COMM, 0x8, 0, 1, 7, 1.0))
     key = (OTHER_COMM, "pre_content", "", "")
     assert {key: 7} == values(found["fanotify_init_calls"])
@@ -84,7 +84,7 @@ def test_calls_that_found_the_map_full() -> None:
 
 
 def test_calls_that_no_program_saw() -> None:
-    """What the kernel hid from a probe is in its own family only."""
+    """Calls that a probe missed are in the family of that system call."""
     lost = (Lost("fanotify_init", "no_entry", 2), Lost("inotify_init", "recursion", 3))
     found = families("fanotify_init", lost=lost)
     missed = "[other: not seen]"

@@ -1,4 +1,4 @@
-"""Files of sys/fs/fanotify in, gauges out."""
+"""Gauges of the limits in /proc/sys/fs/fanotify."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def values(proc: Path) -> dict[str, float]:
 
 
 def test_each_limit_is_a_gauge(tmp_path: Path) -> None:
-    """Each file's number is the value of one series without labels."""
+    """The number in each file is the value of one series without labels."""
     assert {
         "fanotify_limit_user_groups": 128,
         "fanotify_limit_user_marks": 205039,
@@ -46,7 +46,7 @@ def test_each_limit_is_a_gauge(tmp_path: Path) -> None:
 
 
 def test_older_kernel(tmp_path: Path) -> None:
-    """A file that the kernel lacks is a series that is absent, not one of 0."""
+    """A file that the kernel lacks is a missing series, not a 0."""
     files = {name: VALUES[name] for name in ("max_user_groups", "max_user_marks")}
     assert {
         "fanotify_limit_user_groups": 128,
@@ -55,13 +55,13 @@ def test_older_kernel(tmp_path: Path) -> None:
 
 
 def test_no_fanotify_at_all(tmp_path: Path) -> None:
-    """A kernel before 5.13 has no limits to show; the collector did not fail."""
+    """Without the files the collector succeeds and has no series."""
     assert {} == values(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "many\n", "-1\n", "1 2\n", "0x10\n"])
 def test_garbled(tmp_path: Path, text: str) -> None:
-    """A file with no number fails the collector, and the message names the file."""
+    """A file without a number fails the collector with an error that names the file."""
     proc = proc_with(tmp_path, VALUES | {"max_user_marks": text})
     with pytest.raises(ValueError, match="sys/fs/fanotify/max_user_marks holds"):
         list(LimitsCollector(proc).collect())
@@ -72,7 +72,7 @@ def test_garbled(tmp_path: Path, text: str) -> None:
 
 
 def test_this_machine() -> None:
-    """What this kernel offers is shown, and nothing else."""
+    """The limits of the running kernel are exported."""
     shown = values(Path("/proc"))
     names = {path.name for path in HERE.glob("*")} & LIMITS.keys()
     assert {LIMITS[name][0] for name in names} == shown.keys()

@@ -1,9 +1,11 @@
-"""The preflight with a loader child that works, and with one that does not."""
+"""``fanotify-exporter check``, with a loader child that works, and one that fails."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter import __version__
+from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.cli import main
 from fanotify_exporter.commands.check import (
     Report,
@@ -20,10 +23,25 @@ from fanotify_exporter.commands.check import (
     check,
     read_lockdown,
 )
+from fanotify_exporter.errors import LoadError
+from fanotify_exporter.loader import run as loader
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
 
 
-METHODS = [method.name for method in ATTACH_METHODS]
+HOOKS = ["fentry", "kprobe", "tracepoint", "raw_tracepoint"]
+WAYS = Counter(method.hook for method in ATTACH_METHODS)
+
+LOADED = LoadedPrograms(
+    hook="",
+    probes=(),
+    layouts={},
+    lost_reasons=(),
+    max_entries=1,
+    sees_compat=True,
+    slows_all_syscalls=False,
+    bcc="0.26.0",
+    llvm="14",
+)
 
 REPORT = Report(
     version="1.2.3",
@@ -36,10 +54,10 @@ REPORT = Report(
     bcc="0.26.0",
     llvm="14",
     trials=(
-        Trial("fexit", "fentry", False, "no BTF", True, False),  # noqa: FBT003
-        Trial("sys_exit", "tracepoint", True, "", False, True),  # noqa: FBT003
+        Trial("fentry", False, "no BTF", 3, True, False),  # noqa: FBT003
+        Trial("tracepoint", True, "", 1, False, True),  # noqa: FBT003
     ),
-    chosen="sys_exit",
+    chosen="tracepoint",
     advice="",
 )
 
@@ -53,6 +71,24 @@ def sysfs(folder: Path, lockdown: str | None = None) -> Path:
     return folder
 
 
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let the loader succeed for attach methods that match a pattern only."""
+
+    def accept(pattern: str) -> None:
+        def load(name: str, max_entries: int) -> LoadedPrograms:
+            assert 1 == max_entries
+            if re.fullmatch(pattern, name):
+                return LOADED
+            raise LoadError(
+                f"cannot attach to fanotify_mark: {name}: no {name}", "Ask."
+            )
+
+        monkeypatch.setattr(loader, "load", load)
+
+    return accept
+
+
 @pytest.mark.parametrize(
     ("text", "mode"),
     [
@@ -64,56 +100,94 @@ def sysfs(folder: Path, lockdown: str | None = None) -> Path:
     ],
 )
 def test_lockdown(tmp_path: Path, text: str | None, mode: str) -> None:
-    """The mode is the one in brackets; a kernel without the file has none to say."""
+    """The mode is the word in brackets; without the file it is unknown."""
     assert mode == read_lockdown(sysfs(tmp_path, text))
 
 
-@pytest.mark.usefixtures("handing_over_child")
-def test_every_hook_works(tmp_path: Path) -> None:
-    """Where every hook attaches, the first of the ladder is chosen."""
+def test_every_hook_works(kernel: Callable[[str], None], tmp_path: Path) -> None:
+    """Where every hook attaches, the first is chosen, and no other way is tried."""
+    kernel(".*")
     report = check("auto", sysfs(tmp_path, "[none] integrity"))
-    assert METHODS == [trial.method for trial in report.trials]
-    assert all(trial.works for trial in report.trials)
-    assert {""} == {trial.reason for trial in report.trials}
-    assert METHODS[0] == report.chosen
+    assert HOOKS == [trial.hook for trial in report.trials]
+    assert {(True, "", 1)} == {
+        (trial.works, trial.reason, trial.ways_tried) for trial in report.trials
+    }
+    assert "fentry" == report.chosen
     assert ("0.26.0", "14") == (report.bcc, report.llvm)
     assert (__version__, os.uname().release) == (report.version, report.kernel)
     assert (True, "none", "") == (report.btf, report.lockdown, report.advice)
 
 
-@pytest.mark.usefixtures("handing_over_child")
-def test_leaves_no_probe_attached(tmp_path: Path) -> None:
-    """What was attached for the trial is let go."""
-    before = len(list(Path("/proc/self/fd").iterdir()))
+def test_leaves_no_program_attached(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The descriptors that keep the programs attached are closed after each trial."""
+    made: list[int] = []
+
+    def load(_: str, max_entries: int) -> LoadedPrograms:
+        made.append(os.memfd_create(f"{max_entries}"))
+        return replace(LOADED, fds={"slots": made[-1]})
+
+    monkeypatch.setattr(loader, "load", load)
     check("auto", sysfs(tmp_path))
-    assert before == len(list(Path("/proc/self/fd").iterdir()))
+    assert len(HOOKS) == len(made)
+    for fd in made:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)
 
 
-@pytest.mark.usefixtures("handing_over_child")
-def test_hook_that_was_asked_for(tmp_path: Path) -> None:
-    """All hooks are tried, and the one that the flag names is chosen."""
+def test_hook_with_several_ways(kernel: Callable[[str], None], tmp_path: Path) -> None:
+    """A hook is one row: it works if one of its attach methods does."""
+    methods = [method.name for method in ATTACH_METHODS if method.hook == "fentry"]
+    kernel(methods[1])
+    fentry, kprobe, *_ = check("auto", sysfs(tmp_path)).trials
+    assert (True, "", 2) == (fentry.works, fentry.reason, fentry.ways_tried)
+    assert (False, 1) == (kprobe.works, kprobe.ways_tried)
+
+
+def test_hook_that_the_flag_names(
+    kernel: Callable[[str], None], tmp_path: Path
+) -> None:
+    """All hooks are tried, and the hook that the flag names is chosen."""
+    kernel(".*")
     report = check("tracepoint", sysfs(tmp_path))
-    assert METHODS == [trial.method for trial in report.trials]
-    assert "sys_exit" == report.chosen
+    assert HOOKS == [trial.hook for trial in report.trials]
+    assert "tracepoint" == report.chosen
 
 
-def test_no_hook_works(loader_child: Callable[[str], None], tmp_path: Path) -> None:
-    """Where nothing attaches, every hook has its reason and there is one advice."""
-    loader_child("echo $4 is refused >&2; exit 1")
+def test_no_hook_works(kernel: Callable[[str], None], tmp_path: Path) -> None:
+    """Where nothing attaches, every hook has its reasons and there is one advice."""
+    kernel("none")
     report = check("auto", sysfs(tmp_path))
     assert report.chosen is None
     for trial in report.trials:
+        methods = [each.name for each in ATTACH_METHODS if each.hook == trial.hook]
         assert not trial.works
-        assert f"{trial.method} is refused" in trial.reason
-    assert "150 MB" in report.advice
+        assert WAYS[trial.hook] == trial.ways_tried
+        assert "; ".join(f"no {name}" for name in methods) == trial.reason
+    assert "Ask." == report.advice
     assert ("unknown", "unknown") == (report.bcc, report.llvm)
 
 
-def test_only_the_hook_asked_for_fails(
-    loader_child: Callable[[str], None], tmp_path: Path
+def test_reason_that_several_ways_share(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A hook that was asked for and fails is not replaced by another."""
-    loader_child("exit 1")
+    """A reason that all ways of a hook share is told once, without their names."""
+
+    def refuse(name: str, **_: int) -> LoadedPrograms:
+        (hook,) = (each.hook for each in ATTACH_METHODS if each.name == name)
+        raise LoadError(f"cannot attach to fanotify_mark: {hook}: EPERM: a: b")
+
+    monkeypatch.setattr(loader, "load", refuse)
+    reasons = {trial.reason for trial in check("auto", sysfs(tmp_path)).trials}
+    assert {"EPERM: a: b"} == reasons
+
+
+def test_flag_names_a_hook_that_fails(
+    kernel: Callable[[str], None], tmp_path: Path
+) -> None:
+    """A hook that the flag names and that fails is not replaced by another."""
+    kernel("sys_exit|raw_sys_exit")
     assert check("kprobe", sysfs(tmp_path)).chosen is None
 
 
@@ -127,46 +201,53 @@ def test_text() -> None:
         "lockdown integrity",
         "capabilities CAP_BPF, CAP_PERFMON",
         "bcc 0.26.0, LLVM 14",
-        "fentry (fexit) no seen as before",
+        "fentry no counted as before 3 ways tried",
         "no BTF",
-        "tracepoint (sys_exit) yes missed slower",
-        "The exporter would run, with sys_exit.",
+        "tracepoint yes missed slower",
+        "The exporter would run, with tracepoint.",
     ):
         assert line in lines
 
 
 def test_text_of_a_machine_that_has_nothing() -> None:
-    """What is missing is said, and what to do stands last."""
+    """What is missing is named, and the last line says what to do."""
     nothing = replace(
         REPORT, tracefs=(), capabilities=(), chosen=None, advice="Run it as root."
     )
     lines = [" ".join(line.split()) for line in as_text(nothing).splitlines()]
     assert "tracefs not mounted" in lines
-    assert "capabilities none of use" in lines
+    assert "capabilities none of those needed" in lines
     assert "The exporter would not run. Run it as root." == lines[-1]
 
 
 def test_json() -> None:
-    """A program reads the same from JSON."""
+    """The JSON has the fields of the report, and a row for each hook."""
     read = json.loads(as_json(REPORT))
-    assert "sys_exit" == read["chosen"]
-    assert ["fexit", "sys_exit"] == [trial["method"] for trial in read["trials"]]
-    assert {field.name for field in REPORT.__dataclass_fields__.values()} == set(read)
+    assert "tracepoint" == read["chosen"]
+    assert {
+        "hook": "fentry",
+        "works": False,
+        "reason": "no BTF",
+        "ways_tried": 3,
+        "sees_compat": True,
+        "slows_every_syscall": False,
+    } == read["trials"][0]
+    assert set(REPORT.__dataclass_fields__) == set(read)
 
 
 @pytest.mark.usefixtures("handing_over_child")
 def test_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """``check`` prints its report on stdout and exits with 0 if all is well."""
+    """``check`` prints its report on stdout and exits with 0 if a hook works."""
     assert 0 == main(["check"])
     said = capsys.readouterr()
     assert "" == said.err
-    assert said.out.endswith(f"The exporter would run, with {METHODS[0]}.\n")
+    assert said.out.endswith("The exporter would run, with fentry.\n")
 
 
 def test_command_that_finds_nothing(
     loader_child: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """``check --json`` is JSON also when nothing works, and the exit status is 1."""
+    """``check --json`` prints JSON also if nothing works, and exits with 1."""
     loader_child("exit 1")
     assert 1 == main(["check", "--json"])
     assert json.loads(capsys.readouterr().out)["chosen"] is None

@@ -1,4 +1,4 @@
-"""`fanotify-exporter healthcheck` against the real server, and where there is none."""
+"""``fanotify-exporter healthcheck``, with and without a running server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fanotify_exporter.cli import main
 from fanotify_exporter.commands.healthcheck import healthcheck
 from fanotify_exporter.errors import HealthError
 from fanotify_exporter.web.access import AccessControl
-from tools.harness.web_server import serve, site_of
+from tools.harness.web_server import example_service, serve
 
 
 VARIABLE = "FANOTIFY_EXPORTER_WEB_LISTEN_ADDRESS"
@@ -30,78 +30,80 @@ def address(listening: socket.socket) -> str:
 
 
 def check(port: int) -> int:
-    return main(["--web.listen-address", f"127.0.0.1:{port}", "healthcheck"])
+    return main(["healthcheck", f"--web.listen-address=127.0.0.1:{port}"])
 
 
 def test_a_server_is_healthy() -> None:
-    """It exits with 0 while the exporter answers."""
-    assert 0 == serve(site_of(), check)
+    """The exit status is 0 while the exporter answers."""
+    assert 0 == serve(example_service(), check)
 
 
-def test_one_that_is_not_ready_is_healthy() -> None:
-    """A probe that is not attached is no reason to start the exporter again."""
-    assert 0 == serve(site_of(ready=False), check)
+def test_server_that_is_not_ready_is_healthy() -> None:
+    """An exporter whose probes are not attached answers: a restart would not help."""
+    assert 0 == serve(example_service(ready=False), check)
 
 
 @pytest.mark.parametrize(
     "name", ["tls.good.yml", "client_certificates.good.yml", "users.good.yml"]
 )
-def test_one_that_lets_in_few_is_healthy(web_examples: Path, name: str) -> None:
-    """It takes neither a password nor a certificate to see that it lives."""
-    assert 0 == serve(site_of(), check, AccessControl(web_examples / name))
+def test_server_with_access_control_is_healthy(web_examples: Path, name: str) -> None:
+    """The check needs neither a password nor a certificate."""
+    assert 0 == serve(example_service(), check, AccessControl(web_examples / name))
 
 
 def test_the_address_comes_from_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An engine gives the variables of the container to its check; the first counts."""
+    """Without the flag the first address of the variable is checked."""
 
     def ask(port: int) -> int:
         monkeypatch.setenv(VARIABLE, f"127.0.0.1:{port}, 127.0.0.1:1")
         return main(["healthcheck"])
 
-    assert 0 == serve(site_of(), ask)
+    assert 0 == serve(example_service(), ask)
 
 
 @pytest.mark.parametrize("host", ["", "0.0.0.0", "localhost"])
-def test_any_way_to_write_this_host(host: str) -> None:
-    """An address to listen on, such as :10301, is one to ask as well."""
-    serve(site_of(), lambda port: healthcheck(f"{host}:{port}"))
+def test_addresses_of_this_host(host: str) -> None:
+    """Any address to listen on, such as :10301, can be checked."""
+    serve(example_service(), lambda port: healthcheck(f"{host}:{port}"))
 
 
-def test_none_there(
+def test_no_server(
     listening: socket.socket, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It exits with 1, and says why, where nothing listens."""
+    """Where nothing listens the exit status is 1, and the error says why."""
     gone = address(listening)
     listening.close()
 
-    assert 1 == main(["--web.listen-address", gone, "healthcheck"])
+    assert 1 == main(["healthcheck", f"--web.listen-address={gone}"])
     assert f"fanotify-exporter: {gone}: Connection refused\n" == capsys.readouterr().err
 
 
-def test_one_that_does_not_answer(listening: socket.socket) -> None:
-    """A connection that only waits is no health."""
+def test_server_that_does_not_answer(listening: socket.socket) -> None:
+    """A server that accepts connections and does not answer is not healthy."""
     with pytest.raises(HealthError, match="timed out"):
         healthcheck(address(listening), timeout=0.1)
 
 
-def test_one_that_lets_in_nobody(tmp_path: Path) -> None:
-    """A web configuration that has broken shows."""
+def test_server_with_a_broken_web_configuration(tmp_path: Path) -> None:
+    """An exporter that refuses all requests, for a broken file, is not healthy."""
     config = tmp_path / "web.yml"
     config.write_text("basic_auth_users: {}\n")
-    door = AccessControl(config)
+    access = AccessControl(config)
 
     def ask(port: int) -> None:
         config.write_text("no such key: 1\n")
         with pytest.raises(HealthError, match="500 Bad Web Configuration File"):
             healthcheck(f"127.0.0.1:{port}")
 
-    serve(site_of(), ask, door)
+    serve(example_service(), ask, access)
 
 
-@pytest.mark.parametrize("malformed", ["host:port", "a b:1", "h\udcf6st:1"])
+@pytest.mark.parametrize(
+    "malformed", ["host:port", "a b:1", "h\udcf6st:1", "a..b:1", ":65536"]
+)
 def test_malformed_address(malformed: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is no address is bad usage, and is told in one line."""
-    assert 2 == main([f"--web.listen-address={malformed}", "healthcheck"])
+    """A malformed address is a usage error of one line."""
+    assert 2 == main(["healthcheck", f"--web.listen-address={malformed}"])
     said = capsys.readouterr().err
     assert "is not an address: say host:port" in said
     assert 1 == said.count("\n")

@@ -1,23 +1,21 @@
-"""A folder like /proc that changes, looked at step by step; the clocks are ours."""
+"""Polls of a folder like /proc that changes, with clocks that the test sets."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from fanotify_exporter.fsnotify.background import BackgroundScan
+from fanotify_exporter.fsnotify import proc_scan
 from fanotify_exporter.fsnotify.model import GroupScan
 from fanotify_exporter.fsnotify.proc_scan import GroupScanner
 from tools.harness.proc_folder import EMPTY_GROUP, MARK, ProcFolder
 
 
 class Clock:
-    """A clock that the test sets; each look at the CPU's finds *cost* more used."""
+    """Clocks that the test sets; each reading of the CPU clock adds *cost*."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -33,14 +31,14 @@ class Clock:
 
 
 class Recent:
-    """What the kernel noted down: pids that called fanotify_init, all or not."""
+    """The pids that called fanotify_init(2), and whether the set is complete."""
 
     def __init__(self) -> None:
         self.pids: frozenset[int] = frozenset()
-        self.are_all = True
+        self.is_complete = True
 
     def __call__(self) -> tuple[frozenset[int], bool]:
-        return self.pids, self.are_all
+        return self.pids, self.is_complete
 
 
 @pytest.fixture
@@ -69,284 +67,260 @@ def scanner(proc: ProcFolder, clock: Clock, recent: Recent) -> GroupScanner:
 
 
 def groups(scan: GroupScan) -> Counter[str]:
-    """Return how many groups there are, by comm."""
-    return Counter(held.comm for held in scan.groups)
+    """Return the number of groups by comm."""
+    return Counter(owned.comm for owned in scan.groups)
 
 
 def marks(scan: GroupScan) -> int:
-    return sum(each.count for held in scan.groups for each in held.group.marks)
+    return sum(each.count for owned in scan.groups for each in owned.group.marks)
 
 
-def test_first_step_is_a_full_scan(scanner: GroupScanner) -> None:
-    """The first step finds what there is, and says when."""
+def test_first_poll_is_a_full_scan(scanner: GroupScanner) -> None:
+    """The first poll finds all groups, and has the time of the scan."""
     before = time.time()
-    scan = scanner.step()
-    (held,) = scan.groups
-    assert ("listener", 994, 1) == (held.comm, held.uid, marks(scan))
+    scan = scanner.poll()
+    (owned,) = scan.groups
+    assert ("listener", 994, 1) == (owned.comm, owned.uid, marks(scan))
     assert 0 == scan.unreadable
     assert before <= scan.scanned <= time.time()
 
 
 def test_folder_that_is_no_procfs(tmp_path: Path) -> None:
-    """Without a procfs a step fails; it does not say that there are no groups."""
+    """Without a procfs a poll fails, and does not report zero groups."""
     with pytest.raises(FileNotFoundError):
-        GroupScanner(tmp_path / "none").step()
+        GroupScanner(tmp_path / "none").poll()
 
 
-def test_rounds_come_each_second(scanner: GroupScanner) -> None:
-    """What is cheap is looked at each second."""
-    scanner.step()
-    assert 1 == scanner.pause()
+def test_polls_each_second(scanner: GroupScanner) -> None:
+    """While reading is cheap, polls come each second."""
+    scanner.poll()
+    assert 1 == scanner.delay()
 
 
 def test_new_mark(scanner: GroupScanner, proc: ProcFolder) -> None:
-    """A mark that was added is there in the very next step."""
-    scanner.step()
+    """The next poll has a mark that was added."""
+    scanner.poll()
     proc.open_group(812, 4, EMPTY_GROUP + MARK * 3)
-    assert 3 == marks(scanner.step())
+    assert 3 == marks(scanner.poll())
 
 
-def test_other_name_and_user(scanner: GroupScanner, proc: ProcFolder) -> None:
-    """A process that changes its name is shown under the new one."""
-    scanner.step()
+def test_other_name(scanner: GroupScanner, proc: ProcFolder) -> None:
+    """The next poll has the new name of a process."""
+    scanner.poll()
     (proc.path / "812/comm").write_text("other\n")
-    assert {"other": 1} == groups(scanner.step())
+    assert {"other": 1} == groups(scanner.poll())
 
 
-def test_group_that_ended(scanner: GroupScanner, proc: ProcFolder) -> None:
-    """A group whose descriptor is closed is gone in the very next step."""
-    scanner.step()
+def test_closed_group(scanner: GroupScanner, proc: ProcFolder) -> None:
+    """The next poll does not have a group whose descriptor was closed."""
+    scanner.poll()
     proc.close(812, 4)
-    assert {} == groups(scanner.step())
+    assert {} == groups(scanner.poll())
 
 
 def test_process_that_ended(scanner: GroupScanner, proc: ProcFolder) -> None:
-    """The groups of a process that ended are gone in the very next step."""
-    scanner.step()
+    """The next poll does not have the groups of a process that has ended."""
+    scanner.poll()
     proc.end(812)
-    assert {} == groups(scanner.step())
+    assert {} == groups(scanner.poll())
 
 
-def test_descriptor_used_again(scanner: GroupScanner, proc: ProcFolder) -> None:
-    """What now is something else under the same number is no group."""
-    scanner.step()
+def test_reused_descriptor(scanner: GroupScanner, proc: ProcFolder) -> None:
+    """A descriptor number that is another file now is not a group."""
+    scanner.poll()
     proc.open(812, 4, "/dev/null")
-    assert {} == groups(scanner.step())
+    assert {} == groups(scanner.poll())
 
 
 def test_full_scan_after_the_interval(
     scanner: GroupScanner, proc: ProcFolder, clock: Clock
 ) -> None:
-    """What nobody told of is found when the interval is over, and not before."""
-    first = scanner.step()
+    """A group of a process that is not recent is found after the interval only."""
+    first = scanner.poll()
     proc.start(900, {3: EMPTY_GROUP}, comm=b"new")
     clock.seconds += 29.9
-    assert {"listener": 1} == groups(scanner.step())
+    assert {"listener": 1} == groups(scanner.poll())
     clock.seconds += 0.2
-    last = scanner.step()
+    last = scanner.poll()
     assert {"listener": 1, "new": 1} == groups(last)
     assert last.scanned > first.scanned
 
 
 def test_recent_pid(scanner: GroupScanner, proc: ProcFolder, recent: Recent) -> None:
-    """A process that just made a group is looked at, and no other is."""
-    scanner.step()
+    """A poll inspects a recent process, and no other new process."""
+    scanner.poll()
     proc.start(900, {3: EMPTY_GROUP}, comm=b"new")
     proc.start(901, {3: EMPTY_GROUP}, comm=b"untold")
     recent.pids = frozenset({900})
-    assert {"listener": 1, "new": 1} == groups(scanner.step())
+    assert {"listener": 1, "new": 1} == groups(scanner.poll())
     recent.pids = frozenset()
-    assert {"listener": 1, "new": 1} == groups(scanner.step())
+    assert {"listener": 1, "new": 1} == groups(scanner.poll())
 
 
 def test_second_group_of_a_process(
     scanner: GroupScanner, proc: ProcFolder, recent: Recent
 ) -> None:
-    """A process that is known and makes one more group is looked at anew."""
-    scanner.step()
+    """A poll finds one more group of a known process that is recent."""
+    scanner.poll()
     proc.open_group(812, 5)
     recent.pids = frozenset({812})
-    assert {"listener": 2} == groups(scanner.step())
+    assert {"listener": 2} == groups(scanner.poll())
 
 
-def test_more_than_was_noted_down(
+def test_incomplete_recent_pids(
     scanner: GroupScanner, proc: ProcFolder, recent: Recent
 ) -> None:
-    """When the kernel could not note down all, the next step looks at everything."""
-    scanner.step()
+    """If the set of recent pids is incomplete, the next poll is a full scan."""
+    scanner.poll()
     proc.start(900, {3: EMPTY_GROUP}, comm=b"new")
-    recent.are_all = False
-    assert {"listener": 1, "new": 1} == groups(scanner.step())
+    recent.is_complete = False
+    assert {"listener": 1, "new": 1} == groups(scanner.poll())
 
 
-def test_group_left_to_a_child(
+def test_group_inherited_by_a_child(
     scanner: GroupScanner, proc: ProcFolder, recent: Recent
 ) -> None:
-    """A process that made a group and is gone may have been a daemon's parent."""
-    scanner.step()
+    """A recent process without groups, as a daemon's parent, causes a full scan."""
+    scanner.poll()
     proc.start(901, {3: EMPTY_GROUP}, comm=b"daemon")
     recent.pids = frozenset({900})
-    assert {"listener": 1, "daemon": 1} == groups(scanner.step())
+    assert {"listener": 1, "daemon": 1} == groups(scanner.poll())
 
 
 def test_pid_that_stays_recent(
     scanner: GroupScanner, proc: ProcFolder, recent: Recent
 ) -> None:
-    """A pid that is told again and again asks for a full scan once."""
-    scanner.step()
+    """A pid that is recent in several polls causes one full scan."""
+    scanner.poll()
     recent.pids = frozenset({900})
-    scanner.step()
-    scanner.step()
+    scanner.poll()
+    scanner.poll()
     proc.start(901, {3: EMPTY_GROUP}, comm=b"untold")
-    assert {"listener": 1} == groups(scanner.step())
-    assert {"listener": 1} == groups(scanner.step())
+    assert {"listener": 1} == groups(scanner.poll())
+    assert {"listener": 1} == groups(scanner.poll())
 
 
-def test_group_handed_on(scanner: GroupScanner, proc: ProcFolder) -> None:
-    """A holder that ends may have handed its group on: everything is looked at."""
-    scanner.step()
+def test_group_passed_on(scanner: GroupScanner, proc: ProcFolder) -> None:
+    """The end of an owner causes a full scan, which finds the group's next owner."""
+    scanner.poll()
     proc.start(900, {3: EMPTY_GROUP}, comm=b"heir")
     proc.end(812)
-    assert {"heir": 1} == groups(scanner.step())
+    assert {"heir": 1} == groups(scanner.poll())
 
 
-def test_full_scans_rest(
+def test_budget_of_full_scans(
     scanner: GroupScanner, proc: ProcFolder, clock: Clock, recent: Recent
 ) -> None:
-    """However often one is asked for, full scans take no more than 5 % of a CPU."""
+    """Full scans that are requested all the time take at most 5 % of a CPU."""
     clock.cost = 0.01
-    scanner.step()
+    scanner.poll()
     proc.start(900, {3: EMPTY_GROUP}, comm=b"new")
-    recent.are_all = False
+    recent.is_complete = False
     clock.seconds += 0.1
-    scanner.step()
+    scanner.poll()
     clock.seconds += 0.05
-    assert {"listener": 1} == groups(scanner.step())
+    assert {"listener": 1} == groups(scanner.poll())
     clock.seconds += 0.1
-    assert {"listener": 1, "new": 1} == groups(scanner.step())
+    assert {"listener": 1, "new": 1} == groups(scanner.poll())
 
 
-def test_recent_pid_while_full_scans_rest(
+def test_recent_pid_between_full_scans(
     scanner: GroupScanner, proc: ProcFolder, clock: Clock, recent: Recent
 ) -> None:
-    """Who was noted down is looked at at once, also when others were not."""
+    """A recent process is inspected at once, even if a full scan has to wait."""
     clock.cost = 0.01
-    scanner.step()
+    scanner.poll()
     proc.start(900, {3: EMPTY_GROUP}, comm=b"new")
     proc.start(901, {3: EMPTY_GROUP}, comm=b"untold")
-    recent.pids, recent.are_all = frozenset({900}), False
+    recent.pids, recent.is_complete = frozenset({900}), False
     clock.seconds += 0.1
-    assert {"listener": 1, "new": 1} == groups(scanner.step())
+    assert {"listener": 1, "new": 1} == groups(scanner.poll())
 
 
-def test_dear_full_scan_stretches_the_interval(
+def test_expensive_full_scan_extends_the_interval(
     scanner: GroupScanner, proc: ProcFolder, clock: Clock
 ) -> None:
-    """A full scan of 3 s of CPU comes every minute, whatever the interval."""
+    """Full scans of 3 s of CPU time come every minute, whatever the interval."""
     clock.cost = 3
-    scanner.step()
+    scanner.poll()
     proc.start(900, {3: EMPTY_GROUP}, comm=b"new")
     clock.seconds += 59
-    assert {"listener": 1} == groups(scanner.step())
+    assert {"listener": 1} == groups(scanner.poll())
     clock.seconds += 2
-    assert {"listener": 1, "new": 1} == groups(scanner.step())
+    assert {"listener": 1, "new": 1} == groups(scanner.poll())
 
 
-def test_huge_group_rests(
+def test_expensive_group_is_read_rarely(
     scanner: GroupScanner, proc: ProcFolder, clock: Clock
 ) -> None:
-    """A group that took 0.3 s to read is there as it was, and read again after 15 s."""
+    """A group that took 0.3 s to read keeps its marks, and is read again after 15 s."""
     clock.cost = 0.3
-    scanner.step()
+    scanner.poll()
     clock.cost = 0
     proc.open_group(812, 4, EMPTY_GROUP + MARK * 7)
     clock.seconds += 14.9
-    assert 1 == marks(scanner.step())
+    assert 1 == marks(scanner.poll())
     clock.seconds += 0.2
-    assert 7 == marks(scanner.step())
+    assert 7 == marks(scanner.poll())
 
 
-def test_huge_group_that_ended(
+def test_expensive_group_that_was_closed(
     scanner: GroupScanner, proc: ProcFolder, clock: Clock
 ) -> None:
-    """A group that rests is gone as soon as any other when it ends."""
+    """The next poll does not have a closed group, even if reading was not due."""
     clock.cost = 0.3
-    scanner.step()
+    scanner.poll()
     proc.close(812, 4)
-    assert {} == groups(scanner.step())
+    assert {} == groups(scanner.poll())
 
 
-def test_huge_table_rests(
+def test_expensive_process_is_inspected_rarely(
     scanner: GroupScanner, proc: ProcFolder, clock: Clock, recent: Recent
 ) -> None:
-    """A process with so many descriptors that a look took 0.1 s rests 5 s."""
+    """A recent process that took 0.1 s to inspect is inspected again after 5 s."""
     proc.start(900)
     recent.pids = frozenset({900})
-    for _ in range(2):  # a full scan, and a look that asks for another
-        scanner.step()
+    for _ in range(2):  # a full scan, and a poll that requests another
+        scanner.poll()
     clock.cost = 0.1
-    scanner.step()
+    scanner.poll()
     clock.cost = 0
     proc.open_group(900, 9)
     clock.seconds += 4.9
-    assert {"listener": 1} == groups(scanner.step())
+    assert {"listener": 1} == groups(scanner.poll())
     clock.seconds += 0.2
-    assert {"listener": 2} == groups(scanner.step())
+    assert {"listener": 2} == groups(scanner.poll())
 
 
-def test_half_a_process(scanner: GroupScanner, proc: ProcFolder) -> None:
-    """A process that ends while it is looked at harms nothing."""
+def test_process_that_ends_during_a_poll(
+    scanner: GroupScanner, proc: ProcFolder
+) -> None:
+    """A process that ends while being inspected does not affect other groups."""
     proc.start(900, {3: EMPTY_GROUP}, comm=b"ending")
     (proc.path / "900/fdinfo/3").unlink()
     proc.start(901, {3: EMPTY_GROUP}, comm=b"ended")
     (proc.path / "901/stat").unlink()
-    assert {"listener": 1} == groups(scanner.step())
+    assert {"listener": 1} == groups(scanner.poll())
 
 
 def test_link_without_a_group(scanner: GroupScanner, proc: ProcFolder) -> None:
-    """A descriptor whose fdinfo is another's by now is no group."""
+    """A descriptor whose fdinfo is not a group's any more is not a group."""
     proc.start(900, {3: "pos:\t0\n"}, comm=b"other")
-    assert {"listener": 1} == groups(scanner.step())
+    assert {"listener": 1} == groups(scanner.poll())
 
 
-def poll(background: BackgroundScan, until: Callable[[object], object]) -> object:
-    """Return what *background* tells, a result or what it raised, once *until*."""
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            told: object = background.latest()
-        except RuntimeError as error:
-            told = error
-        if until(told) or time.monotonic() > deadline:
-            return told
-        time.sleep(0.01)
+def test_unreadable_process(
+    scanner: GroupScanner, recent: Recent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that refuses to be inspected is counted until the next full scan."""
 
+    def refuse(*_: object) -> None:
+        raise PermissionError
 
-def test_background(proc: ProcFolder) -> None:
-    """The thread makes the first scan at once, goes on, and ends when told to."""
-    background = BackgroundScan(GroupScanner(proc.path))
-    assert background.latest() is None
-    background.start()
-    first = poll(background, bool)
-    assert isinstance(first, GroupScan)
-    assert {"listener": 1} == groups(first)
-    proc.end(812)
-    last = poll(background, lambda told: told != first)
-    assert isinstance(last, GroupScan)
-    assert {} == groups(last)
-    background.stop()
-    assert "groups" not in {thread.name for thread in threading.enumerate()}
-
-
-def test_background_that_fails(tmp_path: Path) -> None:
-    """A step that fails is told of at each reading until another one goes well."""
-    background = BackgroundScan(GroupScanner(tmp_path / "proc"))
-    background.start()
-    failed = poll(background, bool)
-    assert isinstance(failed, RuntimeError)
-    assert "looking for groups failed: [Errno 2] No such file" in str(failed)
-    ProcFolder(tmp_path / "proc").start(812, {4: EMPTY_GROUP})
-    found = poll(background, lambda told: isinstance(told, GroupScan))
-    assert isinstance(found, GroupScan)
-    assert {"listener": 1} == groups(found)
-    background.stop()
+    recent.pids = frozenset({1})
+    scanner.poll()
+    with monkeypatch.context() as patch:
+        patch.setattr(proc_scan, "find_group_descriptors", refuse)
+        assert 2 == scanner.poll().unreadable
+    recent.is_complete = False
+    assert 0 == scanner.poll().unreadable

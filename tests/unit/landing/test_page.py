@@ -1,84 +1,46 @@
-"""The page as text: what it says, and that no comm can become markup."""
+"""The text of the landing page, and the escaping of comms."""
 
 from __future__ import annotations
 
-import doctest
+import builtins
 import os
 import re
-from collections.abc import Callable, Mapping
-from html.parser import HTMLParser
+from collections.abc import Mapping
 
 import pytest
 
+from fanotify_exporter import __version__
 from fanotify_exporter.bpf.samples import Call, Snapshot
 from fanotify_exporter.collectors.exporter_health import ExporterHealthCollector
 from fanotify_exporter.collectors.groups import GroupsCollector
 from fanotify_exporter.collectors.labels import Labelling
 from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
 from fanotify_exporter.landing import page as landing
-from fanotify_exporter.landing.page import duration, element, failures, rate, render
-from fanotify_exporter.landing.summary import SummaryReader
+from fanotify_exporter.landing.page import render
+from fanotify_exporter.landing.summary import Absence
+from fanotify_exporter.landing.summary_reader import SummaryReader
 from fanotify_exporter.metrics.registry import Collector, build_registry
 from fanotify_exporter.uapi.comm import comm_text
-from tools.harness.golden import BOOTED, LOADED, SNAPSHOT, registry
+from tools.harness.golden import BOOTED, LOADED, SCAN, SNAPSHOT, registry
+from tools.harness.landing_html import Page
 
 
 NOW = BOOTED + 1000
-VOID = {"meta", "link"}
-
-
-class Page(HTMLParser):
-    """A page as a browser reads it: its tables by caption, and its findings."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tables: dict[str, list[list[str]]] = {}
-        self.notes: dict[str, str] = {}
-        self.findings: list[tuple[str, str]] = []
-        self.elements: set[str] = set()
-        self.feed(text)
-        self.close()
-        assert [] == self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.add(tag)
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        elif tag in ("th", "td"):
-            self.rows[-1].append("")
-        elif tag == "table":
-            self.rows: list[list[str]] = []
-        elif tag == "caption":
-            self.caption = ["", ""]
-        elif tag == "li":
-            self.findings.append((dict(attrs)["class"] or "", ""))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert tag == self.open.pop()
-        if tag == "table":
-            self.tables[self.caption[0]] = self.rows
-            self.notes[self.caption[0]] = self.caption[1]
-
-    def handle_data(self, data: str) -> None:
-        if "caption" in self.open:
-            self.caption["small" in self.open] += data
-        elif {"th", "td"} & set(self.open):
-            self.rows[-1][-1] += data
-        elif "li" in self.open:
-            level, text = self.findings[-1]
-            self.findings[-1] = level, text + data
 
 
 def page(collectors: Mapping[str, Collector] | None = None) -> Page:
     chosen = registry() if collectors is None else build_registry(collectors)
-    return Page(render(SummaryReader(chosen.collect).take(), "/metrics", NOW))
+    return Page(page_text(SummaryReader(chosen.collect)))
 
 
-CALLERS, USERS = "Who calls", "Users against their limits"
-HOLDERS, EXPORTER = "Groups and marks that exist now", "This exporter"
+def page_text(
+    summaries: SummaryReader, host: str = "host", path: str = "/metrics"
+) -> str:
+    return render(summaries.read(), path, host, NOW).decode()
+
+
+CALLERS, USERS = "Calls by program", "Users and their limits"
+OWNERS, EXPORTER = "Existing groups and marks", "This exporter"
 
 
 def counting(*calls: Call, labelling: Labelling | None = None) -> MarkCallsCollector:
@@ -87,12 +49,12 @@ def counting(*calls: Call, labelling: Labelling | None = None) -> MarkCallsColle
 
 
 def test_four_tables() -> None:
-    """Callers, users, groups and the exporter itself have a table each."""
-    assert [CALLERS, USERS, HOLDERS, EXPORTER] == list(page().tables)
+    """Callers, users, groups and the exporter have a table each."""
+    assert [CALLERS, USERS, OWNERS, EXPORTER] == list(page().tables)
 
 
 def test_callers() -> None:
-    """A row has a caller's name, rate, calls, and what they failed with."""
+    """A row has a caller's comm, rate, calls and errors."""
     head, *rows = page().tables[CALLERS]
     assert ["comm", "per second", "calls", "failed"] == head
     (clamonacc,) = (row for row in rows if row[0].startswith("clamonacc"))
@@ -102,7 +64,7 @@ def test_callers() -> None:
 
 
 def test_full_map() -> None:
-    """Calls without a name have a row, and errors without one are unknown."""
+    """Calls without a caller have a row, and their errnos are unknown."""
     (full,) = (
         row
         for row in page().tables[CALLERS]
@@ -111,16 +73,16 @@ def test_full_map() -> None:
     assert ["403", "3 unknown"] == full[2:]
 
 
-def test_holders_and_users() -> None:
-    """Who has what now, and how much of the limits that is."""
-    assert ["fapolicyd", "1", "11", "9"] in page().tables[HOLDERS]
+def test_owners_and_users() -> None:
+    """Rows have the existing groups and marks, and their share of the limits."""
+    assert ["fapolicyd", "1", "11", "9"] in page().tables[OWNERS]
     assert ["0", "3 of 128 (2%)", "7 of 205,039 (0%)"] in page().tables[USERS]
 
 
 def test_exporter() -> None:
-    """The hooks, what was lost, how full maps are, and what runs."""
+    """Rows have the probes, the lost calls, the map entries and the build."""
     rows = page().tables[EXPORTER]
-    assert ["keys in calls_user", "8,192 of 8,192"] in rows
+    assert ["entries in calls_user", "8,192 of 8,192"] in rows
     (lost,) = (state for part, state in rows if part == "lost calls")
     assert lost.startswith("403 fanotify_mark (map_full), 7 fanotify_init (map_full)")
     assert rows[-1][1].endswith("bcc 0.26.0, kernel " + os.uname().release)
@@ -133,27 +95,37 @@ def test_exporter() -> None:
     ] == rows[1:3]
 
 
-def test_notices_come_with_names() -> None:
-    """What is dangerous is said in sentences, and whose it is."""
+def test_findings() -> None:
+    """Findings are sentences, most severe first, with the comms they are about."""
     findings = page().findings
-    hook = "tracepoint:syscalls:sys_exit_fanotify_mark"
+    attach_point = "tracepoint:syscalls:sys_exit_fanotify_mark"
     assert (
         "danger",
-        f"Not attached: {hook}. Calls of fanotify_mark are not counted.",
+        f"Not attached: {attach_point}. Calls of fanotify_mark are not counted.",
     ) == findings[0]
     assert any(
         text.startswith(
-            "These can block others: edr (90,000 blocking marks), "
-            "fapolicyd (9 blocking marks). Who"
+            "Programs that can block file access: edr (90,000 blocking marks), "
+            "fapolicyd (9 blocking marks). A process"
         )
         for _, text in findings
     )
 
 
-def test_time_and_version() -> None:
-    """The page says of when its figures are."""
-    text = render(SummaryReader(registry().collect).take(), "/metrics", 1_750_000_000)
-    assert "<time>2025-06-15 15:06:40 UTC</time>" in text
+def test_header() -> None:
+    """The page names the host, the purpose and the time, and links documentation."""
+    text = page_text(SummaryReader(registry().collect), "web1.example")
+    assert "<title>fanotify-exporter on web1.example</title>" in text
+    assert f"{__version__} on web1.example</small></h1>" in text
+    assert "<p>Counts the fanotify calls on this host" in text
+    assert "<time>2025-06-15 15:23:20 UTC</time>" in text
+    for link in ("/metrics", f"{landing.REPOSITORY}#readme"):
+        assert f'<a href="{link}">' in text
+
+
+def test_rates_are_averages() -> None:
+    """The caption says over which time the rates average."""
+    assert "Per second: average over the last " in page().notes[CALLERS]
 
 
 @pytest.mark.parametrize(
@@ -174,24 +146,26 @@ def test_time_and_version() -> None:
     ],
 )
 def test_hostile_comm(comm: bytes) -> None:
-    """Whatever a thread calls itself is text, the same as in the metrics."""
+    """Any comm is shown as text, as in the metrics, and is also the title."""
     text = comm_text(comm)
     collector = counting(Call(text, 1, 0x10000, 22, 7, BOOTED))
     shown = page({"mark_calls": collector})
-    assert f"{text} fanotify_mark" == shown.tables[CALLERS][1][0]
+    shown_text = " ".join(text.split())
+    assert f"{shown_text} fanotify_mark" == shown.tables[CALLERS][1][0]
+    assert [text] == shown.titles
     assert shown.elements <= page().elements
 
 
-def test_long_table_is_cut() -> None:
-    """Ten rows are shown, and how many are not."""
-    calls = [Call(f"c{n}", 1, 1, 0, n + 1, BOOTED) for n in range(10_000)]
+def test_long_table() -> None:
+    """A table has at most ten rows, and the number of omitted rows."""
+    calls = [Call(f"c{n}", 1, 1, 0, n + 1, BOOTED) for n in range(1010)]
     shown = page({"mark_calls": counting(*calls)})
     assert 1 + 10 == len(shown.tables[CALLERS])
-    assert "9,990 more callers not shown." in shown.notes[CALLERS]
+    assert "1,000 more callers not shown." in shown.notes[CALLERS]
 
 
-def test_comm_that_is_dropped() -> None:
-    """With --label.drop=comm one row stands for all."""
+def test_dropped_comm() -> None:
+    """With --label.drop=comm one row has the sum over all comms."""
     labelling = Labelling(frozenset({"comm"}))
     calls = Call("a", 1, 1, 0, 3, BOOTED), Call("b", 1, 1, 22, 4, BOOTED)
     shown = page({"mark_calls": counting(*calls, labelling=labelling)})
@@ -199,30 +173,32 @@ def test_comm_that_is_dropped() -> None:
     assert ("all fanotify_mark", "7", "4 EINVAL") == (name, number, failed)
 
 
-def test_collectors_that_are_off() -> None:
-    """A table whose collector is off says that, and has no rows that would lie."""
+def test_disabled_collectors() -> None:
+    """A table whose collector is disabled says so, and is empty."""
     shown = page({"exporter_health": ExporterHealthCollector(LOADED, lambda: SNAPSHOT)})
-    for caption, collector in ((CALLERS, "mark_calls"), (HOLDERS, "groups")):
+    for caption, collector in ((CALLERS, "mark_calls"), (OWNERS, "groups")):
         assert (
             f"Not collected: the collector {collector} is off" in shown.notes[caption]
         )
         assert 1 == len(shown.tables[caption])
 
 
-def test_groups_before_the_first_look() -> None:
-    """Until every process was looked at once there is no claim about groups."""
-    shown = page({"groups": GroupsCollector(lambda: None)})
-    assert "Not known yet" in shown.notes[HOLDERS]
+def test_groups_before_the_first_scan() -> None:
+    """Before the first scan is complete, the table says that groups are unknown."""
+    groups = build_registry({"groups": GroupsCollector(lambda: None)})
+    absence = Absence("fanotify_groups", "until the first scan has finished")
+    shown = Page(page_text(SummaryReader(groups.collect, {"groups": absence})))
+    assert "Unknown until the first scan has finished." in shown.notes[OWNERS]
 
 
 def test_collector_that_fails(caplog: pytest.LogCaptureFixture) -> None:
-    """A collector that fails is named, and its table does not look empty."""
+    """A failed collector is a finding, and its table says that it failed."""
 
     def fail() -> None:
         raise OSError("no")
 
     shown = page({"groups": GroupsCollector(fail)})
-    assert "failed" in shown.notes[HOLDERS]
+    assert "failed" in shown.notes[OWNERS]
     assert ("danger", "Failed: the collector groups") == (
         shown.findings[0][0],
         shown.findings[0][1].split(".")[0],
@@ -230,65 +206,45 @@ def test_collector_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     assert "collector failed" in caplog.text
 
 
-def test_limits_that_are_off() -> None:
-    """Without limits users have figures, and no shares."""
-    from tools.harness.golden import SCAN  # noqa: PLC0415
-
+def test_disabled_limits() -> None:
+    """Without the collector limits, users have counts without shares."""
     shown = page({"groups": GroupsCollector(lambda: SCAN)})
     assert ["0", "3", "7"] in shown.tables[USERS]
     assert "the collector limits is off" in shown.notes[USERS]
 
 
-@pytest.mark.parametrize(
-    ("shape", "number", "text"),
-    [
-        (rate, 0.0, "0.00"),
-        (rate, 0.001, "<0.01"),
-        (rate, 12345.678, "12,345.68"),
-        (duration, 5.2, "5 seconds"),
-        (duration, 150, "2 minutes"),
-        (duration, 7200, "2 hours"),
-        (duration, 86400 * 400, "400 days"),
-    ],
-)
-def test_numbers_for_people(
-    shape: Callable[[float], str], number: float, text: str
-) -> None:
-    """Numbers have as many digits as mean something."""
-    assert text == shape(number)
-
-
-@pytest.mark.parametrize(
-    ("errors", "text"),
-    [
-        ({}, "0"),
-        ({"EINVAL": 1200}, "1,200 EINVAL"),
-        ({"": 3}, "3 unknown"),
-        ({"A": 9, "B": 8, "C": 7, "D": 2, "E": 1}, "9 A, 8 B, 7 C, 3 others"),
-    ],
-)
-def test_failures(errors: Mapping[str, float], text: str) -> None:
-    """The most frequent errors have their names, and none is left out."""
-    assert text == failures(errors)
-
-
-def test_tables_can_be_heard() -> None:
-    """Who hears the page is told what each table is of, and each row and column."""
-    text = render(SummaryReader(registry().collect).take(), "/metrics", NOW)
-    assert 4 == text.count("<table><caption>")
+def test_accessible_tables() -> None:
+    """Tables have captions, and header cells a scope, for screen readers."""
+    text = page_text(SummaryReader(registry().collect))
+    assert 4 == len(re.findall(r"<table>\s*<caption>", text))
     scopes = re.findall(r"<th\b([^>]*)>", text)
     assert len(scopes) > 20
     assert [] == [each for each in scopes if not re.match(' scope="(row|col)"', each)]
 
 
-def test_style_and_script_stay_whole() -> None:
-    """Nothing in them would end their element, or depend on a locale."""
+def test_style_and_script() -> None:
+    """Neither file can end its element, and both are ASCII in any locale."""
     text = landing.STYLE + landing.SCRIPT
     assert not re.search(r"</|<!--", text)
     assert text.isascii()
 
 
-def test_examples() -> None:
-    """The docstrings' examples hold, and a page is made of escaped text."""
-    assert 0 == doctest.testmod(landing).failed
-    assert '<p title="&quot;">&amp;</p>' == element("p", "&", title='"')
+def test_hostile_path_and_host() -> None:
+    """A path or a host name with markup stays inside its attribute or element."""
+    text = page_text(
+        SummaryReader(registry().collect), "<script>", '/"><script>alert(1)</script>'
+    )
+    assert 1 == text.count("<script>")  # the page's own
+    assert '<a href="/&quot;&gt;&lt;script&gt;' in text
+
+
+def test_rendering_opens_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of the page are read at import, never during a request."""
+    summary = SummaryReader(registry().collect).read()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(builtins, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
+    assert b"</html>" in render(summary, "/metrics", "host", NOW)

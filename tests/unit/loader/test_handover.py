@@ -1,4 +1,4 @@
-"""Descriptions and real descriptors over a real socket pair."""
+"""Descriptions and descriptors over a socket pair."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from fanotify_exporter.bpf.loaded import AttachedProbe, Layout, LoadedPrograms
+from fanotify_exporter.bpf.loaded import AttachedProbe, LoadedPrograms
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.handover import (
     MAX_FDS,
@@ -18,33 +18,30 @@ from fanotify_exporter.loader.handover import (
     send,
     send_error,
 )
+from tools.harness.loaded_programs import UNUSED, make_loaded
 
 
 Pair = tuple[socket.socket, socket.socket]
 
-LOADED = LoadedPrograms(
-    hook="tracepoint",
-    probes=(
-        AttachedProbe("fanotify_mark", "tracepoint:enter", programs=("program",)),
-        AttachedProbe("fanotify_mark", "tracepoint:exit"),
+LOADED = replace(
+    make_loaded(
+        [UNUSED] * 17,
+        lost=(0,) * 6,
+        lost_reasons=("no_entry", "other"),
+        probes=[
+            AttachedProbe("fanotify_mark", "tracepoint:enter", programs=("program",)),
+            AttachedProbe("fanotify_mark", "tracepoint:exit"),
+        ],
+        share=lambda _: -1,
     ),
-    layouts={
-        "slots": Layout(("mask", "comm"), "@Q16s", 17),
-        "lost": Layout(("value",), "@Q", 1),
-    },
-    lost_reasons=("no_entry", "other"),
-    max_entries=8192,
-    sees_compat=True,
-    slows_all_syscalls=False,
-    bcc="0.26.0",
-    llvm="14",
     reasons={"fentry": 'no BTF: "vmlinux"\n', "kprobe": "\u00f8re"},
+    fds={},
 )
 
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
-    """Make the channel that the loader makes; a receiver never waits for long."""
+    """Return a channel as the loader makes it, with a short timeout."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(0.2)
     with ours, theirs:
@@ -53,7 +50,7 @@ def pair() -> Iterator[Pair]:
 
 @pytest.fixture
 def pipes() -> Iterator[list[tuple[int, int]]]:
-    """Make pipes: what is written to one end tells which descriptor it is."""
+    """Return pipes. Data that is written to one end identifies the descriptor."""
     made = [os.pipe2(os.O_NONBLOCK) for _ in range(3)]
     yield made
     for ends in made:
@@ -79,7 +76,7 @@ def test_description_arrives_as_it_was_sent(pair: Pair) -> None:
 def test_descriptors_arrive_under_their_names(
     pair: Pair, pipes: list[tuple[int, int]]
 ) -> None:
-    """Each name means the same open file on both sides."""
+    """Each name has the same open file on both sides."""
     ours, theirs = pair
     names = ("slots", "lost", "program")
     sent = dict(zip(names, (write for _, write in pipes), strict=True))
@@ -97,7 +94,7 @@ def test_descriptors_arrive_under_their_names(
 def test_descriptors_outlive_the_sender(
     pair: Pair, pipes: list[tuple[int, int]]
 ) -> None:
-    """What was handed over stays open when the sender is gone."""
+    """The descriptors stay open when the sender has closed them and is gone."""
     ours, theirs = pair
     read, write = pipes[0]
     copy = os.dup(write)
@@ -114,7 +111,7 @@ def test_descriptors_outlive_the_sender(
 def test_descriptors_are_not_for_children(
     pair: Pair, pipes: list[tuple[int, int]]
 ) -> None:
-    """A program that the serving process starts inherits none of them."""
+    """A program that the serving process starts inherits no descriptor."""
     ours, theirs = pair
     send(theirs, described(LOADED, {"slots": pipes[0][1]}))
     received = receive(ours)
@@ -124,7 +121,7 @@ def test_descriptors_are_not_for_children(
 
 
 def test_many_descriptors(pair: Pair, pipes: list[tuple[int, int]]) -> None:
-    """As many descriptors arrive as a message may carry."""
+    """A message carries MAX_FDS descriptors."""
     ours, theirs = pair
     sent = {f"fd {number}": pipes[0][1] for number in range(MAX_FDS)}
     send(theirs, described(LOADED, sent))
@@ -146,7 +143,7 @@ def test_many_descriptors(pair: Pair, pipes: list[tuple[int, int]]) -> None:
     ],
 )
 def test_error_arrives_instead(pair: Pair, message: str) -> None:
-    """A child that cannot load sends its one line, and it arrives unchanged."""
+    """An error in the place of programs arrives unchanged."""
     ours, theirs = pair
     send_error(theirs, LoadError(message, "mend it"))
     received = receive(ours)
@@ -154,9 +151,9 @@ def test_error_arrives_instead(pair: Pair, message: str) -> None:
     assert (message, "mend it") == (received.why, received.advice)
 
 
-@pytest.mark.parametrize("character", ["x", '"', "\u00e9"])
+@pytest.mark.parametrize("character", ["x", '"', "\u00e9", "\U0001f600"])
 def test_error_of_any_length_arrives(pair: Pair, character: str) -> None:
-    """An error that is too long for one message arrives shortened, not as garbage."""
+    """An error that is too long for a message is shortened."""
     ours, theirs = pair
     message = f"the cause: {character * MAX_MESSAGE}"
     send_error(theirs, LoadError(message))
@@ -166,21 +163,21 @@ def test_error_of_any_length_arrives(pair: Pair, character: str) -> None:
 
 
 def test_peer_that_is_gone(pair: Pair) -> None:
-    """A child that died without a word is None."""
+    """If the child died without a message, the result is None."""
     ours, theirs = pair
     theirs.close()
     assert receive(ours) is None
 
 
-def test_peer_that_says_nothing(pair: Pair) -> None:
-    """A child that hangs is a TimeoutError after the channel's timeout."""
+def test_peer_that_sends_nothing(pair: Pair) -> None:
+    """If the child hangs, receive() raises TimeoutError after the channel's timeout."""
     ours, _ = pair
     with pytest.raises(TimeoutError):
         receive(ours)
 
 
 def test_messages_stay_apart(pair: Pair) -> None:
-    """Two messages are two, whatever their lengths: the channel keeps borders."""
+    """The channel keeps two messages apart."""
     ours, theirs = pair
     send_error(theirs, LoadError("one"))
     send_error(theirs, LoadError("two"))

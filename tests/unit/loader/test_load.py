@@ -1,18 +1,18 @@
-"""The ladder in a process whose kernel refuses."""
+"""The order in which attach methods are tried, with a bcc that refuses."""
 
 from __future__ import annotations
 
-import os
 from types import SimpleNamespace
 
 import pytest
 
 from fanotify_exporter.errors import LoadError
-from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
-from fanotify_exporter.loader.compile import _compat_word_offset
-from fanotify_exporter.loader.load import load
+from fanotify_exporter.loader import load as loader
+from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, AttachMethod
+from tools.harness.loaded_programs import make_loaded
 
 
+METHODS = {method.name: method for method in ATTACH_METHODS}
 FENTRY = [method for method in ATTACH_METHODS if method.hook == "fentry"]
 
 
@@ -23,36 +23,45 @@ FENTRY = [method for method in ATTACH_METHODS if method.hook == "fentry"]
 def test_forbidden_hooks_are_not_compiled_again(
     monkeypatch: pytest.MonkeyPatch, refusal: str, times: int
 ) -> None:
-    """After EPERM a hook's other methods share its reason; after all else they try."""
+    """EPERM ends the trial of a hook; other errors do not."""
     compiled = []
 
-    def refusing(*, text: str, cflags: list[str]) -> None:
+    def refuse(*, text: str, cflags: list[str]) -> None:
         compiled.append((text, cflags))
         raise OSError(refusal)
 
-    bcc = SimpleNamespace(BPF=refusing)
-    monkeypatch.setattr("fanotify_exporter.loader.load.import_bcc", lambda: bcc)
+    monkeypatch.setattr(loader, "import_bcc", lambda: SimpleNamespace(BPF=refuse))
+    monkeypatch.setattr(loader, "require_hook", lambda _: None)
     with pytest.raises(LoadError) as error:
-        load(FENTRY, 8, container=False)
-    names = ", ".join(method.name for method in FENTRY)
-    assert f"cannot attach to fanotify_mark: {names}: {refusal}" == error.value.why
+        loader.load(FENTRY, 8, container=False)
+    expected = f"cannot attach to fanotify_mark: fentry (3 ways tried): {refusal}"
+    assert expected == error.value.why
     assert times == len(compiled)
 
 
 @pytest.mark.parametrize(
-    ("machine", "release", "offset"),
+    ("works", "reasons"),
     [
-        ("x86_64", "5.10.0-46-cloud-amd64", 8),
-        ("x86_64", "5.11.0", 16),
-        ("x86_64", "6.17-rc4-amd64", 16),
-        ("x86_64", "6.16+deb14-amd64", 16),
-        ("aarch64", "5.10.0", 0),
+        ("fexit", {}),
+        ("fexit_wrappers", {}),
+        ("kretprobe", {"fentry": "refused: fexit, also: refused: fexit_read"}),
     ],
 )
-def test_where_thread_info_tells_of_compat(
-    monkeypatch: pytest.MonkeyPatch, machine: str, release: str, offset: int
+def test_reasons_of_the_hooks_that_are_not_used(
+    monkeypatch: pytest.MonkeyPatch, works: str, reasons: dict[str, str]
 ) -> None:
-    """It moved in 5.11; a release may have two numbers and then any text."""
-    kernel = SimpleNamespace(machine=machine, release=release)
-    monkeypatch.setattr(os, "uname", lambda: kernel)
-    assert offset == _compat_word_offset()
+    """The first method that works is used, with the reasons of the other hooks."""
+
+    def load(_: object, method: AttachMethod, *__: int, container: bool) -> object:
+        assert not container
+        if method.name != works:
+            raise LoadError(f"refused: {method.name}")
+        return make_loaded(hook=method.hook, share=lambda _: 7)
+
+    monkeypatch.setattr(loader, "import_bcc", SimpleNamespace)
+    monkeypatch.setattr(loader, "_load_method", load)
+    names = ("fexit", "fexit_read", works, "raw_sys_exit")
+    methods = [METHODS[name] for name in dict.fromkeys(names)]
+    loaded = loader.load(methods, 8, container=False)
+    assert METHODS[works].hook == loaded.hook
+    assert reasons == loaded.reasons

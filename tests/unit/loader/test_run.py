@@ -1,8 +1,8 @@
 """
-Real child processes in the place of Python, each failing in its own way.
+Loader children that fail in different ways.
 
-No mock: the loader runs ``sys.executable``, and the fixture makes that a shell
-script.
+The children are real processes: the loader runs ``sys.executable``, and the fixture
+loader_child sets sys.executable to a shell script.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Child = Callable[[str], None]
 
 
 def has_child() -> bool:
-    """Return whether this process has a child, alive or dead and not waited for."""
+    """Return whether this process has a child, running or not waited for."""
     try:
         os.waitpid(-1, os.WNOHANG)
     except ChildProcessError:
@@ -36,7 +36,7 @@ def has_child() -> bool:
 
 
 def open_fds() -> dict[str, str]:
-    """Return this process's descriptors and what they are."""
+    """Return this process's descriptors and their files."""
     found = {}
     for fd in list(Path("/proc/self/fd").iterdir()):
         with suppress(FileNotFoundError):  # the descriptor of the listing itself
@@ -46,7 +46,7 @@ def open_fds() -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def _leaves_nothing() -> Iterator[None]:
-    """After every test there is no child and no descriptor more than before."""
+    """Check that no test leaves a child or a descriptor."""
     assert not has_child()
     fds = open_fds()
     yield
@@ -63,52 +63,52 @@ def message(*, timeout: float = 5.0) -> str:
 
 
 def test_child_that_exits(loader_child: Child) -> None:
-    """The exit status and the last words on stderr are in the message."""
+    """The error has the exit status and the last line of stderr."""
     loader_child("echo first >&2; echo 'the last words' >&2; echo >&2; exit 3")
-    assert "exited with status 3; it said: the last words." in message()
+    assert "exited with status 3; its last output: the last words." in message()
 
 
-def test_child_that_speaks_on_stdout(loader_child: Child) -> None:
-    """What the child says on stdout is heard as well."""
+def test_child_that_prints_to_stdout(loader_child: Child) -> None:
+    """The last line may come from stdout."""
     loader_child("echo 'on stdout'; exit 1")
-    assert "exited with status 1; it said: on stdout." in message()
+    assert "exited with status 1; its last output: on stdout." in message()
 
 
-def test_child_that_exits_without_a_word(loader_child: Child) -> None:
-    """A silent end is told as such."""
+def test_child_that_prints_nothing(loader_child: Child) -> None:
+    """The error says that the child printed nothing."""
     loader_child("exit 4")
-    assert "exited with status 4; it said: nothing." in message()
+    assert "exited with status 4 and printed nothing." in message()
 
 
-def test_child_that_succeeds_without_a_word(loader_child: Child) -> None:
-    """A child that exits with 0 and handed nothing over has failed too."""
+def test_child_that_succeeds_without_a_message(loader_child: Child) -> None:
+    """A child that exits with 0 and sent no programs has failed too."""
     loader_child("exit 0")
-    assert "exited with status 0; it said: nothing." in message()
+    assert "exited with status 0 and printed nothing." in message()
 
 
-def test_child_that_says_what_is_no_text(loader_child: Child) -> None:
-    """Last words that are not UTF-8 are shown as well as they can be."""
+def test_child_that_prints_other_bytes(loader_child: Child) -> None:
+    """Output that is not UTF-8 is shown with replacement characters."""
     loader_child(r"printf 'bad \377 bytes' >&2; exit 1")
-    assert "it said: bad \ufffd bytes." in message()
+    assert "its last output: bad \ufffd bytes." in message()
 
 
 @pytest.mark.parametrize("name", ["KILL", "SEGV", "TERM"])
 def test_child_that_is_killed(loader_child: Child, name: str) -> None:
-    """The signal goes by its name; KILL is what the OOM killer sends."""
+    """The error has the name of the signal. The OOM killer sends KILL."""
     loader_child(f"echo compiling >&2; kill -{name} $$")
     text = message()
-    assert f"was killed by SIG{name}; it said: compiling." in text
+    assert f"was killed by SIG{name}; its last output: compiling." in text
     assert "150 MB of memory" in text
 
 
 def test_child_that_is_killed_by_a_nameless_signal(loader_child: Child) -> None:
-    """A real-time signal has no name in Python and is told by its number."""
+    """The error has the number of a real-time signal, which has no name in Python."""
     loader_child("kill -40 $$")
     assert "40" in message()
 
 
 def test_child_that_hangs(loader_child: Child) -> None:
-    """A child that takes too long is killed, and the message says what to do."""
+    """A child that takes too long is killed, and the error says what to do."""
     loader_child("exec sleep 60")
     started = time.monotonic()
     text = message(timeout=0.3)
@@ -117,14 +117,14 @@ def test_child_that_hangs(loader_child: Child) -> None:
 
 
 def test_child_that_hangs_after_closing_its_socket(loader_child: Child) -> None:
-    """A child that is done with us but does not end is killed as well."""
+    """A child that closes its socket and does not exit is killed too."""
     script = "import os, sys, time; os.close(int(sys.argv[1])); time.sleep(60)"
     loader_child(f'exec {sys.executable} -c "{script}" $3')
     assert "took more than 0.3 s" in message(timeout=0.3)
 
 
 def test_child_that_refuses(loader_child: Child) -> None:
-    """The child's own one-line error is the whole message."""
+    """An error that the child sent is raised unchanged."""
     script = (
         "import socket, sys; from fanotify_exporter import errors; "
         "from fanotify_exporter.loader import handover; "
@@ -138,13 +138,13 @@ def test_child_that_refuses(loader_child: Child) -> None:
 def test_child_that_cannot_be_started(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A system that starts no more processes is told in one line, not a traceback."""
+    """A program that cannot be started is an error of one line, not a traceback."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "gone"))
     assert "No such file" in message()
 
 
-def test_child_is_told_what_to_load(loader_child: Child, tmp_path: Path) -> None:
-    """The child is an isolated Python with the loader, the hook and the size."""
+def test_arguments_of_the_child(loader_child: Child, tmp_path: Path) -> None:
+    """The child is an isolated Python with the methods of the hook and the settings."""
     loader_child(f"echo $1 $2 - $4 $5 $6 > {tmp_path}/arguments")
     with pytest.raises(LoadError):
         run.load("fentry", 64)
@@ -153,8 +153,8 @@ def test_child_is_told_what_to_load(loader_child: Child, tmp_path: Path) -> None
     assert f"-I {run.CHILD} - {methods} 64 0\n" == arguments
 
 
-def test_child_has_no_descriptor_of_ours(loader_child: Child, tmp_path: Path) -> None:
-    """Of what we have open it gets its socket alone, also what others inherit."""
+def test_child_inherits_its_socket_only(loader_child: Child, tmp_path: Path) -> None:
+    """The child has its socket and no other descriptor, not even an inheritable one."""
     look = "import os; print(*filter(os.path.exists, map(str, os.listdir())))"
     python = f'{sys.executable} -c "{look}" > {tmp_path}/fds'
     loader_child(f"cd /proc/self/fd; echo $3 > {tmp_path}/channel; exec {python}")
@@ -167,8 +167,8 @@ def test_child_has_no_descriptor_of_ours(loader_child: Child, tmp_path: Path) ->
 
 
 @pytest.fixture
-def _something_on_stdin() -> Iterator[None]:
-    """Let our own stdin be a file with a line in it."""
+def _line_on_stdin() -> Iterator[None]:
+    """Set this process's stdin to a file with a line of text."""
     stdin = os.dup(0)
     something = os.memfd_create("stdin")
     os.pwrite(something, b"ours\n", 0)
@@ -179,9 +179,9 @@ def _something_on_stdin() -> Iterator[None]:
     os.close(stdin)
 
 
-@pytest.mark.usefixtures("_something_on_stdin")
-def test_child_reads_nothing_from_us(loader_child: Child, tmp_path: Path) -> None:
-    """The child's stdin is empty, whatever ours is."""
+@pytest.mark.usefixtures("_line_on_stdin")
+def test_stdin_of_the_child(loader_child: Child, tmp_path: Path) -> None:
+    """The child's stdin is empty, and not the stdin of this process."""
     loader_child(f"cat > {tmp_path}/input; exit 1")
     message()
     assert b"" == (tmp_path / "input").read_bytes()
@@ -189,7 +189,7 @@ def test_child_reads_nothing_from_us(loader_child: Child, tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("handing_over_child")
 def test_child_that_hands_over() -> None:
-    """What the child hands over can be read when the child is gone."""
+    """The programs that the child sent can be read after the child has exited."""
     loaded = run.load("auto", 1, timeout=10.0)
     assert isinstance(loaded, LoadedPrograms)
     snapshot = CallMaps(loaded).read()
@@ -198,8 +198,3 @@ def test_child_that_hands_over() -> None:
     (call,) = snapshot.calls["fanotify_mark"]
     assert Call("fatrace", 0x11, 0x20, 0, 23, call.created) == call
     assert Lost("fanotify_mark", "no_entry", 7) in snapshot.lost
-
-
-def close(loaded: LoadedPrograms) -> None:
-    for fd in loaded.fds.values():
-        os.close(fd)

@@ -1,39 +1,127 @@
-"""What changes the BPF programs changes their identity, and nothing else does."""
+"""The identity changes with each file that makes the programs what they are."""
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from fanotify_exporter.loader import sources
-from fanotify_exporter.loader.sources import bpf_folder, identity
+from fanotify_exporter.loader.sources import (
+    PACKAGE,
+    find_programs,
+    identity,
+    identity_files,
+    join_sources,
+)
 
 
-def test_identity_is_steady() -> None:
-    """The same files and settings give the same sixteen digits."""
+# Prints the files of this package's modules that the loader child has imported.
+LIST_MODULES = """\
+import sys
+import fanotify_exporter.loader.__main__
+for name, module in sys.modules.items():
+    if name.partition(".")[0] == "fanotify_exporter":
+        print(module.__file__)
+"""
+
+
+@pytest.fixture
+def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Copy the package, with the BPF sources as a wheel has them, and use the copy."""
+    copied = tmp_path / PACKAGE.name
+    shutil.copytree(PACKAGE, copied, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(find_programs(), copied / "bpf/programs", dirs_exist_ok=True)
+    monkeypatch.setattr(sources, "PACKAGE", copied)
+    return copied
+
+
+def test_identity_is_stable() -> None:
+    """Equal files and settings give equal identities of 16 digits."""
     assert re.fullmatch("[0-9a-f]{16}", identity("auto", 64))
     assert identity("auto", 64) == identity("auto", 64)
 
 
-def test_settings_change_it() -> None:
-    """Each setting counts."""
+def test_folder_does_not_change_the_identity(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of the files in another folder has the same identity."""
+    files = {
+        path.relative_to(copy) for path in identity_files() if path.is_relative_to(copy)
+    }
+    assert Path("bpf/programs/calls/count.bpf.c") in files
+    copied = identity()
+    monkeypatch.setattr(sources, "PACKAGE", PACKAGE)
+    assert copied == identity()
+
+
+def test_settings_change_the_identity() -> None:
+    """Each setting and its value change the identity."""
     settings = (("auto", 64), ("fentry", 64), ("auto", 65))
     assert 3 == len({identity(*each) for each in settings})
     assert identity("auto", 64, "x") != identity("auto", 64, "y")
 
 
-@pytest.mark.parametrize("name", ["fanotify.bpf.c", "include/user_regs.h"])
-def test_sources_change_it(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A byte in the program or in a header counts."""
-    folder = tmp_path / "bpf"
-    shutil.copytree(bpf_folder(), folder)
+def test_kernel_changes_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another running kernel changes the identity."""
     before = identity()
-    monkeypatch.setattr(sources, "bpf_folder", lambda: folder)
-    assert before == identity()
-    (folder / name).write_text((folder / name).read_text() + "\n")
+    monkeypatch.setattr("os.uname", lambda: ("Linux", "host", "5.10.0"))
     assert before != identity()
+
+
+def test_each_file_changes_the_identity(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A byte more in any file of the list changes the identity."""
+    files = [path for path in identity_files() if path.is_relative_to(copy)]
+    monkeypatch.setattr(sources, "identity_files", lambda: files)  # for speed
+    before = identity()
+    for path in files:
+        content = path.read_bytes()
+        path.write_bytes(content + b"\n")
+        assert before != identity(), path
+        path.write_bytes(content)
+    assert before == identity()
+
+
+def test_every_imported_module_is_in_the_list() -> None:
+    """The list has each module that the loader child imports, and all of loader/."""
+    printed = subprocess.check_output(
+        [sys.executable, "-c", LIST_MODULES], text=True, cwd=PACKAGE.parent
+    )
+    imported = set(map(Path, printed.splitlines())) - {PACKAGE / "__init__.py"}
+    hashed = set(identity_files())
+    assert imported | set((PACKAGE / "loader").glob("*.py")) <= hashed
+    assert set(find_programs().rglob("*.[ch]")) <= hashed
+    assert any(path.match("bcc/version.py") for path in hashed)
+
+
+def test_modules_of_serving_are_not_in_the_list() -> None:
+    """A change of serving code keeps the identity, so a restart keeps the counts."""
+    folders = {path.parent.name for path in identity_files()}
+    assert not {"web", "landing", "metrics", "collectors", "commands"} & folders
+    assert PACKAGE / "bpf/call_maps.py" not in set(identity_files())
+
+
+def test_excluded_module_has_the_version_only() -> None:
+    """The one imported module that is not in the list assigns the version."""
+    docstring, *statements = ast.parse((PACKAGE / "__init__.py").read_text()).body
+    assert isinstance(docstring, ast.Expr)
+    assert {"__version__"} == {
+        target.id
+        for statement in statements
+        if not isinstance(statement, ast.ImportFrom)
+        for target in getattr(statement, "targets", ())
+    }
+
+
+def test_joined_parts_keep_their_names() -> None:
+    """Each part is preceded by a #line directive with the name of its file."""
+    text = join_sources(["calls/count", "calls/kretprobe"])
+    assert text.startswith('#line 1 "bpf/calls/count.bpf.c"\n// SPDX')
+    assert '\n#line 1 "bpf/calls/kretprobe.bpf.c"\n// SPDX' in text

@@ -1,4 +1,4 @@
-"""One reading for all collectors of a scrape."""
+"""One reading of a source for all collectors of a scrape."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fanotify_exporter.metrics.registry import build_registry
 
 
 class Source:
-    """Counts its readings."""
+    """A source that counts its readings."""
 
     def __init__(self) -> None:
         self.readings = 0
@@ -26,7 +26,7 @@ class Source:
 
 
 class Reader:
-    """A collector of one gauge, the number of the reading that it got."""
+    """A collector of one gauge: the number of the reading."""
 
     def __init__(self, name: str, read: OncePerScrape[int]) -> None:
         self._name = name
@@ -40,7 +40,7 @@ class Reader:
 
 
 def test_collectors_of_a_scrape_share_a_reading() -> None:
-    """Two collectors see the same reading; the next scrape makes a new one."""
+    """Two collectors of a scrape get the same reading; the next scrape reads again."""
     source = Source()
     read = OncePerScrape(source.read)
     collectors = {name: Reader(name, read) for name in ("first", "second")}
@@ -57,7 +57,7 @@ def test_collectors_of_a_scrape_share_a_reading() -> None:
 
 
 def test_nothing_is_kept_between_scrapes() -> None:
-    """A reading may be large: after the scrape it is gone."""
+    """A reading may be large: it is dropped after the scrape."""
     read = OncePerScrape(Source().read)
     registry = build_registry({"first": Reader("first", read)}, [read])
     list(registry.collect())

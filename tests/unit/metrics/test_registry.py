@@ -1,4 +1,4 @@
-"""Collectors that fail, and registries asked for some names only."""
+"""The registry: failing collectors, families about collectors, selection by name."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Steady:
 
 
 class Broken(Steady):
-    """Fails after its first family."""
+    """A collector that fails after its first family."""
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(self.names[0], "Broken.", value=1)
-        raise OSError("the second family is not to be had")
+        raise OSError("no second family")
 
 
 def names(registry: CollectorRegistry) -> list[str]:
@@ -62,7 +62,7 @@ def series(registry: CollectorRegistry, collector: str) -> float | None:
 
 
 class Counting(Steady):
-    """Gives counters with the time of their first event."""
+    """A collector of counters with creation times."""
 
     def collect(self) -> Iterator[Metric]:
         family = CounterMetricFamily("counting", "Counted.", labels=["who"])
@@ -72,20 +72,20 @@ class Counting(Steady):
 
 
 def test_series_are_those_of_a_scrape() -> None:
-    """Each collector's series are counted as Prometheus would, without _created."""
+    """The series of each collector are counted without _created samples."""
     registry = build_registry({"a": Steady("a"), "counting": Counting("b")})
     assert (2, 3) == (series(registry, "a"), series(registry, "counting"))
 
 
 def test_all_collectors_work() -> None:
-    """Every family is there once, in order, and each collector says so."""
+    """Each family is there once, in order, and each collector succeeded."""
     registry = build_registry({"a": Steady("a"), "b": Steady("b")})
     assert ["a_one", "a_two", "b_one", "b_two", *ABOUT_COLLECTORS] == names(registry)
     assert (1, 1) == (success(registry, "a"), success(registry, "b"))
 
 
 def test_failing_collector_costs_only_its_families() -> None:
-    """One that fails half way loses all of its families, and only those."""
+    """A collector that fails half way loses all its families, and no others."""
     registry = build_registry(
         {"a": Steady("a"), "broken": Broken("broken"), "b": Steady("b")}
     )
@@ -98,17 +98,17 @@ def test_failing_collector_costs_only_its_families() -> None:
 
 
 def test_failing_collector_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """A failure leaves one error with the collector's name and the exception."""
+    """A failure is logged as one error with the collector's name and the exception."""
     list(build_registry({"broken": Broken("broken")}).collect())
     (record,) = caplog.records
     assert logging.ERROR == record.levelno
     assert "broken" == vars(record)["collector"]
     assert record.exc_info is not None
-    assert "the second family is not to be had" == str(record.exc_info[1])
+    assert "no second family" == str(record.exc_info[1])
 
 
 def test_every_collector_is_timed() -> None:
-    """Each collector has a duration, the failed one too."""
+    """Each collector has a duration, also after a failure."""
     registry = build_registry({"a": Steady("a"), "broken": Broken("broken")})
     for name in ("a", "broken"):
         seconds = registry.get_sample_value(
@@ -119,7 +119,7 @@ def test_every_collector_is_timed() -> None:
 
 
 def test_process_metrics_are_there() -> None:
-    """The exporter's own process is measured under the usual names."""
+    """The registry has the process_* metrics of the exporter itself."""
     found = {family.name for family in build_registry({}).collect()}
     assert found >= {
         "process_cpu_seconds",
@@ -130,7 +130,7 @@ def test_process_metrics_are_there() -> None:
 
 
 def test_building_a_registry_collects_nothing() -> None:
-    """Registration asks for names only: it must not read the kernel's maps."""
+    """Registration reads the names of families only, and no BPF map."""
 
     class Untouchable(Steady):
         def collect(self) -> Iterator[Metric]:
@@ -140,7 +140,7 @@ def test_building_a_registry_collects_nothing() -> None:
 
 
 def test_restricted_to_names() -> None:
-    """name[] gives the named families, of whatever collector, and nothing else."""
+    """name[] selects the named families of all collectors, and no others."""
     registry = build_registry({"a": Steady("a"), "b": Steady("b")})
     wanted = ["a_two", "b_one", "fanotify_exporter_collector_success"]
     found = registry.restricted_registry(wanted).collect()
@@ -148,7 +148,7 @@ def test_restricted_to_names() -> None:
 
 
 def test_restricted_to_how_collectors_did() -> None:
-    """name[] finds the two families about collectors on their own."""
+    """name[] selects a family about collectors."""
     registry = build_registry({"a": Steady("a")})
     for name in ABOUT_COLLECTORS:
         found = registry.restricted_registry([name]).collect()
@@ -156,12 +156,12 @@ def test_restricted_to_how_collectors_did() -> None:
 
 
 def test_restricted_to_process_metrics() -> None:
-    """name[] finds the process metrics too."""
+    """name[] selects process metrics."""
     found = build_registry({}).restricted_registry(["process_open_fds"]).collect()
     assert ["process_open_fds"] == [family.name for family in found]
 
 
 def test_restricted_to_an_unknown_name() -> None:
-    """name[] with a name that no one has gives nothing."""
+    """name[] with an unknown name selects no family."""
     registry = build_registry({"a": Steady("a")})
     assert [] == list(registry.restricted_registry(["nobody_has_this"]).collect())

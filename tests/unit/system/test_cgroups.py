@@ -1,7 +1,8 @@
-"""Cgroup folders in, names by id out."""
+"""Names of cgroups by id, from folders that stand for a cgroup v2 hierarchy."""
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 import sys
@@ -9,11 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
+from threading import Event
 
 import pytest
 
-from fanotify_exporter.system import cgroups as names
+from fanotify_exporter.system import cgroups as cgroups_module
 from fanotify_exporter.system.cgroups import Cgroups, container_id, walk
+from fanotify_exporter.system.cpu_budget import CpuBudget
 
 
 ID = "0123456789abcdef" * 4
@@ -38,7 +41,7 @@ POD = "kubepods-besteffort-pod6e6f8dd2_8b05_44ec_9d3c_5d4f1ab28d1b.slice"
     ],
 )
 def test_container_id(path: str) -> None:
-    """Each runtime's cgroup gives its container's id; of nested ones the inner."""
+    """The cgroup of each runtime has the container's id; of nested ones the inner."""
     assert ID == container_id(path)
 
 
@@ -57,7 +60,7 @@ def test_container_id(path: str) -> None:
     ],
 )
 def test_no_container(path: str) -> None:
-    """A service, a session, a pod and a container's monitor are no containers."""
+    """Services, sessions, pods and monitors of containers have no container id."""
     assert "" == container_id(path)
 
 
@@ -75,7 +78,7 @@ def number(path: Path) -> int:
 
 
 def test_names(root: Path) -> None:
-    """Each folder is known by its number; its files are not."""
+    """Each folder has a name by its inode number; files have none."""
     cgroups = Cgroups(root)
     cgroups.walk()
     assert ("/", "") == cgroups(number(root))
@@ -88,7 +91,7 @@ def test_names(root: Path) -> None:
 
 
 def test_names_of_any_bytes(root: Path) -> None:
-    """A name that is not UTF-8 becomes text that a scrape can carry."""
+    """Bytes of a name that are not UTF-8 become escapes."""
     folder = root / os.fsdecode(b"box\xe9 \xc3\xa9\\x2d")
     folder.mkdir()
     cgroups = Cgroups(root)
@@ -96,28 +99,41 @@ def test_names_of_any_bytes(root: Path) -> None:
     assert ("/box\\xe9 \u00e9\\x2d", "") == cgroups(number(folder))
 
 
+DEEP = "d" * 19
+
+
 @pytest.fixture
 def depth(root: Path) -> Iterator[int]:
-    """Make so many folders, one in the other; pytest could not remove them."""
-    depth = 2500
+    """Make nested folders beyond PATH_MAX, which pytest could not remove."""
+    depth = 220
     with chdir(root):
         for _ in range(depth):
-            Path("d").mkdir()
-            os.chdir("d")
+            Path(DEEP).mkdir()
+            os.chdir(DEEP)
         yield depth
         for _ in range(depth):
             os.chdir("..")
-            Path("d").rmdir()
+            Path(DEEP).rmdir()
 
 
+@pytest.fixture
+def _small_stack() -> Iterator[None]:
+    """Leave room for 100 more calls on Python's stack."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 100)
+    yield
+    sys.setrecursionlimit(limit)
+
+
+@pytest.mark.usefixtures("_small_stack")
 def test_deep_folders(root: Path, depth: int) -> None:
-    """Folders deeper than Python's stack and the kernel's paths fail no walk."""
-    deepest = max(path.count("/d") for _, path in walk(root))
-    assert sys.getrecursionlimit() < deepest < depth
+    """A walk ends without error at folders deeper than PATH_MAX and Python's stack."""
+    deepest = max(path.count(DEEP) for _, path in walk(root))
+    assert 150 < deepest < depth
 
 
 def test_gone_container_keeps_its_name(root: Path) -> None:
-    """What was seen once is remembered."""
+    """The name of a removed cgroup stays known."""
     container = root / f"docker/{ID}"
     cgroups, gone = Cgroups(root), number(container)
     cgroups.walk()
@@ -127,8 +143,8 @@ def test_gone_container_keeps_its_name(root: Path) -> None:
 
 
 def test_memory_is_bounded(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When there are too many names, those of gone cgroups go first."""
-    monkeypatch.setattr(names, "MAX_NAMES", 5)
+    """With too many names, those of removed cgroups go first."""
+    monkeypatch.setattr(cgroups_module, "MAX_NAMES", 5)
     cgroups = Cgroups(root)
     gone = number(root / f"docker/{ID}")
     cgroups.walk()
@@ -142,7 +158,7 @@ def test_memory_is_bounded(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_host_without_cgroup_v2() -> None:
-    """Where there is nothing to walk, labels are empty and nothing fails."""
+    """Without cgroup v2 both labels are empty."""
     cgroups = Cgroups(None)
     cgroups.walk()
     assert ("", "") == cgroups(4242)
@@ -150,7 +166,8 @@ def test_host_without_cgroup_v2() -> None:
 
 
 @pytest.fixture
-def started(root: Path) -> Iterator[Cgroups]:
+def started(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cgroups]:
+    monkeypatch.setattr(cgroups_module, "WALKS", CpuBudget(share=0.5, min_delay=0.01))
     cgroups = Cgroups(root)
     cgroups.start()
     yield cgroups
@@ -158,10 +175,27 @@ def started(root: Path) -> Iterator[Cgroups]:
 
 
 def test_new_ones_are_learnt(root: Path, started: Cgroups) -> None:
-    """A cgroup that comes later has its name soon, without a scrape."""
+    """The thread finds a cgroup that was made after the start."""
     late = root / "late.service"
     late.mkdir()
     deadline = time.monotonic() + 30
     while started(number(late)) != ("/late.service", ""):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_walks_take_little_cpu(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A walk of 0.1 s of CPU time is followed by 5 s of rest, a cheap walk by 1 s."""
+    cpu_times = iter([0.0, 0.1, 0.1, 0.101])
+    delays: list[float] = []
+
+    class Stopped(Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            delays.append(timeout or 0)
+            return len(delays) == 3
+
+    monkeypatch.setattr(time, "thread_time", lambda: next(cpu_times))
+    cgroups = Cgroups(root)
+    cgroups._stopped = Stopped()
+    cgroups._run()
+    assert pytest.approx([1.0, 5.0, 1.0]) == delays

@@ -1,4 +1,4 @@
-"""What systemd is told, over a socket like its own, and what it passes."""
+"""Notifications to a socket like systemd's, and sockets passed as systemd does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from fanotify_exporter.errors import ListenError, UsageError
 from fanotify_exporter.system.systemd import SystemdNotifier, passed_sockets
-from tools.harness.web_server import Waiting, request, serve, site_of
+from tools.harness.web_server import Waiting, example_service, request, serve
 
 
 PING = b"WATCHDOG=1"
@@ -22,20 +22,20 @@ PASSED = Path(__file__).parents[1] / "fixtures/passed_sockets.py"
 
 @pytest.fixture
 def systemd(tmp_path: Path) -> Iterator[socket.socket]:
-    """Give what systemd reads; its address is the path of the socket."""
+    """Give the socket that systemd would read; its address is a path."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(str(tmp_path / "notify"))
         receiver.settimeout(10)
         yield receiver
 
 
-def supervisor(systemd: socket.socket, **variables: str) -> SystemdNotifier:
+def notifier(systemd: socket.socket, **variables: str) -> SystemdNotifier:
     return SystemdNotifier({"NOTIFY_SOCKET": systemd.getsockname(), **variables})
 
 
 def is_silent(systemd: socket.socket) -> bool:
-    """Return whether for 0.2 seconds nothing more comes, of 10,000 messages at most."""
-    systemd.settimeout(0.2)
+    """Return whether 0.1 s without a message follow, after at most 10,000 messages."""
+    systemd.settimeout(0.1)
     try:
         return not all(systemd.recv(1000) for _ in range(10_000))
     except TimeoutError:
@@ -44,14 +44,14 @@ def is_silent(systemd: socket.socket) -> bool:
         systemd.settimeout(10)
 
 
-def test_tells(systemd: socket.socket) -> None:
-    """Assignments come as one datagram, a line each."""
-    supervisor(systemd).notify("READY=1", "STATUS=Serving")
+def test_notify(systemd: socket.socket) -> None:
+    """Assignments are sent in one datagram, a line each."""
+    notifier(systemd).notify("READY=1", "STATUS=Serving")
     assert b"READY=1\nSTATUS=Serving" == systemd.recv(1000)
 
 
 def test_abstract_address() -> None:
-    """An address that begins with @ is in no file system; unix(7)."""
+    """An address that begins with @ is in the abstract namespace; unix(7)."""
     name = f"fanotify-exporter-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(f"\0{name}")
@@ -60,28 +60,28 @@ def test_abstract_address() -> None:
         assert b"READY=1" == receiver.recv(1000)
 
 
-def test_nobody_to_tell(caplog: pytest.LogCaptureFixture) -> None:
-    """Without systemd nobody is told, and that is not worth a word."""
+def test_without_systemd(caplog: pytest.LogCaptureFixture) -> None:
+    """Without NOTIFY_SOCKET no message is sent or logged."""
     SystemdNotifier({}).notify("READY=1")
     assert [] == caplog.records
 
 
 def test_systemd_is_gone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A socket that is not there costs a line in the log, and nothing else."""
+    """A missing socket causes a warning in the log, and no error."""
     SystemdNotifier({"NOTIFY_SOCKET": str(tmp_path / "none")}).notify("READY=1")
-    assert ["systemd was not told"] == [each.message for each in caplog.records]
+    assert ["cannot notify systemd"] == [each.message for each in caplog.records]
 
 
 def test_systemd_does_not_read(systemd: socket.socket) -> None:
-    """Whoever does not take messages holds nothing up: more are dropped."""
-    telling = supervisor(systemd)
-    for _ in range(10_000):
-        telling.notify("WATCHDOG=1")
+    """A full socket buffer does not block: further messages are dropped."""
+    notifying = notifier(systemd)
+    for _ in range(1000):  # net.unix.max_dgram_qlen is at most 512 by default
+        notifying.notify("WATCHDOG=1")
     assert is_silent(systemd)
 
 
 def test_watchdog_hears_of_progress(systemd: socket.socket) -> None:
-    """Pings come while scrapes go on, stop while one hangs, and then come again."""
+    """Pings stop while a scrape hangs, and start again after that scrape has ended."""
     hanging = Waiting()
 
     def client(port: int) -> None:
@@ -94,23 +94,23 @@ def test_watchdog_hears_of_progress(systemd: socket.socket) -> None:
             hanging.may_end.set()
             assert PING == systemd.recv(1000)
 
-    watched = supervisor(systemd, WATCHDOG_USEC="2000", WATCHDOG_PID=str(os.getpid()))
-    serve(site_of(hanging), client, supervisor=watched)
+    watched = notifier(systemd, WATCHDOG_USEC="2000", WATCHDOG_PID=str(os.getpid()))
+    serve(example_service(hanging), client, notifier=watched)
 
 
 @pytest.mark.parametrize(
     "variables", [{}, {"WATCHDOG_USEC": "2000", "WATCHDOG_PID": "1"}]
 )
 def test_no_watchdog(systemd: socket.socket, variables: dict[str, str]) -> None:
-    """Without a watchdog, or with another's, there is no ping; a stop is told."""
-    watched = supervisor(systemd, **variables)
-    serve(site_of(), lambda port: request(port, "/metrics"), supervisor=watched)
+    """Without a watchdog for this process no ping is sent; STOPPING=1 is."""
+    watched = notifier(systemd, **variables)
+    serve(example_service(), lambda port: request(port, "/metrics"), notifier=watched)
     assert b"STOPPING=1" == systemd.recv(1000)
     assert is_silent(systemd)
 
 
 def pass_to_child(*sockets: socket.socket, pid: str = "$$") -> tuple[int, str]:
-    """Pass *sockets* as systemd does; return the status and the output of the child."""
+    """Pass *sockets* as systemd does; return the child's exit status and output."""
     moved = [os.dup(each.fileno()) for each in sockets]
     places = "".join(f" {3 + n}<&{fd}" for n, fd in enumerate(moved))
     script = f'LISTEN_FDS={len(moved)} LISTEN_PID={pid} exec "$@"{places}'
@@ -135,19 +135,22 @@ def listening_on_unix() -> socket.socket:
 
 
 def test_passed_sockets() -> None:
-    """Sockets come in systemd's order; no child gets them, and no accept waits."""
+    """Passed sockets keep their order, and are non-blocking and not inheritable."""
     with listening() as one, listening() as other:
         ports = [each.getsockname()[1] for each in (one, other)]
-        status, said = pass_to_child(one, other)
-    assert (0, [f"{port} False False" for port in ports]) == (status, said.splitlines())
+        status, output = pass_to_child(one, other)
+    assert (0, [f"{port} False False" for port in ports]) == (
+        status,
+        output.splitlines(),
+    )
 
 
 def test_sockets_of_another_process() -> None:
-    """What was passed to a parent is not taken."""
+    """Sockets passed to another process are not used."""
     with listening() as one:
-        status, said = pass_to_child(one, pid="1")
+        status, output = pass_to_child(one, pid="1")
     assert 1 == status
-    assert "systemd passed no socket. Start fanotify-exporter.socket" in said
+    assert "systemd passed no socket. Start fanotify-exporter.socket" in output
 
 
 @pytest.mark.parametrize(
@@ -160,22 +163,22 @@ def test_sockets_of_another_process() -> None:
     ids=["not-listening", "udp", "unix"],
 )
 def test_sockets_of_another_kind(wrong: Callable[[], socket.socket]) -> None:
-    """What does not listen on TCP is refused by its number."""
+    """A socket that does not listen on TCP is refused by its descriptor number."""
     with listening() as one, wrong() as other:
-        status, said = pass_to_child(one, other)
+        status, output = pass_to_child(one, other)
     assert 1 == status
-    assert "descriptor 4 does not listen on TCP" in said
+    assert "systemd passed descriptor 4, which does not listen on TCP" in output
 
 
 def test_no_sockets() -> None:
-    """Without systemd the flag is refused, with what to do."""
+    """Without passed sockets --web.systemd-socket is refused, with advice."""
     with pytest.raises(ListenError, match="systemd passed no socket"):
         passed_sockets({})
 
 
 @pytest.mark.parametrize("value", ["", "two", "-1", "2.5", "\u0662", "9" * 5000])
 def test_variables_that_are_no_numbers(value: str) -> None:
-    """What systemd would not set is bad usage, and the variable is named."""
+    """A value that is not a number is bad usage, and the error names the variable."""
     own = str(os.getpid())
     with pytest.raises(UsageError, match=r"^LISTEN_FDS is '"):
         passed_sockets({"LISTEN_FDS": value, "LISTEN_PID": own})

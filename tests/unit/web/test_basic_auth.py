@@ -1,12 +1,9 @@
-"""Names and passwords: who comes in, at what cost, and what is remembered."""
+"""Credentials: the result, the cost, and the memory of verified ones."""
 
 from __future__ import annotations
 
 import asyncio
-import statistics
-import time
 from base64 import b64encode
-from collections.abc import Iterator
 from http import HTTPStatus
 
 import bcrypt
@@ -33,23 +30,16 @@ def header(name: str, password: str) -> str:
 
 
 @pytest.fixture
-def worker() -> Iterator[Worker]:
-    worker = Worker("bcrypt")
-    yield worker
-    worker.stop()
-
-
-@pytest.fixture
 def auth(worker: Worker) -> BasicAuth:
     users = {"alice": hashed("secret"), "\u00d8degaard": hashed("br\u00f8d")}
     return BasicAuth(users, worker)
 
 
-def admit(auth: BasicAuth, *authorizations: str) -> list[HTTPStatus]:
-    """Return what each header gets, one after the other."""
+def authorize(auth: BasicAuth, *authorizations: str) -> list[HTTPStatus]:
+    """Return the status for each header, one after the other."""
 
     async def main() -> list[HTTPStatus]:
-        return [await auth.admit(each, "192.0.2.1") for each in authorizations]
+        return [await auth.authorize(each, "192.0.2.1") for each in authorizations]
 
     return asyncio.run(main())
 
@@ -75,32 +65,32 @@ def admit(auth: BasicAuth, *authorizations: str) -> list[HTTPStatus]:
 def test_passwords(
     auth: BasicAuth, name: str, password: str, expected: HTTPStatus
 ) -> None:
-    """Only the user's own password opens, the first time and from memory."""
-    assert [expected, expected] == admit(auth, *[header(name, password)] * 2)
+    """Only the user's own password is accepted, at first and from memory."""
+    assert [expected, expected] == authorize(auth, *[header(name, password)] * 2)
 
 
-def test_a_decoys_password_does_not_open(auth: BasicAuth) -> None:
-    """A name that is unknown is refused with the password of any user."""
+def test_unknown_names(auth: BasicAuth) -> None:
+    """An unknown name is refused, also with the password of any user."""
     tried = [
         header(f"u{n}", password)
         for n in range(9)
         for password in ("secret", "br\u00f8d")
     ]
-    assert {NO} == set(admit(auth, *tried))
+    assert {NO} == set(authorize(auth, *tried))
 
 
 @pytest.mark.parametrize("prefix", ["$2a$", "$2b$", "$2y$"])
-def test_every_kind_of_bcrypt(worker: Worker, prefix: str) -> None:
-    """Htpasswd writes $2y$, Go $2a$, Python $2b$: all of them are bcrypt."""
+def test_bcrypt_prefixes(worker: Worker, prefix: str) -> None:
+    """The prefixes of htpasswd ($2y$), Go ($2a$) and Python ($2b$) are accepted."""
     users = {"alice": prefix + hashed("secret").removeprefix("$2b$")}
-    assert [OK] == admit(BasicAuth(users, worker), header("alice", "secret"))
+    assert [OK] == authorize(BasicAuth(users, worker), header("alice", "secret"))
 
 
-def test_72_bytes_count(worker: Worker) -> None:
-    """Bcrypt looks at no more, as everywhere; what is longer is no error."""
+def test_long_passwords(worker: Worker) -> None:
+    """Only the first 72 bytes count, as in other bcrypt implementations."""
     auth = BasicAuth({"alice": hashed("x" * 72)}, worker)
     tried = ("x" * 72, "x" * 73, "x" * 71)
-    assert [OK, OK, NO] == admit(auth, *(header("alice", each) for each in tried))
+    assert [OK, OK, NO] == authorize(auth, *(header("alice", each) for each in tried))
 
 
 @pytest.mark.parametrize(
@@ -121,110 +111,121 @@ def test_72_bytes_count(worker: Worker) -> None:
         "Basic alice:secret",
     ],
 )
-def test_no_credentials(authorization: str) -> None:
-    """What is not well-formed is nobody's, and bcrypt is not asked."""
+def test_malformed_credentials(authorization: str) -> None:
+    """A malformed header has no credentials, so bcrypt does not run."""
     assert parse_credentials(authorization) is None
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC"])
 def test_credentials(scheme: str) -> None:
-    """The scheme's name has no case, and a password may have colons."""
+    """The scheme is case-insensitive, and a password may contain colons."""
     coded = b64encode(b"alice:a:b").decode()
     assert b"alice:a:b" == parse_credentials(f"{scheme} {coded}")
 
 
-def test_what_was_right_is_not_asked_again(
+def test_verified_credentials_skip_bcrypt(
     auth: BasicAuth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bcrypt is slow, so it is asked once for each right password."""
-    assert [OK] == admit(auth, header("alice", "secret"))
+    """Correct credentials run bcrypt only once."""
+    assert [OK] == authorize(auth, header("alice", "secret"))
     monkeypatch.setattr(bcrypt, "checkpw", None)
-    assert [OK] == admit(auth, header("alice", "secret"))
+    assert [OK] == authorize(auth, header("alice", "secret"))
 
 
 def test_memory_has_no_password(auth: BasicAuth) -> None:
-    """What is remembered is a keyed hash, and bounded."""
-    assert [OK] == admit(auth, header("alice", "secret"))
+    """Memory holds a keyed hash instead of the password."""
+    assert [OK] == authorize(auth, header("alice", "secret"))
     assert "secret" not in str(vars(auth))
     (digest,) = auth._verified
     assert 32 == len(digest)
 
 
 def test_memory_is_bounded(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many right passwords there are, the oldest are forgotten."""
+    """Beyond MAX_VERIFIED the oldest credentials are forgotten."""
     monkeypatch.setattr(basic_auth, "MAX_VERIFIED", 3)
     auth = BasicAuth({"alice": hashed("x" * 72)}, worker)
-    right = [header("alice", "x" * 72 + str(n)) for n in range(9)]
-    assert {OK} == set(admit(auth, *right))
+    correct = [header("alice", "x" * 72 + str(n)) for n in range(9)]
+    assert {OK} == set(authorize(auth, *correct))
     assert 3 == len(auth._verified)
 
 
-def seconds(auth: BasicAuth, authorization: str) -> float:
-    started = time.perf_counter()
-    assert [NO] == admit(auth, authorization)
-    return time.perf_counter() - started
+def test_an_unknown_name_costs_the_same(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unknown name costs one bcrypt with the hash of a user, like a known one."""
+    verified = []
+    check = bcrypt.checkpw
+
+    def recording(password: bytes, expected: bytes) -> bool:
+        verified.append((password, expected))
+        return check(password, expected)
+
+    monkeypatch.setattr(bcrypt, "checkpw", recording)
+    users = {"alice": hashed("secret"), "bob": hashed("x")}
+    auth = BasicAuth(users, worker)
+    for _ in range(2):
+        assert [NO, NO] == authorize(
+            auth, header("alice", "wrong"), header("mallory", "wrong")
+        )
+    hashes = {each.encode() for each in users.values()}
+    assert [b"wrong"] * 4 == [password for password, _ in verified]
+    assert {expected for _, expected in verified} <= hashes
+    assert verified[1] == verified[3]
 
 
-def test_an_unknown_name_costs_the_same(worker: Worker) -> None:
-    """From the time that a refusal takes, nobody learns who is a user."""
-    auth = BasicAuth({"alice": hashed("secret", 8), "bob": hashed("x", 8)}, worker)
-    rounds = range(15)
-    known = [seconds(auth, header("alice", f"wrong{n}")) for n in rounds]
-    unknown = [seconds(auth, header("mallory", f"wrong{n}")) for n in rounds]
-    assert 0.5 < statistics.median(unknown) / statistics.median(known) < 2
-
-
-def test_the_loop_goes_on_meanwhile(worker: Worker) -> None:
-    """While bcrypt works, other requests are served: it lets go of Python's lock."""
-    auth = BasicAuth({"alice": hashed("secret", 12)}, worker)
+def test_event_loop_runs_during_bcrypt(worker: Worker) -> None:
+    """The event loop runs during bcrypt, which releases the GIL."""
+    auth = BasicAuth({"alice": hashed("secret", 9)}, worker)
 
     async def main() -> int:
-        checking = asyncio.ensure_future(auth.admit(header("alice", "no"), "a"))
+        checking = asyncio.ensure_future(auth.authorize(header("alice", "no"), "a"))
         turns = 0
         while not checking.done():
             await asyncio.sleep(0.001)
             turns += 1
         return turns
 
-    assert asyncio.run(main()) > 10
+    assert asyncio.run(main()) > 3
 
 
-def test_a_guesser_waits_alone(worker: Worker) -> None:
-    """One client's passwords wait in a short queue, so another's turn comes soon."""
-    auth = BasicAuth({"alice": hashed("secret", 8)}, worker)
+def test_many_guesses_of_one_client(worker: Worker) -> None:
+    """Only MAX_WAITING passwords of one client wait; another client gets an answer."""
+    auth = BasicAuth({"alice": hashed("secret")}, worker)
 
     async def main() -> tuple[list[HTTPStatus], HTTPStatus]:
-        guesses = [auth.admit(header("alice", str(n)), "192.0.2.66") for n in range(99)]
-        *guessed, right = await asyncio.gather(
-            *guesses, auth.admit(header("alice", "secret"), "192.0.2.1")
+        guesses = [
+            auth.authorize(header("alice", str(n)), "192.0.2.66") for n in range(99)
+        ]
+        *guessed, correct = await asyncio.gather(
+            *guesses, auth.authorize(header("alice", "secret"), "192.0.2.1")
         )
-        return guessed, right
+        return guessed, correct
 
-    guessed, right = asyncio.run(main())
-    assert right == OK
+    guessed, correct = asyncio.run(main())
+    assert correct == OK
     assert {NO: basic_auth.MAX_WAITING, WAIT: 95} == {
         each: guessed.count(each) for each in set(guessed)
     }
     assert not auth._waiting
 
 
-def test_the_same_twice_at_once_costs_one(
+def test_concurrent_requests_verify_once(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A browser's three requests with one password ask bcrypt once."""
-    asked = []
+    """Concurrent requests with the same password run bcrypt once."""
+    verified = []
     check = bcrypt.checkpw
 
     def counting(password: bytes, expected: bytes) -> bool:
-        asked.append(password)
+        verified.append(password)
         return check(password, expected)
 
     monkeypatch.setattr(bcrypt, "checkpw", counting)
     auth = BasicAuth({"alice": hashed("secret")}, worker)
 
     async def main() -> list[HTTPStatus]:
-        three = [auth.admit(header("alice", "secret"), "a") for _ in range(3)]
+        three = [auth.authorize(header("alice", "secret"), "a") for _ in range(3)]
         return await asyncio.gather(*three)
 
     assert [OK, OK, OK] == asyncio.run(main())
-    assert [b"secret"] == asked
+    assert [b"secret"] == verified

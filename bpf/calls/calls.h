@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Types and bounds that the parts in bpf/calls/ share.
+ *
+ * The loader joins the .bpf.c parts of an attach method into one text, because
+ * bcc rewrites map accesses and finds programs in the main file only. A header
+ * may hold types and macros, but no map and no program.
+ */
+#ifndef CALLS_H
+#define CALLS_H
+
+#include <linux/types.h>
+
+/* TASK_COMM_LEN in include/linux/sched.h. */
+#define COMM_LEN 16
+
+/* Entries of the map creators. A pid maps to the entry pid % CREATORS. */
+#define CREATORS 1024
+
+/* A fixed slot for each combination of action, type and success of a syscall,
+ * see other_slot(): 5 bits of flags and 1 bit for success.
+ */
+#define OTHER_SLOTS_PER_SYSCALL 64
+
+/* The loader defines MAX_ENTRIES: slots for root, and slots for all others. */
+#define FIRST_OTHER_SLOT (2 * MAX_ENTRIES)
+#define SLOTS (FIRST_OTHER_SLOT + SYSCALLS * OTHER_SLOTS_PER_SYSCALL)
+
+/* The flags that say what a fanotify_mark(2) call does: FAN_MARK_ADD,
+ * FAN_MARK_REMOVE, FAN_MARK_FLUSH, FAN_MARK_MOUNT and FAN_MARK_FILESYSTEM.
+ */
+#define MARK_KIND_FLAGS 0x193
+
+/* The flags that say what a fanotify_init(2) call makes: FAN_CLASS_CONTENT and
+ * FAN_CLASS_PRE_CONTENT.
+ */
+#define INIT_KIND_FLAGS 0xc
+
+/* The numbers below SYSCALLS are indexes of SYSCALLS in loaded.py. */
+enum syscall {
+	FANOTIFY_MARK,
+	FANOTIFY_INIT,
+	INOTIFY_INIT1,
+	SYSCALLS,
+	INOTIFY_INIT, /* counted as INOTIFY_INIT1 without flags */
+	OTHER_SYSCALL,
+};
+
+/* The loader names these in LOST_REASONS in maps.py. */
+enum lost_reason {
+	/* The exit of a call was seen and its entry was not: the call began
+	 * before the programs were attached, in_flight was full, or seccomp(2)
+	 * refused the call. Seccomp acts before the entry tracepoint.
+	 */
+	LOST_NO_ENTRY,
+	LOST_REASONS,
+};
+
+struct call {
+	u64 mask; /* fanotify_init(2): event_f_flags */
+#ifdef CONTAINER
+	u64 cgroup; /* id in the cgroup v2 hierarchy */
+#endif
+	u32 flags;
+	u16 error; /* errno, 0 on success */
+	u16 syscall; /* enum syscall */
+	char comm[COMM_LEN];
+};
+
+struct slot {
+	struct call call;
+	u64 created_ns; /* CLOCK_BOOTTIME of the first call */
+	u64 count;
+};
+
+/* The latest successful fanotify_init(2) of a process. */
+struct creator {
+	u64 when_ns; /* CLOCK_BOOTTIME */
+	u64 pid;
+	u64 evicted_ns; /* when_ns of the process that had this entry before */
+};
+
+#endif

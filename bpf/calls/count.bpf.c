@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Counts fanotify_mark(2), fanotify_init(2), inotify_init(2) and
+ * inotify_init1(2) calls by thread name, arguments and errno.
+ *
+ * The programs in the other parts unpack the arguments and call count_call().
+ *
+ * The hash slot_of finds the slot of a key. The count of the key is in the
+ * array slots, which user space maps into its memory. A scrape makes no bpf(2)
+ * call, because such a call would lose events: while bpf(2) copies hash
+ * elements, the kernel raises bpf_prog_active on that CPU. If the reader is
+ * preempted there, the kernel skips perf tracepoint and kprobe programs of
+ * other tasks on that CPU (bpf_disable_instrumentation(), trace_call_bpf()).
+ */
+#include <calls/calls.h>
+
+/* struct call -> index in slots. No entry is ever deleted, so an index that a
+ * lookup returned stays valid.
+ */
+BPF_HASH(slot_of, struct call, u32, FIRST_OTHER_SLOT);
+
+/* FIRST_OTHER_SLOT slots to claim, then the fixed slots of other_slot(). */
+BPF_F_TABLE("array", u32, struct slot, slots, SLOTS, BPF_F_MMAPABLE);
+
+/*
+ * Indexes of free slots, pushed by the loader. Keys that are first seen from
+ * uid 0 have a stack of their own, so no other user can use up root's slots.
+ */
+BPF_STACK(free_root, u32, MAX_ENTRIES);
+BPF_STACK(free_user, u32, MAX_ENTRIES);
+
+/* enum syscall * LOST_REASONS + enum lost_reason -> calls */
+BPF_F_TABLE("array", u32, u64, lost, SYSCALLS *LOST_REASONS, BPF_F_MMAPABLE);
+
+/* pid % CREATORS -> the process that made a group. User space looks for new
+ * groups in /proc/PID/fd of these processes.
+ */
+BPF_F_TABLE("array", u32, struct creator, creators, CREATORS, BPF_F_MMAPABLE);
+
+static inline void count_lost(u32 syscall, u32 reason)
+{
+	u32 index = syscall * LOST_REASONS + reason;
+	u64 *calls = lost.lookup(&index);
+
+	if (calls)
+		lock_xadd(calls, 1);
+}
+
+/* Give a new key a slot. Return false if no slot is free or the hash refused
+ * the key.
+ */
+static inline bool claim_slot(struct call *call, u32 *index)
+{
+	bool root = (u32)bpf_get_current_uid_gid() == 0;
+	struct slot *slot;
+	u32 *winner;
+
+	if (root ? free_root.pop(index) : free_user.pop(index))
+		return false;
+	slot = slots.lookup(index);
+	if (!slot)
+		return false;
+	slot->call = *call;
+	slot->created_ns = bpf_ktime_get_boot_ns();
+	if (slot_of.insert(call, index) == 0)
+		return true;
+
+	/* Another CPU inserted the same key first. Push our slot back and use
+	 * the slot of the other CPU.
+	 */
+	if (root)
+		free_root.push(index, 0);
+	else
+		free_user.push(index, 0);
+	winner = slot_of.lookup(call);
+	if (!winner)
+		return false;
+	*index = *winner;
+	return true;
+}
+
+/* Return the fixed slot for a call whose key has no slot. Calls share a fixed
+ * slot if they have the same syscall, success, and action and type or class.
+ */
+static inline u32 other_slot(struct call *call)
+{
+	bool is_mark = call->syscall == FANOTIFY_MARK;
+	u32 flags = call->flags & (is_mark ? MARK_KIND_FLAGS : INIT_KIND_FLAGS);
+	u32 kind = is_mark ? (flags & 0x3) | (flags & 0x80) >> 5 |
+				     (flags & 0x10) >> 1 | (flags & 0x100) >> 4
+			   : flags >> 2;
+	u32 index = FIRST_OTHER_SLOT + call->syscall * OTHER_SLOTS_PER_SYSCALL +
+		    kind * 2 + !!call->error;
+	struct slot *slot = slots.lookup(&index);
+
+	if (slot && !slot->created_ns) {
+		slot->call.flags = flags;
+		slot->call.error = !!call->error;
+		slot->call.syscall = call->syscall;
+		slot->created_ns = bpf_ktime_get_boot_ns();
+	}
+	return index;
+}
+
+/* Record that the current process made a fanotify group.
+ *
+ * Two processes that claim the same entry concurrently may both record the same
+ * evicted process. The other eviction stays unnoticed until the next full scan.
+ */
+static inline void note_creator(void)
+{
+	u32 pid = bpf_get_current_pid_tgid() >> 32;
+	u32 index = pid % CREATORS;
+	struct creator *creator = creators.lookup(&index);
+
+	if (creator) {
+		if (creator->pid != pid)
+			creator->evicted_ns = creator->when_ns;
+		creator->pid = pid;
+		creator->when_ns = bpf_ktime_get_boot_ns();
+	}
+}
+
+static inline int count_call(u32 syscall, u32 flags, u64 mask, s32 result)
+{
+	struct call call = {
+		.mask = mask,
+		.flags = flags,
+		.error = result < 0 ? -result : 0,
+		.syscall = syscall,
+	};
+	struct slot *slot;
+	u32 *known;
+	u32 index;
+
+	/* fanotify_mark(2) never returns a positive number. If seccomp(2)
+	 * answers a call with SIGSYS, syscall_rollback() puts the syscall
+	 * number in the place of the result (on arm64 the first argument, which
+	 * is a file descriptor). Such a call has no result and is not counted.
+	 */
+	if (syscall == FANOTIFY_MARK && result > 0)
+		return 0;
+#ifdef CONTAINER
+	call.cgroup = bpf_get_current_cgroup_id();
+#endif
+	bpf_get_current_comm(call.comm, sizeof(call.comm));
+	known = slot_of.lookup(&call);
+	if (known)
+		index = *known;
+	else if (!claim_slot(&call, &index))
+		index = other_slot(&call);
+	slot = slots.lookup(&index);
+	if (slot)
+		lock_xadd(&slot->count, 1);
+	if (syscall == FANOTIFY_INIT && result >= 0)
+		note_creator();
+	return 0;
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * fexit on the function that does the work of fanotify_mark(2):
+ *
+ * int do_fanotify_mark(int fanotify_fd, unsigned int flags, __u64 mask,
+ *			int dfd, const char __user *pathname)
+ *
+ * The native and the compat entry both call do_fanotify_mark() (since 4.17), so
+ * one program sees all arguments and the result of both. The function is
+ *static. If a compiler inlined the function, fexit_mark_wrappers.bpf.c is the
+ * alternative.
+ */
+#include <calls/calls.h>
+#include <calls/fexit.h>
+
+int KRETFUNC(do_fanotify_mark)(u64 *ctx)
+{
+	return count_call(FANOTIFY_MARK, ctx[1], ctx[2], ctx[5]);
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Return probes on the syscall wrappers.
+ */
+#include <calls/calls.h>
+#include <user_regs.h>
+
+#define ON_RETURN(name, count, syscall)                                        \
+	int return_##name(struct pt_regs *ctx)                                 \
+	{                                                                      \
+		return count(syscall, user_regs(), REGS_RESULT(ctx));          \
+	}
+
+ON_RETURN(fanotify_mark, count_native, FANOTIFY_MARK)
+ON_RETURN(fanotify_mark_compat, count_compat, FANOTIFY_MARK)
+ON_RETURN(fanotify_init, count_native, FANOTIFY_INIT)
+ON_RETURN(fanotify_init_compat, count_compat, FANOTIFY_INIT)
+ON_RETURN(inotify_init1, count_native, INOTIFY_INIT1)
+ON_RETURN(inotify_init1_compat, count_compat, INOTIFY_INIT1)
+ON_RETURN(inotify_init, count_native, INOTIFY_INIT)

@@ -1,0 +1,115 @@
+"""
+The catalogue of collectors: one entry for each collector that a flag can switch.
+
+The flags, the assembly, the capabilities that serving keeps, the landing page's
+reasons for missing figures and docs/metrics.md are made from CATALOG. The collector
+exporter_health cannot be switched off and is not listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fanotify_exporter.bpf.samples import Snapshot
+from fanotify_exporter.collectors.groups import GroupsCollector
+from fanotify_exporter.collectors.init_calls import InitCallsCollector
+from fanotify_exporter.collectors.labels import Labelling
+from fanotify_exporter.collectors.limits import LimitsCollector
+from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
+from fanotify_exporter.fsnotify.model import GroupScan
+from fanotify_exporter.metrics.registry import Collector
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """
+    The sources that collectors read.
+
+    Attributes:
+        calls: returns the calls counted so far.
+        labelling: the labels of call metrics.
+        start_group_scan: starts the background scan for groups, and returns the
+            function that returns its latest result.
+        procfs: mount point of the host's procfs.
+    """
+
+    calls: Callable[[], Snapshot]
+    labelling: Labelling
+    start_group_scan: Callable[[], Callable[[], GroupScan | None]]
+    procfs: Path
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorInfo:
+    """
+    Description of a collector.
+
+    Attributes:
+        name: name in --collector.NAME and in the label "collector".
+        help: what the collector exports; --help and the documentation show this text.
+        build: creates the collector.
+        needs: what the collector reads, for the documentation.
+        family: a metric family that the collector returns whenever it has data.
+        missing: when *family* may be missing although the collector works; a clause
+            that completes "Unknown ..." on the landing page.
+        on_by_default: whether the collector runs without a flag.
+        droppable: labels that --label.drop may remove; the sums over the other labels
+            keep their meaning.
+        capabilities: capabilities that serving keeps for the collector.
+    """
+
+    name: str
+    help: str
+    build: Callable[[Sources], Collector]
+    needs: str
+    family: str
+    missing: str = ""
+    on_by_default: bool = True
+    droppable: tuple[str, ...] = ()
+    capabilities: frozenset[str] = frozenset()
+
+
+CATALOG = (
+    CollectorInfo(
+        name="mark_calls",
+        help="fanotify_mark(2) calls",
+        build=lambda sources: MarkCallsCollector(sources.calls, sources.labelling),
+        needs="any hook",
+        family="fanotify_mark_calls",
+        droppable=("comm", "flags", "mask"),
+    ),
+    CollectorInfo(
+        name="init_calls",
+        help="fanotify_init(2) and inotify_init(2) calls",
+        build=lambda sources: InitCallsCollector(sources.calls, sources.labelling),
+        needs="any hook",
+        family="fanotify_init_calls",
+        droppable=("comm", "flags", "event_f_flags"),
+    ),
+    CollectorInfo(
+        name="groups",
+        help="fanotify groups and marks that exist now",
+        build=lambda sources: GroupsCollector(sources.start_group_scan()),
+        needs="`/proc/*/fd` and `/proc/*/fdinfo`",
+        family="fanotify_groups",
+        missing="until the first scan of all processes has finished",
+        # Other users' processes: one capability to list descriptors, one to read them.
+        capabilities=frozenset({"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"}),
+    ),
+    CollectorInfo(
+        name="limits",
+        help="limits of fanotify groups, marks and queues",
+        build=lambda sources: LimitsCollector(sources.procfs),
+        needs="`/proc/sys/fs/fanotify`",
+        family="fanotify_limit_user_groups",
+        missing="on kernels without the limit: Linux 5.13 brought them, and 6.18 the "
+        "watchdog_timeout",
+    ),
+)
+
+
+def droppable_labels() -> tuple[str, ...]:
+    """Return the labels that --label.drop accepts, in the order of the catalogue."""
+    return tuple(dict.fromkeys(label for each in CATALOG for label in each.droppable))

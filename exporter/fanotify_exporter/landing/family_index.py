@@ -1,0 +1,182 @@
+"""An index of one scrape's samples, and the tables of the landing page from it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from heapq import nlargest
+from typing import Any, TypeVar
+
+from prometheus_client.core import Metric
+from prometheus_client.samples import Sample
+
+from fanotify_exporter.landing.rates import CallKey, Counts
+from fanotify_exporter.landing.summary import (
+    GROUP_LIMIT,
+    MARK_LIMIT,
+    Caller,
+    GroupOwner,
+    Probe,
+    Top,
+    User,
+)
+
+
+T = TypeVar("T")
+
+# Rows of a table, so that all tables fit on one screen.
+MAX_ROWS = 10
+
+# The system calls in the table of callers. Each has the families CALL_calls and
+# CALL_errors.
+CALLS = ("fanotify_mark", "fanotify_init")
+
+
+class FamilyIndex:
+    """The samples of one scrape by name, and queries over them."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        """Index the samples of *families* by sample name."""
+        self.families: set[str] = set()
+        self._samples: dict[str, list[Sample]] = defaultdict(list)
+        for family in families:
+            self.families.add(family.name)
+            # The page shows no mask bits, and those families have most samples.
+            if not family.name.endswith("_mask_bit_calls"):
+                for sample in family.samples:
+                    self._samples[sample.name].append(sample)
+
+    def counts(self) -> dict[CallKey, float]:
+        """Return the number of calls by comm and system call."""
+        found: dict[CallKey, float] = defaultdict(float)
+        for call in CALLS:
+            for sample in self._samples[f"{call}_calls_total"]:
+                found[sample.labels.get("comm"), call] += sample.value
+        return found
+
+    def age(self, now: float) -> float:
+        """Return the seconds between the first counted call and *now*, a Unix time."""
+        first = now
+        for call in CALLS:
+            for sample in self._samples[f"{call}_calls_created"]:
+                first = min(first, sample.value)
+        return now - first
+
+    def callers(self, counts: Counts, per_second: Counts) -> Top[Caller]:
+        """Return the callers with the highest rates, then with the most calls."""
+        errors: dict[CallKey, dict[str, float]] = defaultdict(
+            lambda: defaultdict(float)
+        )
+        for call in CALLS:
+            for sample in self._samples[f"{call}_errors_total"]:
+                key = sample.labels.get("comm"), call
+                errors[key][sample.labels["errno"]] += sample.value
+        found = _top(counts, lambda key: (per_second[key], counts[key]))
+        rows = [
+            Caller(*key, counts[key], per_second[key], _descending(errors[key]))
+            for key in found.rows
+        ]
+        return Top(rows, found.omitted)
+
+    def owners(self) -> Top[GroupOwner]:
+        """Return the comms with the most blocking marks, then with the most groups."""
+        groups = self._sums("fanotify_groups", "comm")
+        marks = self._sums("fanotify_marks", "comm")
+        blocking = self._sums("fanotify_marks", "comm", blocking="true")
+        found = [
+            GroupOwner(comm, number, marks.get(comm, 0), blocking.get(comm, 0))
+            for comm, number in groups.items()
+        ]
+        return _top(found, lambda each: (each.blocking, each.groups, each.marks))
+
+    def unreadable(self) -> float:
+        """Return the number of processes that the scan could not inspect."""
+        found = self._samples["fanotify_exporter_groups_unreadable_processes"]
+        return sum(sample.value for sample in found)
+
+    def users(self, limits: Mapping[str, float]) -> Top[User]:
+        """Return the users nearest to one of *limits*."""
+        groups = self._sums("fanotify_user_groups", "uid")
+        marks = self._sums("fanotify_user_marks", "uid")
+        found = [
+            User(
+                uid,
+                number,
+                marks[uid],
+                _share(number, limits.get(GROUP_LIMIT)),
+                _share(marks[uid], limits.get(MARK_LIMIT)),
+            )
+            for uid, number in groups.items()
+        ]
+        return _top(
+            found,
+            lambda each: (
+                max(each.share_of_groups, each.share_of_marks),
+                each.groups,
+                each.marks,
+            ),
+        )
+
+    def limits(self) -> dict[str, float]:
+        """Return the values of GROUP_LIMIT and MARK_LIMIT that the scrape has."""
+        return {
+            name: sample.value
+            for name in (GROUP_LIMIT, MARK_LIMIT)
+            for sample in self._samples[name]
+        }
+
+    def collectors(self) -> dict[str, bool]:
+        """Return whether each enabled collector succeeded."""
+        success = self._sums("fanotify_exporter_collector_success", "collector")
+        return {name: bool(value) for name, value in success.items()}
+
+    def build(self) -> dict[str, str]:
+        """Return the labels of fanotify_exporter_build_info."""
+        info = self._samples["fanotify_exporter_build_info"]
+        return dict(info[0].labels) if info else {}
+
+    def probes(self) -> list[Probe]:
+        """Return the probes in the order of the scrape."""
+        return [
+            Probe(sample.labels["probe"], sample.labels["hook"], bool(sample.value))
+            for sample in self._samples["fanotify_exporter_probe_attached"]
+        ]
+
+    def maps(self) -> dict[str, tuple[float, float]]:
+        """Return the used and the maximum number of entries of each BPF map."""
+        entries = self._sums("fanotify_exporter_map_entries", "map")
+        maximum = self._sums("fanotify_exporter_map_max_entries", "map")
+        return {name: (entries[name], maximum[name]) for name in maximum}
+
+    def lost(self) -> dict[tuple[str, str], float]:
+        """Return the nonzero numbers of lost calls by system call and reason."""
+        return {
+            (sample.labels["probe"], sample.labels["reason"]): sample.value
+            for sample in self._samples["fanotify_exporter_lost_calls_total"]
+            if sample.value
+        }
+
+    def _sums(self, name: str, label: str, **wanted: str) -> dict[str, float]:
+        """Return sums by *label* of the samples *name* with the labels *wanted*."""
+        found: dict[str, float] = defaultdict(float)
+        for sample in self._samples[name]:
+            if wanted.items() <= sample.labels.items():
+                found[sample.labels[label]] += sample.value
+        return found
+
+
+def _top(found: Iterable[T], order: Callable[[T], Any]) -> Top[T]:
+    ranked = list(found)
+    rows = nlargest(MAX_ROWS, ranked, order)
+    return Top(rows, len(ranked) - len(rows))
+
+
+def _descending(numbers: Mapping[str, float]) -> dict[str, float]:
+    return dict(sorted(numbers.items(), key=lambda item: item[1], reverse=True))
+
+
+def _share(number: float, limit: float | None) -> float:
+    """Return *number* / *limit*: 0 without a limit, infinity above a limit of 0."""
+    if limit is None or not number:
+        return 0.0
+    return number / limit if limit else float("inf")

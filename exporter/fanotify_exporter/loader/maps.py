@@ -1,0 +1,57 @@
+"""The maps of compiled programs: free slots, and layouts for the serving process."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Iterator
+from typing import Any, Final
+
+from fanotify_exporter.bpf.loaded import Layout
+
+
+# The maps of bpf/calls/count.bpf.c that the serving process reads.
+SHARED_MAPS: Final = ("slots", "lost", "creators")
+
+# Names of enum lost_reason in bpf/calls/calls.h, in its order.
+LOST_REASONS: Final = ("no_entry",)
+
+
+def fill_free_slots(bpf: Any, max_entries: int) -> None:
+    """Push the indexes of both sections, so that indexes pop in ascending order."""
+    for name, first in ((b"free_root", 0), (b"free_user", max_entries)):
+        for index in range(first + max_entries - 1, first - 1, -1):
+            bpf[name].push(ctypes.c_uint32(index))
+
+
+def read_layouts(bpf: Any) -> dict[str, Layout]:
+    """Return the layout of each of SHARED_MAPS."""
+    return {name: _read_layout(bpf[name.encode()]) for name in SHARED_MAPS}
+
+
+def read_map_fds(bpf: Any) -> dict[str, int]:
+    """Return the file descriptor of each of SHARED_MAPS."""
+    return {name: bpf[name.encode()].map_fd for name in SHARED_MAPS}
+
+
+def _read_layout(table: Any) -> Layout:
+    """Convert the ctypes type that bcc made for a map's value."""
+    members = list(_flatten("value", table.Leaf))
+    layout = Layout(
+        tuple(name for name, _ in members),
+        "@" + "".join(code for _, code in members),
+        table.max_entries,
+    )
+    assert struct.calcsize(layout.format) == ctypes.sizeof(table.Leaf)
+    return layout
+
+
+def _flatten(name: str, member: Any) -> Iterator[tuple[str, str]]:
+    """Yield name and struct(3) code of each scalar and array in *member*."""
+    if issubclass(member, ctypes.Structure):
+        for inner_name, inner, *_ in member._fields_:
+            yield from _flatten(inner_name, inner)
+    elif issubclass(member, ctypes.Array):
+        yield name, f"{ctypes.sizeof(member)}s"
+    else:
+        yield name, member._type_

@@ -1,0 +1,1 @@
+"""Options: flags and environment variables, parsed into frozen dataclasses."""

@@ -1,0 +1,92 @@
+"""The options of each command: frozen dataclasses, built by flags.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class WebOptions:
+    """Options of the HTTP server. With *systemd_socket* the addresses are unused."""
+
+    listen_addresses: tuple[str, ...]
+    systemd_socket: bool
+    telemetry_path: str
+    config_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class BpfOptions:
+    """Options of the BPF programs: the hook, the size of the maps, the pin folder."""
+
+    hook: str
+    max_entries: int
+    pin: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelOptions:
+    """Options of the labels of call metrics."""
+
+    container: bool
+    dropped: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorOptions:
+    """
+    Options of the collectors.
+
+    Attributes:
+        enabled: names of the collectors to run.
+        groups_interval: seconds between scans of all processes for groups.
+        procfs: mount point of the host's procfs.
+    """
+
+    enabled: frozenset[str]
+    groups_interval: int
+    procfs: Path
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """Options of the log: the minimum level and the format."""
+
+    level: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """Options of serving. After attaching, the exporter runs as *user*, if any."""
+
+    web: WebOptions
+    bpf: BpfOptions
+    labels: LabelOptions
+    collectors: CollectorOptions
+    log: LogOptions
+    user: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """Options of ``check``."""
+
+    hook: str
+    sysfs: Path
+    json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnpinOptions:
+    """Options of ``unpin``."""
+
+    pin: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class HealthcheckOptions:
+    """Options of ``healthcheck``."""
+
+    address: str

@@ -1,0 +1,28 @@
+"""The objects that the HTTP server publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry
+
+from fanotify_exporter.landing.summary import Absence
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsService:
+    """
+    A registry and how to publish it.
+
+    Attributes:
+        telemetry_path: path of the metrics.
+        ready: whether all probes are attached, for /-/ready.
+        absences: collectors whose figures may be missing, and why; for the landing
+            page.
+    """
+
+    registry: CollectorRegistry
+    telemetry_path: str
+    ready: Callable[[], bool]
+    absences: Mapping[str, Absence] = field(default_factory=dict)

@@ -1,0 +1,61 @@
+"""Missed runs of programs and links, by system call and reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from fanotify_exporter.bpf import missed_runs
+from fanotify_exporter.bpf.loaded import AttachedProbe
+from fanotify_exporter.bpf.missed_runs import read_link_misses, read_missed_runs
+from fanotify_exporter.bpf.samples import Lost
+from tools.harness.loaded_programs import make_loaded, share_memory
+
+
+PROBES = [
+    AttachedProbe("fanotify_mark", "kprobe:native", ("p1",), ("l1",)),
+    AttachedProbe("fanotify_mark", "kprobe:compat", ("p2",), ("l2",)),
+    AttachedProbe("fanotify_init", "kprobe:other", ("p3",)),
+]
+
+
+@pytest.fixture(autouse=True)
+def _figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a descriptor's figure be 100 for a program and 1000 for a link, plus fd."""
+    monkeypatch.setattr(missed_runs, "read_program_misses", lambda fd: 100 + fd)
+    monkeypatch.setattr(missed_runs, "read_link_misses", lambda fd: 1000 + fd)
+
+
+def test_misses_of_a_syscall_are_summed() -> None:
+    """Native and compat programs and links add up; other system calls do not."""
+    fds = iter(range(1, 10))
+    loaded = make_loaded(hook="kprobe", probes=PROBES, share=lambda _: next(fds))
+    p1, l1, p2, l2 = (loaded.fds[name] for name in ("p1", "l1", "p2", "l2"))
+    assert [
+        Lost("fanotify_mark", "recursion", 200 + p1 + p2),
+        Lost("fanotify_mark", "nmissed", 2000 + l1 + l2),
+    ] == list(read_missed_runs(loaded, "fanotify_mark"))
+
+
+def test_no_links() -> None:
+    """Without links there is no figure of missed calls of a kretprobe."""
+    loaded = make_loaded(hook="kprobe", probes=PROBES, share=lambda _: 0)
+    assert [Lost("fanotify_init", "recursion", 100)] == list(
+        read_missed_runs(loaded, "fanotify_init")
+    )
+    assert [Lost("inotify_init", "recursion", 0)] == list(
+        read_missed_runs(loaded, "inotify_init")
+    )
+
+
+def test_raw_tracepoint_misses_any_syscall() -> None:
+    """The reason says that the raw tracepoint's figure has other system calls too."""
+    probe = AttachedProbe("fanotify_mark", "raw_tracepoint:sys_exit", ("p",))
+    loaded = make_loaded(hook="raw_tracepoint", probes=[probe], share=lambda _: 0)
+    assert [Lost("fanotify_mark", "recursion_any_syscall", 100)] == list(
+        read_missed_runs(loaded, "fanotify_mark")
+    )
+
+
+def test_descriptor_without_link_information() -> None:
+    """A perf event, which the kernel has in the place of a link, misses 0 calls."""
+    assert 0 == read_link_misses(share_memory(b""))

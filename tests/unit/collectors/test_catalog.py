@@ -1,0 +1,69 @@
+"""The catalogue of collectors agrees with the collectors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fanotify_exporter.bpf.samples import Snapshot
+from fanotify_exporter.collectors.catalog import (
+    CATALOG,
+    CollectorInfo,
+    Sources,
+    droppable_labels,
+)
+from fanotify_exporter.collectors.labels import PLAIN
+from fanotify_exporter.procfs.capabilities import CAPABILITIES
+
+
+SOURCES = Sources(
+    calls=lambda: Snapshot(0, {}, (), ()),
+    labelling=PLAIN,
+    start_group_scan=lambda: lambda: None,
+    procfs=Path("/nowhere"),
+)
+
+
+def labels_of(info: CollectorInfo) -> set[str]:
+    return {
+        label
+        for family in info.build(SOURCES).describe()
+        for label in vars(family).get("_labelnames", ())
+    }
+
+
+def test_names() -> None:
+    """Each name is there once, and is the name of the collector's module."""
+    names = [each.name for each in CATALOG]
+    assert sorted(set(names)) == sorted(names)
+    for each in CATALOG:
+        module = type(each.build(SOURCES)).__module__
+        assert f"fanotify_exporter.collectors.{each.name}" == module
+
+
+@pytest.mark.parametrize("info", CATALOG, ids=lambda info: info.name)
+def test_family_is_described(info: CollectorInfo) -> None:
+    """The family that shows whether a collector has data is one of the collector's."""
+    families = {family.name for family in info.build(SOURCES).describe()}
+    assert info.family in families
+
+
+@pytest.mark.parametrize("info", CATALOG, ids=lambda info: info.name)
+def test_droppable_labels_are_labels(info: CollectorInfo) -> None:
+    """A label that can be dropped is a label of the collector's families."""
+    assert set(info.droppable) <= labels_of(info)
+
+
+def test_droppable_labels_are_listed_once() -> None:
+    """--label.drop accepts the labels of all collectors, each named once."""
+    labels = droppable_labels()
+    assert ("comm", "flags", "mask", "event_f_flags") == labels[:4]
+    assert sorted(set(labels)) == sorted(labels)
+
+
+def test_capabilities_are_known() -> None:
+    """The capabilities of a collector have the names that the kernel gives them."""
+    assert set().union(*(each.capabilities for each in CATALOG)) <= set(
+        CAPABILITIES.values()
+    )

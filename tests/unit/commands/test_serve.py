@@ -1,0 +1,241 @@
+"""Serving: the whole program with a loader that needs no kernel, and its parts."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, redirect_stderr
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fanotify_exporter.bpf import pins
+from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.cli import main
+from fanotify_exporter.commands import serve
+from fanotify_exporter.options.model import BpfOptions
+
+
+LISTEN = "--web.listen-address=127.0.0.1:0"
+
+LOADED = LoadedPrograms(
+    hook="tracepoint",
+    probes=(),
+    layouts={},
+    lost_reasons=(),
+    max_entries=1,
+    sees_compat=False,
+    slows_all_syscalls=True,
+    bcc="0",
+    llvm="0",
+    reasons={"fentry": "no BTF"},
+)
+
+own_root_logger = pytest.mark.usefixtures("root_logger")
+# The sockets of a start that failed are closed when the process ends, which is later
+# here than in the exporter.
+leaves_sockets = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+
+
+@pytest.fixture(autouse=True)
+def dropped(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
+    """Keep the privileges of the test process; give the capabilities kept by each."""
+    calls: list[set[str]] = []
+
+    def drop(wanted: frozenset[str], _: object) -> frozenset[str]:
+        calls.append(set(wanted))
+        return wanted
+
+    monkeypatch.setattr(serve, "drop", drop)
+    return calls
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+class Served:
+    """One run of the whole program, which is scraped once and then stopped."""
+
+    def __init__(self, folder: Path, *paths: str) -> None:
+        self.answers: dict[str, tuple[int, str]] = {}
+        self._ended = threading.Event()
+        self._log = folder / "stderr"
+        self._paths = paths
+
+    def run(self, *argv: str) -> int:
+        client = threading.Thread(target=self._scrape_and_stop)
+        with self._log.open("w", buffering=1) as log, redirect_stderr(log):
+            client.start()
+            status = main([LISTEN, *argv])
+            self._ended.set()
+        client.join()
+        gc.unfreeze()
+        return status
+
+    def _scrape_and_stop(self) -> None:
+        deadline = time.monotonic() + 5
+        while not (found := re.search(r"address=127\.0\.0\.1:(\d+)", self.log)):
+            if self._ended.wait(0.01):
+                return
+            if time.monotonic() > deadline:
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+        connection = HTTPConnection("127.0.0.1", int(found[1]), timeout=5)
+        for path in self._paths:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            self.answers[path] = (answer.status, answer.read().decode())
+        connection.close()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+
+@own_root_logger
+@pytest.mark.usefixtures("handing_over_child")
+def test_whole_program(tmp_path: Path) -> None:
+    """The program loads, says where it listens, counts, and stops with status 0."""
+    served = Served(tmp_path, "/metrics", "/-/ready", "/")
+    assert 0 == served.run("--bpf.max-entries=1")
+
+    status, text = served.answers["/metrics"]
+    assert 200 == status
+    assert (
+        'fanotify_mark_calls_total{action="add",comm="fatrace",'
+        'flags="FAN_MARK_ADD|FAN_MARK_MOUNT",mark_type="mount",mask="FAN_OPEN"} 23.0\n'
+    ) in text
+    assert (
+        'fanotify_exporter_lost_calls_total{probe="fanotify_mark",reason="no_entry"}'
+        " 7.0\n"
+    ) in text
+    assert 'fanotify_exporter_map_entries{map="calls_root"} 1.0\n' in text
+    assert 'fanotify_exporter_collector_success{collector="mark_calls"} 1.0\n' in text
+    assert (200, "Ready.\n") == served.answers["/-/ready"]
+    assert 200 == served.answers["/"][0]
+
+    dropped, not_used, compat, slow, listening = served.log.splitlines()
+    assert 'msg="dropped privileges" capabilities_kept=CAP_DAC_READ_SEARCH' in dropped
+    assert 'hook=fentry reason="not in this kernel"' in not_used
+    assert "level=warn" in compat
+    assert "32-bit compat calls are not counted" in compat
+    assert "level=warn" in slow
+    assert "slows every system call" in slow
+    assert "msg=listening" in listening
+    for key in ("version", "address", "hook", "kernel", "bcc"):
+        assert f" {key}=" in listening
+
+
+@own_root_logger
+@leaves_sockets
+@pytest.mark.parametrize(
+    ("flag", "status", "said"),
+    [
+        ("--web.listen-address=nowhere", 2, "'nowhere' is not an address"),
+        ("--web.config.file=", 1, "cannot read"),
+        ("--web.config.file=none.yml", 1, "none.yml: cannot read"),
+        ("--run.user=nobody-has-this-name", 2, "there is no user"),
+    ],
+)
+def test_error_before_loading(
+    flag: str,
+    status: int,
+    said: str,
+    loader_child: Callable[[str], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Addresses, web configuration and user are checked before anything is loaded."""
+    loader_child("echo 'the loader ran' >&2; exit 1")
+    assert status == main([LISTEN, flag])
+    printed = capsys.readouterr()
+    assert "" == printed.out
+    assert re.fullmatch(r"fanotify-exporter: [^\n]+\n", printed.err)
+    assert said in printed.err
+
+
+@own_root_logger
+@leaves_sockets
+def test_loader_that_fails(
+    loader_child: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Programs that cannot be loaded are one line on stderr and exit status 1."""
+    loader_child("echo 'no kernel for you' >&2; exit 5")
+    status = main([LISTEN])
+    said = capsys.readouterr()
+    assert 1 == status
+    assert "" == said.out
+    assert re.fullmatch(r"fanotify-exporter: [^\n]+no kernel for you[^\n]+\n", said.err)
+
+
+@own_root_logger
+def test_bad_watchdog_time(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A watchdog time that is no number is a usage error that names the variable."""
+    monkeypatch.setenv("WATCHDOG_USEC", "soon")
+    assert 2 == main([LISTEN])
+    assert "WATCHDOG_USEC" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("enabled", "kept"),
+    [
+        ({"groups", "limits"}, {"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"}),
+        ({"mark_calls", "limits"}, set()),
+        (set(), set()),
+    ],
+)
+def test_capabilities_are_those_of_the_collectors(
+    enabled: set[str], kept: set[str], dropped: list[set[str]]
+) -> None:
+    """Serving keeps the capabilities that enabled collectors need, and no others."""
+    serve.drop_privileges(frozenset(enabled), None)
+    assert [kept] == dropped
+
+
+def test_pinned_programs(
+    tmp_path: Path, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --bpf.pin, what is adopted depends on all settings of the programs."""
+    seen: list[tuple[Any, ...]] = []
+
+    def adopt_or_load(*arguments: Any) -> LoadedPrograms:  # noqa: ANN401
+        seen.append(arguments)
+        return LOADED
+
+    monkeypatch.setattr(pins, "locked", lambda _: ExitStack())
+    monkeypatch.setattr(pins, "adopt_or_load", adopt_or_load)
+    for options, container in (
+        (BpfOptions("kprobe", 5, tmp_path), False),
+        (BpfOptions("fentry", 5, tmp_path), False),
+        (BpfOptions("kprobe", 6, tmp_path), False),
+        (BpfOptions("kprobe", 5, tmp_path), True),
+    ):
+        assert LOADED is serve.load(options, stack, container=container)
+    assert [tmp_path] * 4 == [folder for folder, _, _ in seen]
+    assert 4 == len({identity for _, identity, _ in seen})
+
+
+def test_limits_of_the_hook_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The log says which hooks failed, and what the attached hook misses and costs."""
+    with caplog.at_level(logging.INFO):
+        serve.log_limits(LOADED)
+    assert [
+        ("INFO", "hook not used", "fentry"),
+        ("WARNING", "32-bit compat calls are not counted", "tracepoint"),
+        ("WARNING", "this hook slows every system call of the host", "tracepoint"),
+    ] == [(r.levelname, r.message, vars(r)["hook"]) for r in caplog.records]

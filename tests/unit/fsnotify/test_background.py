@@ -1,0 +1,75 @@
+"""Polls in a thread of their own, and the result of the latest."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fanotify_exporter.fsnotify.background import BackgroundScan
+from fanotify_exporter.fsnotify.model import GroupScan
+from fanotify_exporter.fsnotify.proc_scan import GroupScanner
+from tools.harness.proc_folder import EMPTY_GROUP, MARK, ProcFolder
+
+
+class QuickScanner(GroupScanner):
+    """A scanner that a thread polls without delay."""
+
+    def delay(self) -> float:
+        return 0.001
+
+
+@pytest.fixture
+def background(tmp_path: Path) -> Iterator[BackgroundScan]:
+    """Give a scan of the folder proc, to be started by the test."""
+    background = BackgroundScan(QuickScanner(tmp_path / "proc"))
+    yield background
+    background.stop()
+
+
+def wait(background: BackgroundScan, until: Callable[[object], object]) -> object:
+    """Return the latest result, or the error instead, once *until* accepts it."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            latest: object = background.latest()
+        except RuntimeError as error:
+            latest = error
+        if until(latest) or time.monotonic() > deadline:
+            return latest
+        time.sleep(0.001)
+
+
+def comms(latest: object) -> list[str]:
+    assert isinstance(latest, GroupScan)
+    return [owned.comm for owned in latest.groups]
+
+
+def test_polls_until_stopped(background: BackgroundScan, tmp_path: Path) -> None:
+    """The thread polls at once and again and again, and ends when stopped."""
+    proc = ProcFolder(tmp_path / "proc")
+    proc.start(812, {4: EMPTY_GROUP + MARK}, comm=b"listener")
+    assert background.latest() is None
+    background.start()
+    first = wait(background, bool)
+    assert ["listener"] == comms(first)
+    proc.end(812)
+    assert [] == comms(wait(background, lambda latest: not comms(latest)))
+    background.stop()
+    assert "groups" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_failed_poll(background: BackgroundScan, tmp_path: Path) -> None:
+    """Each reading raises the error of a failed poll until a poll succeeds."""
+    background.start()
+    failed = wait(background, bool)
+    assert isinstance(failed, RuntimeError)
+    assert "scanning for groups failed: [Errno 2] No such file" in str(failed)
+    proc = ProcFolder(tmp_path / "new")
+    proc.start(812, {4: EMPTY_GROUP}, comm=b"listener")
+    proc.path.rename(tmp_path / "proc")
+    found = wait(background, lambda latest: isinstance(latest, GroupScan))
+    assert ["listener"] == comms(found)

@@ -1,0 +1,145 @@
+"""Grouping of descriptors by open file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from errno import EBADF, ENOSYS, EPERM, ESRCH
+from pathlib import Path
+
+import pytest
+
+from fanotify_exporter.fsnotify import open_files
+from fanotify_exporter.fsnotify.descriptors import GroupDescriptor
+from fanotify_exporter.fsnotify.kcmp import File
+from fanotify_exporter.fsnotify.open_files import (
+    Comparison,
+    group_by_open_file,
+    open_file_comparison,
+)
+from tools.harness.proc_folder import ProcFolder
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> ProcFolder:
+    return ProcFolder(tmp_path / "proc")
+
+
+DESCRIPTORS = {
+    name: GroupDescriptor(started, pid, fd, name, 0)
+    for name, (started, pid, fd) in {
+        "a": (10, 300, 3),
+        "b": (20, 200, 3),
+        "b-dup": (20, 200, 9),
+        "a-child": (30, 100, 3),
+        "c": (10, 301, 3),
+        "a-received": (5, 400, 8),
+    }.items()
+}
+FILES = {"a": 7, "b": 1, "b-dup": 1, "a-child": 7, "c": 4, "a-received": 7}
+
+
+def comparison(
+    files: Mapping[str, int], errors: Mapping[str, int] | None = None
+) -> Comparison:
+    """Return a function like compare_files(), with *files* and *errors* by name."""
+    by_file = {DESCRIPTORS[name].file: name for name in DESCRIPTORS}
+
+    def compare(one: File, other: File) -> int:
+        names = by_file[one], by_file[other]
+        for name in names:
+            if error := (errors or {}).get(name):
+                raise OSError(error, os.strerror(error))
+        first, second = (files[name] for name in names)
+        return (first > second) - (first < second)
+
+    return compare
+
+
+def names(groups: list[tuple[GroupDescriptor, ...]]) -> set[tuple[str, ...]]:
+    return {tuple(descriptor.comm for descriptor in group) for group in groups}
+
+
+def test_descriptors_of_one_file_are_one_group() -> None:
+    """Each open file is one group; the earliest started process comes first."""
+    assert {("a-received", "a", "a-child"), ("b", "b-dup"), ("c",)} == names(
+        group_by_open_file(DESCRIPTORS.values(), comparison(FILES))
+    )
+
+
+def test_without_comparison() -> None:
+    """Without kcmp each descriptor is a group, so that no group is missed."""
+    assert {(name,) for name in DESCRIPTORS} == names(
+        group_by_open_file(DESCRIPTORS.values(), None)
+    )
+
+
+@pytest.mark.parametrize("error", [EPERM, ENOSYS])
+def test_process_that_cannot_be_compared(error: int) -> None:
+    """A descriptor that the kernel refuses to compare is a group of its own."""
+    assert {("a-received", "a"), ("a-child",), ("b", "b-dup"), ("c",)} == names(
+        group_by_open_file(DESCRIPTORS.values(), comparison(FILES, {"a-child": error}))
+    )
+
+
+@pytest.mark.parametrize("error", [ESRCH, EBADF])
+def test_process_that_has_ended(error: int) -> None:
+    """A descriptor that is closed, also by the end of its process, is left out."""
+    assert {("a-received", "a-child"), ("b", "b-dup"), ("c",)} == names(
+        group_by_open_file(DESCRIPTORS.values(), comparison(FILES, {"a": error}))
+    )
+
+
+@pytest.mark.parametrize("calls", range(len(DESCRIPTORS), 20))
+def test_descriptor_closed_during_comparison(calls: int) -> None:
+    """A descriptor closed at any moment is in its group or left out; others stay."""
+    errors: dict[str, int] = {}
+    plain = comparison(FILES, errors)
+    left = calls
+
+    def compare(one: File, other: File) -> int:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            errors["a"] = ESRCH
+        return plain(one, other)
+
+    found = group_by_open_file(DESCRIPTORS.values(), compare)
+    assert {("b", "b-dup"), ("c",)} < names(found)
+    assert names(found) - {("b", "b-dup"), ("c",)} <= {
+        ("a-received", "a", "a-child"),
+        ("a-received", "a-child"),
+    }
+
+
+def test_no_descriptors() -> None:
+    """Without descriptors no groups are found."""
+    assert [] == group_by_open_file([], comparison(FILES))
+
+
+def test_comparison_here() -> None:
+    """On this machine's procfs there is a comparison, or a reason without one."""
+    compare, reason = open_file_comparison(Path("/proc"))
+    assert (compare is None) == bool(reason)
+
+
+@pytest.mark.parametrize("pids", ["Pid:\t812\nNSpid:\t812\t7\n", "Pid:\t1\n", None])
+def test_procfs_of_another_namespace(proc: ProcFolder, pids: str | None) -> None:
+    """Pids of another namespace are not compared: here they are other processes."""
+    if pids:
+        (proc.path / "self").mkdir()
+        (proc.path / "self/status").write_text(pids)
+    compare, reason = open_file_comparison(proc.path)
+    assert compare is None
+    assert f"{proc.path} is another pid namespace's" == reason
+
+
+def test_kernel_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the kernel refuses kcmp, the reason has the error of the call."""
+
+    def refuse(_one: File, _other: File) -> int:
+        raise OSError(EPERM, os.strerror(EPERM), "kcmp")
+
+    monkeypatch.setattr(open_files, "compare_files", refuse)
+    expected = (None, "kcmp: Operation not permitted")
+    assert expected == open_file_comparison(Path("/proc"))

@@ -1,0 +1,32 @@
+"""Summaries of a registry over time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prometheus_client.core import Metric
+
+from fanotify_exporter.bpf.samples import Call, Snapshot
+from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
+from fanotify_exporter.landing.summary_reader import SummaryReader
+from tools.harness.golden import BOOTED
+
+
+def test_rates_between_two_summaries() -> None:
+    """Rates are of the calls between two summaries, and sort the callers."""
+    counts = {"once": 1000, "now": 10}
+
+    def collect() -> Iterable[Metric]:
+        calls = [Call(comm, 1, 1, 0, n, BOOTED) for comm, n in counts.items()]
+        snapshot = Snapshot(BOOTED, {"fanotify_mark": calls}, (), ())
+        return MarkCallsCollector(lambda: snapshot).collect()
+
+    seconds = iter([100.0, 105.0])
+    summaries = SummaryReader(collect, clock=lambda: next(seconds))
+    summaries.read()
+    counts["now"] = 20
+    second = summaries.read()
+    assert [("now", 2.0), ("once", 0.0)] == [
+        (each.comm, each.per_second) for each in second.callers.rows
+    ]
+    assert 5.0 == second.seconds

@@ -1,0 +1,33 @@
+"""The table of attach methods."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import pytest
+
+from fanotify_exporter.bpf.loaded import SYSCALLS
+from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, AttachMethod
+from fanotify_exporter.loader.sources import join_sources
+
+
+def test_names_are_unique() -> None:
+    """A name selects one method and no hook, and methods of a hook are neighbours."""
+    names = [method.name for method in ATTACH_METHODS]
+    hooks = [hook for hook, _ in groupby(method.hook for method in ATTACH_METHODS)]
+    assert len(ATTACH_METHODS) == len({*names})
+    assert len(hooks) == len({*hooks})
+    assert not {*names} & {*hooks, "auto"}
+
+
+@pytest.mark.parametrize("method", ATTACH_METHODS, ids=lambda method: method.name)
+def test_each_method_counts_every_syscall(method: AttachMethod) -> None:
+    """Each method has a program that counts each element of SYSCALLS."""
+    counted = {spec.syscall for spec in method.probes if not spec.saves_arguments}
+    assert set(SYSCALLS) == counted
+
+
+@pytest.mark.parametrize("method", ATTACH_METHODS, ids=lambda method: method.name)
+def test_each_method_has_its_maps_once(method: AttachMethod) -> None:
+    """The sources of a method define the shared maps exactly once."""
+    assert 1 == join_sources(method.sources).count("struct slot, slots, SLOTS")

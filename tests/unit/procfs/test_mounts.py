@@ -1,0 +1,22 @@
+"""Mount points by filesystem type, from mounts files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fanotify_exporter.procfs.mounts import parse_mounted, read_mounted
+
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+
+
+def test_mount_points_of_a_filesystem() -> None:
+    """All mount points are found by filesystem type, not by the device's name."""
+    expected = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"]
+    assert expected == read_mounted("tracefs", FIXTURES / "proc")
+    assert [] == read_mounted("tracefs", FIXTURES / "proc_before_5.12")
+
+
+def test_incomplete_lines() -> None:
+    """Lines without three fields are skipped."""
+    assert [] == parse_mounted("tracefs", "\n\ntracefs\ntracefs /a\n")

@@ -1,0 +1,205 @@
+"""Changes of the web configuration file while the server runs."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from http.client import HTTPSConnection
+from pathlib import Path
+
+import pytest
+
+from fanotify_exporter.web.access import AccessControl
+from tools.harness.certificates import make_signed, trusting
+from tools.harness.web_clients import connect, is_served
+from tools.harness.web_server import basic, request, serve_config, status
+
+
+TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key%s}\n"
+CLIENTS = ", client_ca_file: ca.pem, client_auth_type: RequireAndVerifyClientCert"
+USERS = "basic_auth_users: {alice: %s}\n"
+
+# Hashes of the passwords "secret" and "other".
+SECRET = "$2b$04$7S4uzvyazkYBo0t2h0PQK.VD88FXAEiSzrKtArxgQWI/ip03L6u8i"
+OTHER = "$2b$04$VK1M5Q73v/sABDrwDq9mTej8el13DQtolaHdc4UFOpPtq6XBzQx7m"
+
+REFUSED = (500, b"500 Bad Web Configuration File\n")
+
+
+def test_changed_users(folder: Path) -> None:
+    """After a change of users, old passwords are refused and new ones accepted."""
+    file = folder / "web.yml"
+
+    def client(port: int) -> list[int]:
+        both = [status(port, password=each) for each in ("secret", "other")]
+        file.write_text(USERS % OTHER)
+        return both + [status(port, password=each) for each in ("secret", "other")]
+
+    assert [200, 401, 401, 200] == serve_config(folder, USERS % SECRET, client)
+
+
+def test_changed_certificate(folder: Path) -> None:
+    """The next connection after a renewal gets the new certificate."""
+    old, new = trusting(folder), folder / "new"
+    new.mkdir()
+    shutil.copy(folder / "ca.key", new)
+    shutil.copy(folder / "ca.pem", new)
+
+    def serial(port: int) -> object:
+        with old.wrap_socket(connect(port), server_hostname="localhost") as tls:
+            return (tls.getpeercert() or {})["serialNumber"]
+
+    def client(port: int) -> list[object]:
+        before = [serial(port), serial(port)]
+        make_signed(new, "server", "-addext", "subjectAltName=DNS:localhost")
+        shutil.copy(new / "server.key", folder)
+        shutil.copy(new / "server.pem", folder)
+        return [*before, serial(port), status(port, old)]
+
+    first, again, renewed, answered = serve_config(folder, TLS % "", client)
+    assert first == again
+    assert first != renewed
+    assert answered == 0  # the new certificate does not name 127.0.0.1
+
+
+def test_open_connection_after_a_change(folder: Path) -> None:
+    """A new client CA also closes connections that the old one let in."""
+
+    def client(port: int) -> tuple[int, int]:
+        with trusting(folder, "client").wrap_socket(
+            connect(port), server_hostname="localhost"
+        ) as kept:
+            assert is_served(kept)
+            assert is_served(kept)
+            shutil.copy(folder / "stranger.pem", folder / "ca2.pem")
+            (folder / "web.yml").write_text(TLS % CLIENTS.replace("ca.pem", "ca2.pem"))
+            assert not is_served(kept)
+        return (
+            status(port, trusting(folder, "client")),
+            status(port, trusting(folder, "stranger")),
+        )
+
+    assert (0, 200) == serve_config(folder, TLS % CLIENTS, client)
+
+
+def test_scraper_during_a_renewal(folder: Path) -> None:
+    """An open connection closes without a response, so the scraper reconnects."""
+
+    def client(port: int) -> list[int]:
+        connection = HTTPSConnection("127.0.0.1", port, context=trusting(folder))
+        statuses = []
+        for _ in range(3):
+            connection.request("GET", "/-/healthy")
+            try:
+                answer = connection.getresponse()
+            except ConnectionError:
+                connection.close()
+                statuses.append(0)
+                continue
+            answer.read()
+            statuses.append(answer.status)
+            if len(statuses) == 1:
+                make_signed(folder, "server", "-addext", "subjectAltName=IP:127.0.0.1")
+        connection.close()
+        return statuses
+
+    assert [200, 0, 200] == serve_config(folder, TLS % "", client)
+
+
+def test_tls_turned_on(folder: Path) -> None:
+    """TLS that is added to the file takes effect at once, also for open connections."""
+
+    def client(port: int) -> tuple[int, bool, int, int]:
+        with connect(port) as kept:
+            assert is_served(kept)
+            first = status(port)
+            (folder / "web.yml").write_text(TLS % "")
+            return first, is_served(kept), status(port), status(port, trusting(folder))
+
+    assert (200, False, 0, 200) == serve_config(folder, "", client)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("web.yml", None, "cannot read {0}/web.yml: No such file or directory"),
+        ("web.yml", "tls_server_config: [", "line 1: expected the node content, but"),
+        ("web.yml", "", "no longer has basic_auth_users and tls_server_config: "),
+        ("web.yml", USERS % SECRET, "no longer has tls_server_config: restart the"),
+        (
+            "web.yml",
+            TLS % "",
+            "no longer has basic_auth_users: restart the exporter if",
+        ),
+        ("server.key", None, "cannot read {0}/server.key: No such file or directory"),
+        (
+            "server.pem",
+            "",
+            "tls_server_config.cert_file {0}/server.pem does not contain -",
+        ),
+    ],
+)
+def test_invalid_file(
+    folder: Path,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    text: str | None,
+    reason: str,
+) -> None:
+    """While a file is invalid, requests get 500, and one log line has the reason."""
+    file = folder / name
+    context = trusting(folder)
+
+    def scrape(port: int) -> tuple[int, bytes]:
+        answer = request(
+            port, "/metrics", context=context, Authorization=basic("secret")
+        )
+        return answer.status, answer.body[:40]
+
+    def client(port: int) -> list[tuple[int, bytes]]:
+        good = file.read_text() if file.exists() else TLS % "" + USERS % SECRET
+        answers = [scrape(port)]
+        if text is None:
+            file.unlink()
+        else:
+            file.write_text(text)
+        answers += [scrape(port), scrape(port)]
+        file.write_text(good)
+        return [*answers, scrape(port)]
+
+    with caplog.at_level(logging.INFO):
+        before, refused, again, after = serve_config(
+            folder, TLS % "" + USERS % SECRET, client
+        )
+    assert 200 == before[0] == after[0]
+    assert REFUSED == refused == again
+    (line,) = (vars(each) for each in caplog.records if each.levelno == logging.ERROR)
+    assert "all requests are refused" == line["msg"]
+    expected = f"{folder}/web.yml: {reason.format(folder)}"
+    assert str(line["reason"]).startswith(expected)
+
+
+def test_client_certificates_stay_required(folder: Path) -> None:
+    """A file that no longer requires client certificates is invalid until a restart."""
+
+    def client(port: int) -> tuple[int, int]:
+        context = trusting(folder, "client")
+        before = status(port, context)
+        (folder / "web.yml").write_text(TLS % "")
+        return before, status(port, context)
+
+    assert (200, 500) == serve_config(folder, TLS % CLIENTS, client)
+
+
+def test_failed_reloads_leak_no_descriptor(folder: Path) -> None:
+    """A reload that fails closes the files that it opened."""
+    (folder / "web.yml").write_text(TLS % "")
+    access = AccessControl(folder / "web.yml")
+    (folder / "server.key").unlink()
+    (folder / "server.key").mkdir()
+    access.tls_context()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(50):
+        access.tls_context()
+    assert before == len(list(Path("/proc/self/fd").iterdir()))
+    access.stop()

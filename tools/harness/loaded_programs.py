@@ -1,0 +1,87 @@
+"""LoadedPrograms over plain memory, in the layout of the maps in bpf/calls/."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from collections.abc import Callable, Sequence
+
+from fanotify_exporter.bpf.loaded import AttachedProbe, Layout, LoadedPrograms
+
+
+_SLOT = struct.Struct("@QIHH16sQQ")
+_SLOT_MEMBERS = ("mask", "flags", "error", "syscall", "comm", "created_ns", "count")
+_CREATOR = struct.Struct("@QQQ")
+_CREATOR_MEMBERS = ("when_ns", "pid", "evicted_ns")
+
+# Bytes of a slot that no key has claimed.
+UNUSED = bytes(_SLOT.size)
+
+
+def share_memory(content: bytes) -> int:
+    """Return a descriptor that can be mapped as a BPF array can: whole pages."""
+    fd = os.memfd_create("array")
+    pages = max(1, -(-len(content) // mmap.PAGESIZE))
+    os.ftruncate(fd, pages * mmap.PAGESIZE)
+    os.pwrite(fd, content, 0)
+    return fd
+
+
+def pack_slot(
+    comm: bytes,
+    count: int,
+    *,
+    syscall: int = 0,
+    flags: int = 0x1,
+    mask: int = 0x20,
+    error: int = 0,
+    created_ns: int = 0,
+) -> bytes:
+    """Return the bytes of a struct slot."""
+    return _SLOT.pack(mask, flags, error, syscall, comm, created_ns, count)
+
+
+def pack_creator(pid: int, when: float, evicted: float = 0) -> bytes:
+    """Return the bytes of a struct creator; times are seconds of CLOCK_BOOTTIME."""
+    return _CREATOR.pack(int(when * 1e9), pid, int(evicted * 1e9))
+
+
+def make_loaded(
+    slots: Sequence[bytes] = (),
+    *,
+    lost: Sequence[int] = (0, 0, 0),
+    lost_reasons: tuple[str, ...] = ("no_entry",),
+    creators: Sequence[bytes] = (bytes(_CREATOR.size),),
+    max_entries: int = 3,
+    probes: Sequence[AttachedProbe] = (),
+    hook: str = "tracepoint",
+    share: Callable[[bytes], int] = share_memory,
+) -> LoadedPrograms:
+    """
+    Return programs whose maps hold *slots*, *lost* and *creators*.
+
+    Each descriptor that *probes* name is a file without missed runs.
+    """
+    names = [name for probe in probes for name in (*probe.programs, *probe.links)]
+    return LoadedPrograms(
+        hook=hook,
+        probes=tuple(probes),
+        layouts={
+            "slots": Layout(_SLOT_MEMBERS, _SLOT.format, len(slots)),
+            "lost": Layout(("value",), "@Q", len(lost)),
+            "creators": Layout(_CREATOR_MEMBERS, _CREATOR.format, len(creators)),
+        },
+        lost_reasons=lost_reasons,
+        max_entries=max_entries,
+        sees_compat=False,
+        slows_all_syscalls=True,
+        bcc="0.26.0",
+        llvm="14",
+        fds={
+            "slots": share(b"".join(slots)),
+            "lost": share(struct.pack(f"@{len(lost)}Q", *lost)),
+            "creators": share(b"".join(creators)),
+        }
+        | {name: share(b"") for name in names},
+    )

@@ -1,0 +1,1 @@
+"""Read, check and speed up the rule files of prometheus/."""

@@ -1,0 +1,79 @@
+"""Parse the files of prometheus/ that a release ships: paths, alerts, recordings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tools import CHECKOUT
+
+
+FOLDER = CHECKOUT / "prometheus"
+RUNBOOKS = CHECKOUT / "docs/runbooks"
+
+SETTINGS = FOLDER / "fanotify-settings.rules.yml"
+RECORDING = FOLDER / "fanotify-recording.rules.yml"
+ALERTING = FOLDER / "fanotify-alerting.rules.yml"
+# In order of evaluation: each file uses series that the files before it record.
+RULE_FILES = (SETTINGS, RECORDING, ALERTING)
+
+SCRAPE_EXAMPLE = FOLDER / "prometheus.yml"
+ALERTMANAGER_EXAMPLE = FOLDER / "alertmanager.yml"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """
+    An alerting rule.
+
+    Attributes:
+        waits: value of `for`, such as 5m; 0m where the rule has none.
+    """
+
+    name: str
+    expression: str
+    severity: str
+    waits: str
+    annotations: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A recording rule."""
+
+    name: str
+    expression: str
+
+
+def groups(path: Path) -> list[dict[str, Any]]:
+    """Return the rule groups of a file."""
+    found: list[dict[str, Any]] = yaml.safe_load(path.read_text())["groups"]
+    return found
+
+
+def alerts() -> list[Alert]:
+    """Return every alert, in the order of the file."""
+    return [
+        Alert(
+            rule["alert"],
+            rule["expr"],
+            rule["labels"]["severity"],
+            rule.get("for", "0m"),
+            rule["annotations"],
+        )
+        for group in groups(ALERTING)
+        for rule in group["rules"]
+    ]
+
+
+def records() -> list[Record]:
+    """Return every recording rule of the settings file and the recording file."""
+    return [
+        Record(rule["record"], rule["expr"])
+        for path in (SETTINGS, RECORDING)
+        for group in groups(path)
+        for rule in group["rules"]
+    ]

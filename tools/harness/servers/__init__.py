@@ -1,0 +1,1 @@
+"""Prometheus, Alertmanager and a webhook receiver, started for a test."""
