@@ -33,6 +33,7 @@ from fanotify_exporter.options.flags import (
 )
 from fanotify_exporter.options.model import BpfOptions, ServeOptions, WebOptions
 from fanotify_exporter.options.parser import Parser
+from fanotify_exporter.system.malloc import use_one_arena
 from fanotify_exporter.system.privileges import drop, find_user
 from fanotify_exporter.system.systemd import SystemdNotifier, passed_sockets
 from fanotify_exporter.web import server
@@ -73,6 +74,7 @@ def add_flags(parser: Parser) -> Build[ServeOptions]:
 def run(options: ServeOptions) -> int:
     """Attach the programs, then answer scrapes. Return 0 when a signal has arrived."""
     logs.setup(options.log.level, options.log.format)
+    use_one_arena()
     systemd = SystemdNotifier(os.environ)
     with ExitStack() as stack:
         sockets = open_sockets(options.web, stack)

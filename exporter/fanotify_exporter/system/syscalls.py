@@ -1,7 +1,7 @@
 """
 System calls by name, for those that Python's os module does not offer.
 
-This module is the only one that calls the C library through ctypes. glibc has no
+This module is the only one that opens the C library through ctypes. glibc has no
 wrapper for bpf(2), perf_event_open(2) and kcmp(2), so all calls go by number.
 """
 
@@ -42,8 +42,8 @@ NUMBERS: Final = MappingProxyType(
 NO_NUMBER: Final = -1
 
 _numbers = NUMBERS.get(os.uname().machine, {})
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
+libc: Final = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
 
 
 def syscall(name: str, *arguments: int | bytes | None) -> int:
@@ -60,7 +60,7 @@ def syscall(name: str, *arguments: int | bytes | None) -> int:
     words = [
         ctypes.c_long(each) if isinstance(each, int) else each for each in arguments
     ]
-    result = int(_libc.syscall(ctypes.c_long(number), *words))
+    result = int(libc.syscall(ctypes.c_long(number), *words))
     if result < 0:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error), name)
