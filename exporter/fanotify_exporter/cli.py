@@ -13,7 +13,7 @@ from fanotify_exporter.errors import ExporterError, UsageError
 from fanotify_exporter.options.parser import COMMANDS, PROGRAM, SERVE, Parser
 
 
-# The exit status of a program that SIGINT ended, in a shell: 128 + 2.
+# Exit status that shells report for a program that SIGINT ended: 128 + 2.
 INTERRUPTED = 130
 
 
@@ -41,8 +41,8 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Callable[[], int]:
     command = argv[0] if named else SERVE
     if named and command not in COMMANDS:
         raise UsageError(
-            f"{command!r} is not a command: say {', '.join(COMMANDS)} or none; "
-            f"see {PROGRAM} --help"
+            f"{command!r} is not a command: use {', '.join(COMMANDS)}, or "
+            f"no command to serve; see {PROGRAM} --help"
         )
     module = import_module(f"fanotify_exporter.commands.{command}")
     parser = Parser(command)

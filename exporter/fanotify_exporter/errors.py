@@ -28,10 +28,10 @@ class UsageError(ExporterError):
 
 
 class LoadError(ExporterError):
-    """The loader process attached no probes."""
+    """The BPF programs could not be loaded or attached."""
 
     def __init__(self, why: str, advice: str = "") -> None:
-        """Join *why* and *advice*, what to do now, into one line."""
+        """Join *why* and *advice* (what to do now) into one line."""
         super().__init__(f"{why}. {advice}" if advice else why)
         self.why = why
         self.advice = advice
@@ -42,7 +42,7 @@ class PinError(ExporterError):
 
 
 class ListenError(ExporterError):
-    """A listen address is in use, or is no address of this host."""
+    """A listen address is in use, or does not belong to this host."""
 
 
 class ConfigError(ExporterError):

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 
-# Attributes of every record. Other attributes came from the argument *extra*.
+# Attributes of every record. All others come from the argument *extra*.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 def setup(level: str, style: str, stream: TextIO | None = None) -> None:
-    """Log records of *level* and above to *stream* (default: stderr)."""
+    """Write records of *level* and above to *stream* (default: stderr)."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else LogfmtFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -79,7 +79,9 @@ def test_healthcheck(exporter: Exporter) -> None:
     exporter.stop(signal.SIGTERM)
     ended = run("healthcheck", env=variable)
     assert 1 == ended.returncode
-    assert f"fanotify-exporter: {address}: Connection refused\n" == ended.stderr
+    assert (
+        f"fanotify-exporter: no exporter answers on {address}: Connection refused\n"
+    ) == ended.stderr
 
 
 def test_disable_defaults(tmp_path: Path) -> None:

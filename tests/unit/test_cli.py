@@ -102,7 +102,7 @@ def test_command_reads_the_variables_of_its_flags() -> None:
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["surplus"], "'surplus' is not a command: say check, unpin, healthcheck"),
+        (["surplus"], "'surplus' is not a command: use check, unpin, healthcheck"),
         ([""], "'' is not a command"),
         (["--bpf.pin=/x", "unpin"], "put the command first: fanotify-exporter unpin"),
         (["check", "--bpf.pin=/x"], "unrecognized arguments: --bpf.pin=/x"),

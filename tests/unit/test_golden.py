@@ -24,8 +24,8 @@ def test_exposition_is_as_reviewed(golden: Path, pytestconfig: pytest.Config) ->
     assert golden.read_text().splitlines() == text.splitlines()
 
 
-def test_promtool_has_nothing_to_say() -> None:
-    """Promtool check metrics accepts all names, types and HELP texts."""
+def test_promtool_accepts_the_text() -> None:
+    """Promtool accepts all names, types and HELP texts."""
     promtool = shutil.which("promtool")
     if not promtool:
         pytest.skip("no promtool (Debian: prometheus)")

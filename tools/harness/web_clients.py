@@ -14,11 +14,11 @@ ASK = b"GET /-/healthy HTTP/1.1\r\nHost: a\r\n\r\n"
 SECONDS = 10.0
 
 
-def connect(port: int, host: str = "127.0.0.1", room: int = 65536) -> socket.socket:
-    """Connect from a loopback address; receive into a buffer of *room* bytes."""
+def connect(port: int, host: str = "127.0.0.1", buffer: int = 65536) -> socket.socket:
+    """Connect from a loopback address; the receive buffer has *buffer* bytes."""
     client = socket.socket()
     client.settimeout(SECONDS)
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     client.bind((host, 0))
     client.connect(("127.0.0.1", port))
     return client
@@ -34,6 +34,6 @@ def is_served(client: socket.socket) -> bool:
 
 def mutants(original: bytes, step: int = 1) -> Iterator[bytes]:
     """Yield *original* with each *step*-th byte changed, one at a time."""
-    chance = random.Random(23)
-    for place in range(0, len(original), step):
-        yield original[:place] + chance.randbytes(1) + original[place + 1 :]
+    generator = random.Random(23)
+    for index in range(0, len(original), step):
+        yield original[:index] + generator.randbytes(1) + original[index + 1 :]

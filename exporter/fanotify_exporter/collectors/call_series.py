@@ -81,13 +81,13 @@ class Syscall:
     The labels of the calls of one system call.
 
     Attributes:
-        probe: one of bpf.samples.SYSCALLS, and the prefix of the families' names.
+        name: one of bpf.loaded.SYSCALLS, and the prefix of the families' names.
         title: the system call's name in HELP texts.
         labels: label names, comm first.
         values: returns the values of *labels* for a call.
     """
 
-    probe: str
+    name: str
     title: str
     labels: tuple[str, ...]
     values: Callable[[Call], tuple[str, ...]]
@@ -116,25 +116,25 @@ class CallsCollector:
     def _families(self, snapshot: Snapshot) -> Iterator[CounterMetricFamily]:
         for syscall in self.syscalls:
             calls, errors = self._series(syscall, snapshot)
-            calls.add_missed(snapshot.missed(syscall.probe), snapshot.counting_since)
+            calls.add_missed(snapshot.missed(syscall.name), snapshot.counting_since)
             yield calls.family()
             yield errors.family()
 
     def _series(self, syscall: Syscall, snapshot: Snapshot) -> tuple[Series, Series]:
         """Return the series of all calls of *syscall*, and of the failed calls."""
         calls = Series(
-            f"{syscall.probe}_calls",
+            f"{syscall.name}_calls",
             f"{syscall.title} calls that returned, successful or not.",
             syscall.labels,
             self._labelling,
         )
         errors = Series(
-            f"{syscall.probe}_errors",
+            f"{syscall.name}_errors",
             f"{syscall.title} calls that failed, by errno.",
             (*syscall.labels, "errno"),
             self._labelling,
         )
-        for call in snapshot.calls.get(syscall.probe, ()):
+        for call in snapshot.calls.get(syscall.name, ()):
             values = syscall.values(call)
             more = self._labelling.values(call)
             calls.add((*values, *more), call.count, call.created)

@@ -52,7 +52,7 @@ class CollectorInfo:
         build: creates the collector.
         needs: what the collector reads, for the documentation.
         family: a metric family that the collector returns whenever it has data.
-        missing: when *family* may be missing although the collector works; a clause
+        missing: when *family* is missing although the collector works; a clause
             that completes "Unknown ..." on the landing page.
         on_by_default: whether the collector runs without a flag.
         droppable: labels that --label.drop may remove; the sums over the other labels
@@ -104,8 +104,7 @@ CATALOG = (
         build=lambda sources: LimitsCollector(sources.procfs),
         needs="`/proc/sys/fs/fanotify`",
         family="fanotify_limit_user_groups",
-        missing="on kernels without the limit: Linux 5.13 brought them, and 6.18 the "
-        "watchdog_timeout",
+        missing="on kernels without /proc/sys/fs/fanotify, such as Linux 5.12",
     ),
 )
 

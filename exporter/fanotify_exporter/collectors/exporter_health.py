@@ -38,7 +38,7 @@ class ExporterHealthCollector:
 
         Args:
             read: returns the snapshot of the maps.
-            attached: returns whether a probe on the given hook runs.
+            attached: returns whether the kernel runs programs at an attach point.
         """
         self._loaded = loaded
         self._attached = attached
@@ -87,7 +87,7 @@ class ExporterHealthCollector:
 
     def collect(self) -> Iterator[Family]:
         """Yield the families with their current values."""
-        info, attached, entries, max_entries, lost, began = self.describe()
+        info, attached, entries, max_entries, lost, start = self.describe()
         info.add_metric(self._build, 1)
         for probe in self._loaded.probes:
             labels = (probe.syscall, probe.attach_point)
@@ -98,5 +98,5 @@ class ExporterHealthCollector:
             max_entries.add_metric((usage.map,), usage.max_entries)
         for each in snapshot.lost:
             lost.add_metric((each.syscall, each.reason), each.count)
-        began.add_metric((), snapshot.counting_since)
-        yield from (info, attached, entries, max_entries, lost, began)
+        start.add_metric((), snapshot.counting_since)
+        yield from (info, attached, entries, max_entries, lost, start)

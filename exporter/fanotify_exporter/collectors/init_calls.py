@@ -16,12 +16,12 @@ from fanotify_exporter.uapi.inotify import inotify_flag_names
 
 
 def fanotify_init_values(call: Call) -> tuple[str, ...]:
-    """Return the label values. Both flags are empty if the map was full."""
-    kind = init_class(call.flags)
+    """Return the label values. Both labels of flags are empty if the map was full."""
+    group_class = init_class(call.flags)
     if call.comm == OTHER_COMM:
-        return call.comm, kind, "", ""
+        return call.comm, group_class, "", ""
     flags = init_flag_names(call.flags)
-    return call.comm, kind, flags, event_f_flag_names(call.mask)
+    return call.comm, group_class, flags, event_f_flag_names(call.mask)
 
 
 def inotify_init_values(call: Call) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ from fanotify_exporter.procfs import PROC
 from fanotify_exporter.procfs.sysctl import read_fanotify_limit
 
 
-# Families by their file. Linux 5.13 brought the files, 6.18 watchdog_timeout.
+# Names and HELP texts of the families by file. Linux 5.13 added the files, and 6.18
+# added watchdog_timeout.
 LIMITS = {
     "max_user_groups": (
         "fanotify_limit_user_groups",
@@ -47,7 +48,7 @@ LIMITS = {
 
 
 class LimitsCollector:
-    """Collector of the limits. A family has no series if its file is absent."""
+    """Collector of the limits. A family has no series if the kernel lacks its file."""
 
     def __init__(self, proc: Path = PROC) -> None:
         """Read the files below *proc* on each scrape."""

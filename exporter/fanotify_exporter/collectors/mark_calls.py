@@ -23,7 +23,7 @@ from fanotify_exporter.uapi.fanotify import (
 
 
 def mark_values(call: Call) -> tuple[str, ...]:
-    """Return the label values. Flags and mask are empty if the map was full."""
+    """Return the label values. The flags and the mask are empty if the map was full."""
     kind = mark_kind(call.flags)
     if call.comm == OTHER_COMM:
         return (call.comm, *kind, "", "")
@@ -56,9 +56,9 @@ class MarkCallsCollector(CallsCollector):
             ("comm", "action", "mark_type", "bit"),
             self._labelling,
         )
-        for call in snapshot.calls.get(FANOTIFY_MARK.probe, ()):
-            kind = (call.comm, *mark_kind(call.flags))
+        for call in snapshot.calls.get(FANOTIFY_MARK.name, ()):
+            values = (call.comm, *mark_kind(call.flags))
             more = self._labelling.values(call)
             for bit in mask_bit_names(call.mask):
-                series.add((*kind, bit, *more), call.count, call.created)
+                series.add((*values, bit, *more), call.count, call.created)
         return series

@@ -1,7 +1,7 @@
 """
-Report what this machine offers, and which hook the exporter would use.
+Report what this host offers, and which hook the exporter would use.
 
-The loader attaches by each hook for real, exactly as it does for serving.
+The loader attaches the programs by each hook, exactly as it does for serving.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Trial:
     reason: str
     ways_tried: int
     sees_compat: bool
-    slows_every_syscall: bool
+    slows_all_syscalls: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def run(options: CheckOptions) -> int:
 
 
 def check(hook: str, sysfs: Path) -> Report:
-    """Try every hook. Report which one --bpf.hook=*hook* would use."""
+    """Try every hook. Report the hook that --bpf.hook=*hook* would use."""
     kernel = os.uname()
     hooks = dict.fromkeys(method.hook for method in ATTACH_METHODS)
     attempts = {each: try_hook(each) for each in hooks}
@@ -151,7 +151,7 @@ def _trial(attempts: Attempts) -> Trial:
         reason="" if attempts.loaded else "; ".join(dict.fromkeys(reasons)),
         ways_tried=len(attempts.methods),
         sees_compat=method.sees_compat,
-        slows_every_syscall=method.slows_all_syscalls,
+        slows_all_syscalls=method.slows_all_syscalls,
     )
 
 
@@ -162,7 +162,7 @@ def _reason(method: AttachMethod, error: LoadError) -> str:
 
 
 def read_lockdown(sysfs: Path) -> str:
-    """Return the lockdown mode: none, integrity, confidentiality, or why not."""
+    """Return none, integrity or confidentiality, or why the mode is unknown."""
     try:
         text = (sysfs / "kernel/security/lockdown").read_text()
     except OSError:
@@ -202,7 +202,7 @@ def _lines(report: Report) -> Iterator[str]:
 def _rows(trial: Trial) -> Iterator[str]:
     works = "yes" if trial.works else "no"
     compat = "counted" if trial.sees_compat else "missed"
-    others = "slower" if trial.slows_every_syscall else "as before"
+    others = "slower" if trial.slows_all_syscalls else "as before"
     ways = f"{trial.ways_tried} ways tried" if trial.ways_tried > 1 else ""
     yield f"{trial.hook:<16}{works:<7}{compat:<14}{others:<20}{ways}".rstrip()
     if trial.reason:

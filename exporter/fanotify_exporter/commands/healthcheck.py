@@ -25,7 +25,7 @@ MAX_PORT = 65535
 
 def add_flags(parser: Parser) -> Build[HealthcheckOptions]:
     """Add the flags of ``healthcheck``."""
-    listen_addresses = listen_address_flag(parser.add_argument)
+    listen_addresses = listen_address_flag(parser)
     return lambda found: HealthcheckOptions(listen_addresses(found)[0])
 
 
@@ -43,7 +43,7 @@ def run(options: HealthcheckOptions) -> int:
 
 def healthcheck(address: str, timeout: float = TIMEOUT_SECONDS) -> None:
     """
-    Return if the exporter that listens on *address* answers.
+    Check that an exporter answers on *address*.
 
     The check sends plain HTTP without a password. A refusal is an answer too: 401
     from an exporter with users, or a connection closed by an exporter with TLS.
@@ -57,13 +57,14 @@ def healthcheck(address: str, timeout: float = TIMEOUT_SECONDS) -> None:
         with socket.create_connection(_split(address), timeout) as connection:
             status = _ask(connection).partition(b"\r\n")[0]
     except OSError as error:
-        raise HealthError(f"{address}: {error.strerror or error}") from error
+        raise HealthError(
+            f"no exporter answers on {address}: {error.strerror or error}"
+        ) from error
     except UnicodeError as error:
         raise _malformed(address) from error
     if re.match(rb"HTTP/\S+ 5", status):
-        raise HealthError(
-            f"{address}: {status.decode(errors='replace').partition(' ')[2]}"
-        )
+        reason = status.decode(errors="replace").partition(" ")[2]
+        raise HealthError(f"the exporter on {address} answers {reason}")
 
 
 def _split(address: str) -> tuple[str, int]:
@@ -77,12 +78,12 @@ def _split(address: str) -> tuple[str, int]:
 def _malformed(address: str) -> UsageError:
     return UsageError(
         f"--web.listen-address {address!r} is not an address: "
-        "say host:port, [IPv6]:port or :port"
+        "use host:port, [IPv6]:port or :port"
     )
 
 
 def _ask(connection: socket.socket) -> bytes:
-    """Return how the answer begins, or b"" if the server closes the connection."""
+    """Return the start of the answer, or b"" if the server closes the connection."""
     with suppress(ConnectionError):
         connection.sendall(REQUEST)
         return connection.recv(STATUS_LINE_BYTES)

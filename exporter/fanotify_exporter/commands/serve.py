@@ -1,4 +1,4 @@
-"""Load the BPF programs, build the collectors, serve HTTP until a signal arrives."""
+"""Load the BPF programs, and serve their counts over HTTP until a signal arrives."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def run(options: ServeOptions) -> int:
                 if each.missing
             },
         )
-        # All objects so far live until the end: later collections may skip them.
+        # These objects live until the exit, so garbage collections may skip them.
         gc.freeze()
         log_limits(loaded)
         lifecycle = server.Lifecycle(
@@ -175,7 +175,7 @@ def log_limits(loaded: LoadedPrograms) -> None:
 def report_start(
     loaded: LoadedPrograms, systemd: SystemdNotifier, addresses: Sequence[str]
 ) -> None:
-    """Report to systemd and to the log that scrapes are answered on *addresses*."""
+    """Report to systemd and to the log that the exporter answers on *addresses*."""
     listening = ", ".join(addresses)
     status = f"STATUS=Counting by {loaded.hook}, listening on {listening}"
     systemd.notify("READY=1", status)

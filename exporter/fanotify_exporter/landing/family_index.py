@@ -1,4 +1,4 @@
-"""An index of one scrape's samples, and the tables of the landing page from it."""
+"""Index the samples of one scrape, and compute the landing page's tables."""
 
 from __future__ import annotations
 

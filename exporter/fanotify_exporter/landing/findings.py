@@ -40,7 +40,7 @@ class Finding:
         subject: the fact in a few words.
         text: a sentence that explains the fact.
         names: comms to list after the subject, each with its count.
-        others: whether *names* leaves some out.
+        others: whether *names* is incomplete.
     """
 
     level: Literal["danger", "warning", "note", "good"]
@@ -90,7 +90,8 @@ def _detached_probes(summary: Summary) -> Iterator[Finding]:
             yield Finding(
                 "danger",
                 f"Not attached: {probe.attach_point}",
-                f"Calls of {probe.name} are not counted.",
+                f"Calls of {probe.syscall} are not counted while "
+                "kernel.ftrace_enabled is 0.",
             )
 
 

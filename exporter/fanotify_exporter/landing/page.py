@@ -3,7 +3,7 @@ Render the landing page from a summary.
 
 The page is complete without its script, which only replaces the figures every few
 seconds. A comm can be any bytes that a user chose, so the template escapes every
-value; `{% raw %}` stands only before the style and the script.
+value; only the style and the script are inserted with `{% raw %}`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from fanotify_exporter.landing.summary import GROUP_LIMIT, MARK_LIMIT, Summary
 REPOSITORY = "https://github.com/fanotify-exporter/fanotify-exporter"
 
 # All files are read here, while the module is imported: a request opens no file, so
-# the page does not depend on privileges or on a replaced installation.
+# the page does not depend on privileges or on an upgrade of the files.
 _FOLDER = Path(__file__).parent
 STYLE = (_FOLDER / "page.css").read_text()
 SCRIPT = (_FOLDER / "page.js").read_text()

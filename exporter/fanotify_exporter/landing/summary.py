@@ -64,9 +64,9 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A BPF program, its attach point, and whether the program is attached."""
+    """A BPF program that counts *syscall*, and whether it is attached."""
 
-    name: str
+    syscall: str
     attach_point: str
     attached: bool
 
@@ -78,7 +78,7 @@ class Absence:
 
     Attributes:
         family: metric family that the collector returns once it has figures.
-        reason: clause that completes "Unknown ...", such as "on kernels without it".
+        reason: clause that completes "Unknown ...", such as "until the first scan".
     """
 
     family: str

@@ -30,7 +30,7 @@ def qualities(header: str) -> dict[str, float]:
     """
     Return the quality values (0 to 1) in an Accept or Accept-Encoding header.
 
-    A malformed quality is 0. Of several entries with one name the highest counts.
+    A malformed quality is 0. If a name is repeated, its highest quality counts.
 
     >>> qualities("gzip;q=0.5, br, *;q=no")
     {'gzip': 0.5, 'br': 1.0, '*': 0.0}

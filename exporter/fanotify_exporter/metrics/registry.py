@@ -1,4 +1,4 @@
-"""The registry: a collector that fails loses only its own families."""
+"""Build the registry, in which a failing collector loses only its own families."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class IsolatedCollectors:
         yield from _scrape_families()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the families of all collectors that did not fail, and the results."""
+        """Yield the families of collectors that succeed, then families about all."""
         success, duration, size = _scrape_families()
         self._forget_readings()
         for name, collector in self._collectors.items():

@@ -7,7 +7,7 @@ function that builds the options from the parsed values.
 
 from __future__ import annotations
 
-from argparse import Action, BooleanOptionalAction, Namespace
+from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -51,9 +51,8 @@ class Switchable(Protocol):
 
 def web_flags(parser: Parser) -> Build[WebOptions]:
     """Add the --web flags."""
-    sockets = parser.add_mutually_exclusive_group()
-    listen_addresses = listen_address_flag(sockets.add_argument)
-    sockets.add_argument(
+    listen_addresses = listen_address_flag(parser)
+    parser.add_argument(
         "--web.systemd-socket",
         action=BooleanOptionalAction,
         dest="systemd_socket",
@@ -74,17 +73,26 @@ def web_flags(parser: Parser) -> Build[WebOptions]:
         metavar="FILE",
         help="file with TLS settings, users and headers, as in exporter-toolkit",
     )
-    return lambda found: WebOptions(
-        listen_addresses=listen_addresses(found),
-        systemd_socket=bool(found.systemd_socket),
-        telemetry_path=found.telemetry_path,
-        config_file=found.config_file,
-    )
+
+    def build(found: Namespace) -> WebOptions:
+        if found.systemd_socket and found.listen_addresses:
+            parser.error(
+                "--web.systemd-socket and --web.listen-address are both set, by flags "
+                "or by variables: remove one"
+            )
+        return WebOptions(
+            listen_addresses=listen_addresses(found),
+            systemd_socket=bool(found.systemd_socket),
+            telemetry_path=found.telemetry_path,
+            config_file=found.config_file,
+        )
+
+    return build
 
 
-def listen_address_flag(add_argument: Callable[..., Action]) -> Build[tuple[str, ...]]:
+def listen_address_flag(parser: Parser) -> Build[tuple[str, ...]]:
     """Add --web.listen-address."""
-    add_argument(
+    parser.add_argument(
         "--web.listen-address",
         action="append",
         dest="listen_addresses",

@@ -18,7 +18,7 @@ from fanotify_exporter.errors import UsageError
 PROGRAM = "fanotify-exporter"
 SERVE = "serve"
 
-# Command words with the line that --help shows. SERVE is the command without a word.
+# Command words, each with its line in --help. The command SERVE has no word.
 COMMANDS = {
     "check": "try every hook and report what the exporter would do on this host",
     "unpin": "remove the programs that --bpf.pin left in the kernel",
@@ -31,6 +31,8 @@ DESCRIPTIONS = {
 }
 
 ENVIRONMENT_PREFIX = "FANOTIFY_EXPORTER_"
+
+# Flags that may be given several times.
 REPEATABLE = ("--web.listen-address",)
 
 
@@ -125,7 +127,7 @@ def _words(action: argparse.Action, value: str) -> list[str]:
     flag, *negation = action.option_strings
     if action.nargs == 0:
         if value not in ("true", "false"):
-            raise UsageError(f"{variable(flag)} is {value!r}: say true or false")
+            raise UsageError(f"{variable(flag)} is {value!r}: use true or false")
         return [flag] if value == "true" else negation
     if flag in REPEATABLE:
         return [f"{flag}={part.strip()}" for part in value.split(",")]

@@ -20,10 +20,10 @@ MAX_INTERVAL_SECONDS = 86_400
 
 
 def telemetry_path(text: str) -> str:
-    """Return the path of the metrics: /metrics, not / nor below /-/."""
+    """Return a path such as /metrics; "/" and paths below /-/ are refused."""
     if not re.fullmatch(r"(/[\w.~-]+)+", text, re.ASCII) or text.startswith("/-/"):
         raise ArgumentTypeError(
-            f"{text!r} is not a path of its own: say for example /metrics"
+            f"{text!r} cannot be the path of the metrics: use for example /metrics"
         )
     return text
 
@@ -51,6 +51,6 @@ def interval(text: str) -> int:
     seconds = int(found[1]) * UNIT_SECONDS[found[2]] if found else 0
     if not 1 <= seconds <= MAX_INTERVAL_SECONDS:
         raise ArgumentTypeError(
-            f"{text!r} is not a time from 1s to 24h: say for example 30s"
+            f"{text!r} is not a time from 1s to 24h: use for example 30s"
         )
     return seconds

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class AccessState:
     """
-    The settings from one state of the files.
+    The settings from one version of the files.
 
     Attributes:
         pems: contents of the certificate, its key and the client CA, by name.
@@ -117,7 +117,10 @@ class AccessControl:
             self._load()
         except ConfigError as error:
             self._broken = True
-            log.error("all requests are refused", extra={"reason": error})  # noqa: TRY400
+            log.error(  # noqa: TRY400  the reason suffices
+                "invalid web configuration: all requests are refused",
+                extra={"reason": error},
+            )
         else:
             self._broken = False
 
@@ -168,7 +171,7 @@ class AccessControl:
 
 
 def _protections(config: WebConfig) -> frozenset[str]:
-    """Return the keys in *config* that restrict who gets an answer."""
+    """Return the keys in *config* that restrict access."""
     tls = config.tls
     values = {
         "tls_server_config": tls,

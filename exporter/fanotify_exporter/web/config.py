@@ -85,14 +85,13 @@ class WebConfig:
         tls: None for plain HTTP.
         headers: headers of every response.
         users: bcrypt hash by name; empty if no password is needed.
-        http2: whether the file enables HTTP/2, which this exporter does not serve;
-            None if the file does not say.
+        http2: whether the file enables HTTP/2, which this exporter does not serve.
     """
 
     tls: Tls | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
-    http2: bool | None = None
+    http2: bool = False
 
 
 def parse_web_config(text: bytes, folder: Path) -> WebConfig:
@@ -125,7 +124,7 @@ def _parse(root: Entry, folder: Path) -> WebConfig:
         tls=_parse_tls(tls, folder) if tls else None,
         headers=_parse_headers(headers) if headers else {},
         users=_parse_users(users) if users else {},
-        http2=_choice(http_entries, "http2", BOOLEANS, None),
+        http2=_choice(http_entries, "http2", BOOLEANS, default=False),
     )
 
 
@@ -184,7 +183,7 @@ def _parse_headers(section: Entry) -> dict[str, str]:
         allowed = HEADERS[name]
         value = entry.one_of(allowed) if allowed else entry.text()
         if not re.fullmatch(r"[\t\x20-\x7e]*", value):
-            raise entry.error("is not one line of ASCII: HTTP allows nothing else")
+            raise entry.error("is not one line of ASCII, as HTTP requires: change it")
         headers[name] = value
     return {name: value for name, value in headers.items() if value}
 

@@ -41,7 +41,7 @@ WRITE_SECONDS = 10.0
 # How long a stop waits for responses, and again for connections to close.
 STOP_SECONDS = 0.5
 
-# How long to wait before accepting again, with no connection to close for it.
+# Delay of the next accept(2) after a failure with no open connection to close.
 RETRY_SECONDS = 1.0
 
 # struct linger: close(2) drops unsent data and sends a reset; socket(7).
@@ -102,7 +102,7 @@ class Connections(HTTPServerConnectionDelegate):
         asyncio.get_running_loop().add_reader(listening, self._accept, listening)
 
     def _accept(self, listening: socket.socket) -> None:
-        """Accept one connection, so that open ones get served between two accepts."""
+        """Accept one connection, so that others are served before the next accept."""
         try:
             connection, address = listening.accept()
         except (BlockingIOError, ConnectionAbortedError):
@@ -163,7 +163,7 @@ class Connections(HTTPServerConnectionDelegate):
         written.add_done_callback(done)
 
     def _free_descriptor(self, listening: socket.socket, error: OSError) -> None:
-        """Close a connection for the next accept; without any, accept again later."""
+        """Close a connection for the next accept. If none is open, accept later."""
         if self._peers:
             self._abort(self._eviction_candidate(), str(error))
         else:
@@ -181,7 +181,7 @@ class Connections(HTTPServerConnectionDelegate):
         Return the connection to evict: the longest-idle one of the largest network.
 
         A connection with a pending request is evicted only if that network has no
-        other.
+        idle connection.
         """
         sizes = Counter(peer.network for peer in self._peers.values())
         largest = max(sizes.values())

@@ -1,4 +1,4 @@
-"""Serve HTTP from the first accepted connection until a signal arrives."""
+"""Serve HTTP on listening sockets until a signal arrives."""
 
 from __future__ import annotations
 
@@ -39,8 +39,9 @@ class Lifecycle:
         on_started: called with the listen addresses once requests and signals are
             answered.
         on_stopping: called when a signal has arrived.
-        watchdog: run from the start until a signal arrives. Awaiting its argument
-            takes one turn of both the event loop and the scrape thread.
+        watchdog: run from the start until a signal arrives. Its argument returns an
+            awaitable that completes once the event loop and the scrape thread have
+            made progress.
     """
 
     on_started: Callable[[Sequence[str]], None] = lambda _: None
@@ -59,7 +60,7 @@ async def serve(
 
     Args:
         access: authorizes connections and requests; None answers every client.
-        lifecycle: callbacks for the start, the end and the time between.
+        lifecycle: callbacks for the start, the watchdog and the stop.
     """
     lifecycle = lifecycle or Lifecycle()
     stop = asyncio.Event()

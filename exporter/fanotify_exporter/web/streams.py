@@ -33,7 +33,7 @@ def open_stream(connection: socket.socket, context: SSLContext | None) -> IOStre
     connection.setblocking(False)  # noqa: FBT003  the standard library's signature
     if context is None:
         return IOStream(connection, **sizes)
-    # Fails here if the client has left. ssl would fail too, but leak a socket.
+    # getpeername() raises if the client has left. ssl would too, but leak a socket.
     connection.getpeername()
     secure = ssl_wrap_socket(
         connection, context, server_side=True, do_handshake_on_connect=False

@@ -89,7 +89,7 @@ def _reason(error: ssl.SSLError) -> str:
 
 @contextmanager
 def _memory_file(content: bytes) -> Iterator[str]:
-    """Give a path to *content*: the ssl module loads certificates only from paths."""
+    """Yield a path of *content*: the ssl module loads certificates only from paths."""
     with os.fdopen(os.memfd_create("pem"), "wb") as file:
         file.write(content)
         file.flush()

@@ -20,8 +20,8 @@ class Worker:
     A thread for calls that would block an event loop.
 
     The thread is a daemon, unlike those of a ThreadPoolExecutor, so a call that hangs
-    does not keep the process from exiting. The thread starts with the first call, and
-    so with the privileges that the process has at that time.
+    does not keep the process from exiting. The first call starts the thread, which
+    gets the privileges that the process has at that time.
     """
 
     def __init__(self, name: str) -> None:

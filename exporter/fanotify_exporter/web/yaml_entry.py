@@ -1,4 +1,4 @@
-"""Values of a YAML file that know their line, for errors that name the place."""
+"""Values of a YAML file with their lines, for errors that name the place."""
 
 from __future__ import annotations
 

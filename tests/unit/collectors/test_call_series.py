@@ -62,7 +62,7 @@ def test_no_call_is_dropped_with_a_label(dropped: set[str]) -> None:
 
 
 def test_created_is_the_first_of_those_summed() -> None:
-    """A summed series was created with the first of its calls."""
+    """The creation time of a summed series is the time of its first call."""
     snapshot = Snapshot(1.0, {"fanotify_mark": CALLS}, (), ())
     labelling = Labelling(frozenset({"comm", "mask"}))
     calls, _, _ = MarkCallsCollector(lambda: snapshot, labelling).collect()

@@ -61,8 +61,8 @@ def test_build_info(families: dict[str, Metric]) -> None:
     assert [(labels, 1)] == rows(families["fanotify_exporter_build_info"])
 
 
-def test_each_hook_is_attached_or_not(families: dict[str, Metric]) -> None:
-    """Each hook of each probe has a series: 1 if attached, 0 if not."""
+def test_each_attach_point_is_attached_or_not(families: dict[str, Metric]) -> None:
+    """Each attach point has a series: 1 if its probe is attached, 0 if not."""
     assert [
         ({"probe": "fanotify_mark", "hook": "tracepoint:enter"}, 1),
         ({"probe": "fanotify_mark", "hook": "tracepoint:exit"}, 0),

@@ -25,7 +25,7 @@ def collect(scan: GroupScan | None) -> dict[str, Samples]:
 
 
 def test_families() -> None:
-    """Groups and marks by comm and by user; unlimited marks are not a user's."""
+    """Groups and marks by comm and by user; a user has no unlimited marks."""
     assert {
         "fanotify_groups": {
             ("fapolicyd",): 1,
@@ -47,7 +47,7 @@ def test_families() -> None:
 
 
 def test_host_without_groups() -> None:
-    """Without groups the families about the scan have series, and no others."""
+    """Without groups only the families about the scan have series."""
     families = collect(GroupScan((), 0, 5.0))
     assert {
         "fanotify_exporter_groups_unreadable_processes": {(): 0},

@@ -46,7 +46,7 @@ def test_each_limit_is_a_gauge(tmp_path: Path) -> None:
 
 
 def test_older_kernel(tmp_path: Path) -> None:
-    """A file that the kernel lacks is a missing series, not a 0."""
+    """A limit that the kernel lacks has no series, instead of a 0."""
     files = {name: VALUES[name] for name in ("max_user_groups", "max_user_marks")}
     assert {
         "fanotify_limit_user_groups": 128,

@@ -172,7 +172,7 @@ def test_no_hook_works(kernel: Callable[[str], None], tmp_path: Path) -> None:
 def test_reason_that_several_ways_share(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A reason that all ways of a hook share is told once, without their names."""
+    """A reason that all methods of a hook share is listed once, without their names."""
 
     def refuse(name: str, **_: int) -> LoadedPrograms:
         (hook,) = (each.hook for each in ATTACH_METHODS if each.name == name)
@@ -192,7 +192,7 @@ def test_flag_names_a_hook_that_fails(
 
 
 def test_text() -> None:
-    """The text says for each hook whether it works, what it sees and what it costs."""
+    """The text has for each hook if it works, sees compat calls, slows other calls."""
     lines = [" ".join(line.split()) for line in as_text(REPORT).splitlines()]
     for line in (
         "kernel 6.1.0 x86_64",
@@ -210,7 +210,7 @@ def test_text() -> None:
 
 
 def test_text_of_a_machine_that_has_nothing() -> None:
-    """What is missing is named, and the last line says what to do."""
+    """The text names what is missing, and its last line is the advice."""
     nothing = replace(
         REPORT, tracefs=(), capabilities=(), chosen=None, advice="Run it as root."
     )
@@ -230,7 +230,7 @@ def test_json() -> None:
         "reason": "no BTF",
         "ways_tried": 3,
         "sees_compat": True,
-        "slows_every_syscall": False,
+        "slows_all_syscalls": False,
     } == read["trials"][0]
     assert set(REPORT.__dataclass_fields__) == set(read)
 

@@ -75,7 +75,9 @@ def test_no_server(
     listening.close()
 
     assert 1 == main(["healthcheck", f"--web.listen-address={gone}"])
-    assert f"fanotify-exporter: {gone}: Connection refused\n" == capsys.readouterr().err
+    assert (
+        f"fanotify-exporter: no exporter answers on {gone}: Connection refused\n"
+    ) == capsys.readouterr().err
 
 
 def test_server_that_does_not_answer(listening: socket.socket) -> None:
@@ -85,7 +87,7 @@ def test_server_that_does_not_answer(listening: socket.socket) -> None:
 
 
 def test_server_with_a_broken_web_configuration(tmp_path: Path) -> None:
-    """An exporter that refuses all requests, for a broken file, is not healthy."""
+    """An exporter that refuses all requests, because of a bad file, is not healthy."""
     config = tmp_path / "web.yml"
     config.write_text("basic_auth_users: {}\n")
     access = AccessControl(config)
@@ -105,5 +107,5 @@ def test_malformed_address(malformed: str, capsys: pytest.CaptureFixture[str]) -
     """A malformed address is a usage error of one line."""
     assert 2 == main(["healthcheck", f"--web.listen-address={malformed}"])
     said = capsys.readouterr().err
-    assert "is not an address: say host:port" in said
+    assert "is not an address: use host:port" in said
     assert 1 == said.count("\n")

@@ -210,7 +210,7 @@ def test_capabilities_are_those_of_the_collectors(
 def test_pinned_programs(
     tmp_path: Path, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With --bpf.pin, what is adopted depends on all settings of the programs."""
+    """Pinned programs are adopted only if all their settings are the same."""
     seen: list[tuple[Any, ...]] = []
 
     def adopt_or_load(*arguments: Any) -> LoadedPrograms:  # noqa: ANN401

@@ -194,7 +194,7 @@ def test_disabled_collector(collector: str) -> None:
 def test_missing_reason(
     collectors: Mapping[str, bool], families: set[str], why: str
 ) -> None:
-    """Missing figures are disabled, failed, or not there yet."""
+    """The reason is a disabled, failed, or still waiting collector."""
     summary = replace(QUIET, collectors=collectors, families=frozenset(families))
     reason = missing_reason(summary, "groups")
     assert bool(why) == bool(reason)

@@ -63,6 +63,6 @@ def test_new_caller() -> None:
 
 
 def test_negative_age() -> None:
-    """A clock that was set back divides by no zero."""
+    """A clock that was set back causes no division by zero."""
     clock = Clock()
     assert ({KEY: 5.0}, 1.0) == RateTracker(clock).update({KEY: 5}, age=-3600.0)

@@ -147,7 +147,7 @@ def test_restricted_to_names() -> None:
     assert wanted == [family.name for family in found]
 
 
-def test_restricted_to_how_collectors_did() -> None:
+def test_restricted_to_families_about_collectors() -> None:
     """name[] selects a family about collectors."""
     registry = build_registry({"a": Steady("a")})
     for name in ABOUT_COLLECTORS:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import pytest
 
+from fanotify_exporter.errors import UsageError
 from fanotify_exporter.options.flags import (
     HOOKS,
     LOG_FORMATS,
@@ -67,6 +68,15 @@ def test_web() -> None:
         *("--web.telemetry-path=/x", "--web.config.file=f"),
     )
     assert built(web_flags, "--web.systemd-socket").systemd_socket
+
+
+def test_addresses_and_systemd_sockets() -> None:
+    """Listen addresses and systemd's sockets exclude each other."""
+    address = "--web.listen-address=:1"
+    with pytest.raises(UsageError, match="are both set"):
+        built(web_flags, "--web.systemd-socket", address)
+    options = built(web_flags, "--no-web.systemd-socket", address)
+    assert (":1",) == options.listen_addresses
 
 
 def test_empty_config_file_is_a_path() -> None:

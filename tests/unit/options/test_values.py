@@ -1,4 +1,4 @@
-"""The values of flags: what is accepted, and how the error names the rest."""
+"""The values of flags: accepted values, and errors for all others."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_bad_interval(text: str) -> None:
     """The error names the value, the range and an example."""
     with pytest.raises(ArgumentTypeError) as caught:
         interval(text)
-    assert f"{text!r} is not a time from 1s to 24h: say for example 30s" == str(
+    assert f"{text!r} is not a time from 1s to 24h: use for example 30s" == str(
         caught.value
     )
 

@@ -174,7 +174,7 @@ def test_invalid_file(
     assert 200 == before[0] == after[0]
     assert REFUSED == refused == again
     (line,) = (vars(each) for each in caplog.records if each.levelno == logging.ERROR)
-    assert "all requests are refused" == line["msg"]
+    assert "invalid web configuration: all requests are refused" == line["msg"]
     expected = f"{folder}/web.yml: {reason.format(folder)}"
     assert str(line["reason"]).startswith(expected)
 

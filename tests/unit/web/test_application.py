@@ -36,7 +36,7 @@ def test_routes(path: str, content_type: str, start: bytes) -> None:
 
 @pytest.mark.parametrize("path", ["/deep/path", "/m.trics", "/metrics-2_x~"])
 def test_telemetry_path(path: str) -> None:
-    """The metrics are at --web.telemetry-path, which is no pattern."""
+    """The metrics are at --web.telemetry-path, which is not taken as a pattern."""
     other = path.replace(".", "e") + "x"
     chosen, default, similar, landing = serve(
         example_service(telemetry_path=path),
@@ -48,7 +48,7 @@ def test_telemetry_path(path: str) -> None:
 
 
 def test_quiet_at_info(caplog: pytest.LogCaptureFixture) -> None:
-    """At level info, no request leaves a log line, also a 404."""
+    """At level info no request is logged, not even a 404."""
     with caplog.at_level(logging.INFO):
         serve(
             example_service(),

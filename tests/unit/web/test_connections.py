@@ -54,7 +54,7 @@ def test_client_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "WRITE_SECONDS", 0.1)
 
     def client(port: int) -> tuple[Answer, float]:
-        with connect(port, room=4096) as connection:
+        with connect(port, buffer=4096) as connection:
             connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
             started = time.monotonic()
             assert connection.recv(16)
@@ -83,7 +83,7 @@ def test_client_that_only_sends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "SEND_BUFFER_BYTES", 4096)
 
     def client(port: int) -> None:
-        with connect(port, room=4096) as connection:
+        with connect(port, buffer=4096) as connection:
             while True:
                 connection.sendall(ASK * 100)
 
@@ -100,7 +100,7 @@ def test_large_answers_are_in_memory_once() -> None:
         with ExitStack() as opened:
             before = resident()
             for _ in range(clients):
-                slow = opened.enter_context(connect(port, room=4096))
+                slow = opened.enter_context(connect(port, buffer=4096))
                 slow.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
                 assert slow.recv(16)
             return resident() - before

@@ -1,4 +1,4 @@
-"""Files that cannot be read, or not without blocking."""
+"""Contents of configuration files, and reasons why a file is refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fanotify_exporter.web.files import read_file
 
 
 def test_unusable_files(tmp_path: Path) -> None:
-    """For anything but a small regular file, the reason is returned at once."""
+    """Unless the path is a small regular file, the reason is returned at once."""
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "large").write_bytes(b"x" * 1_048_577)
     assert {

@@ -54,7 +54,7 @@ def test_log_records_of_tornado(
     level: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Records about clients become debug records; records of bugs are unchanged."""
+    """Records about clients become debug records; records about bugs are unchanged."""
     exc_info = (type(error), error, None) if error else None
     record = logging.LogRecord("", logging.WARNING, "", 1, "text", (), exc_info)
     with caplog.at_level(logging.INFO):

@@ -1,4 +1,4 @@
-"""One computation for concurrent callers, and no longer-lived result."""
+"""Computations that concurrent callers share, and the lifetime of the results."""
 
 from __future__ import annotations
 

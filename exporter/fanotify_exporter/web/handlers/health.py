@@ -24,7 +24,9 @@ class ReadyHandler(BaseHandler):
         ready = self.service.ready()
         self.set_status(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
         self.set_header("Content-Type", PLAIN_TEXT)
-        self.finish("Ready.\n" if ready else "Not ready: a probe is not attached.\n")
+        self.finish(
+            "Ready.\n" if ready else "Not ready: a probe is not attached; see /.\n"
+        )
 
 
 class NotFoundHandler(BaseHandler):

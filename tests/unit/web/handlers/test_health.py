@@ -11,5 +11,8 @@ def test_not_ready() -> None:
         example_service(ready=False),
         lambda port: (request(port, "/-/ready"), request(port, "/-/healthy")),
     )
-    assert (503, b"Not ready: a probe is not attached.\n") == (ready.status, ready.body)
+    assert (503, b"Not ready: a probe is not attached; see /.\n") == (
+        ready.status,
+        ready.body,
+    )
     assert 200 == healthy.status
