@@ -26,7 +26,7 @@ LOST_REASONS = {
     "map_full": "the map was full",
     "recursion": "the kernel skipped the BPF program",
     "nmissed": "too many calls were in progress at the same time",
-    "no_entry": "their entry was missed",
+    "no_entry": "the entry was missed",
 }
 
 

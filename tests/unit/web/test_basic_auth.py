@@ -202,7 +202,7 @@ def test_many_guesses_of_one_client(worker: Worker) -> None:
         return guessed, correct
 
     guessed, correct = asyncio.run(main())
-    assert correct == OK
+    assert OK == correct
     assert {NO: basic_auth.MAX_WAITING, WAIT: 95} == {
         each: guessed.count(each) for each in set(guessed)
     }

@@ -178,7 +178,7 @@ def refusal(text: bytes) -> str:
     ],
 )
 def test_absurd_files(text: bytes) -> None:
-    """Text that PyYAML fails on in different ways is refused in one line, or empty."""
+    """Text on which PyYAML fails has an error of one line, or no settings."""
     assert "\n" not in refusal(text)
 
 
