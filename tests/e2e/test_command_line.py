@@ -18,11 +18,11 @@ from tools.harness.serving import LISTEN, SCRIPT, Exporter, request, samples, se
 
 
 def test_start_is_logged(exporter: Exporter) -> None:
-    """The log line of the start has the version, the hook, the kernel and bcc."""
+    """The log line of the start names the version, the hook, the kernel and bcc."""
     line = exporter.process.line("listening")
     assert "level=info" in line
     assert f"version={__version__} address=127.0.0.1:" in line
-    assert re.search(r" hook=\w+:\S*fanotify_mark\S* ", line)
+    assert re.search(r" hook=\w+ attach_points=\w+:\S*fanotify_mark\S* ", line)
     assert f"kernel={os.uname().release}" in line
     assert "bcc=" in line
 

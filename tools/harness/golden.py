@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from fanotify_exporter.bpf.loaded import AttachedProbe, LoadedPrograms
+from fanotify_exporter.bpf.loaded import AttachedProbe
 from fanotify_exporter.bpf.samples import OTHER_COMM, Call, Lost, Snapshot, Usage
 from fanotify_exporter.collectors.catalog import CATALOG, Sources
 from fanotify_exporter.collectors.exporter_health import ExporterHealthCollector
@@ -19,6 +20,7 @@ from fanotify_exporter.metrics.registry import build_registry
 from fanotify_exporter.uapi.comm import comm_text
 from fanotify_exporter.uapi.fanotify import FAN_UNLIMITED_MARKS
 from tools import CHECKOUT
+from tools.harness.loaded_programs import WITHOUT_MAPS
 
 
 PROC = CHECKOUT / "tests/unit/fixtures/proc"
@@ -116,25 +118,12 @@ SNAPSHOT = Snapshot(
     ),
 )
 
-LOADED = LoadedPrograms(
-    hook="tracepoint",
+LOADED = replace(
+    WITHOUT_MAPS,
     probes=(
-        AttachedProbe(
-            "fanotify_mark",
-            "tracepoint:syscalls:sys_enter_fanotify_mark",
-        ),
-        AttachedProbe(
-            "fanotify_mark",
-            "tracepoint:syscalls:sys_exit_fanotify_mark",
-        ),
+        AttachedProbe("fanotify_mark", "tracepoint:syscalls:sys_enter_fanotify_mark"),
+        AttachedProbe("fanotify_mark", "tracepoint:syscalls:sys_exit_fanotify_mark"),
     ),
-    layouts={},
-    lost_reasons=("no_entry",),
-    max_entries=8192,
-    sees_compat=False,
-    slows_all_syscalls=True,
-    bcc="0.26.0",
-    llvm="14",
 )
 
 

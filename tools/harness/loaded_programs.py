@@ -6,6 +6,7 @@ import mmap
 import os
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from fanotify_exporter.bpf.loaded import AttachedProbe, Layout, LoadedPrograms
 
@@ -14,6 +15,19 @@ _SLOT = struct.Struct("@QIHH16sQQ")
 _SLOT_MEMBERS = ("mask", "flags", "error", "syscall", "comm", "created_ns", "count")
 _CREATOR = struct.Struct("@QQQ")
 _CREATOR_MEMBERS = ("when_ns", "pid", "evicted_ns")
+
+# Programs without maps, for tests of what is said about programs.
+WITHOUT_MAPS = LoadedPrograms(
+    hook="tracepoint",
+    probes=(),
+    layouts={},
+    lost_reasons=("no_entry",),
+    max_entries=8192,
+    sees_compat=False,
+    slows_all_syscalls=True,
+    bcc="0.26.0",
+    llvm="14",
+)
 
 # Bytes of a slot that no key has claimed.
 UNUSED = bytes(_SLOT.size)
@@ -64,7 +78,8 @@ def make_loaded(
     Each descriptor that *probes* name is a file without missed runs.
     """
     names = [name for probe in probes for name in (*probe.programs, *probe.links)]
-    return LoadedPrograms(
+    return replace(
+        WITHOUT_MAPS,
         hook=hook,
         probes=tuple(probes),
         layouts={
@@ -74,10 +89,6 @@ def make_loaded(
         },
         lost_reasons=lost_reasons,
         max_entries=max_entries,
-        sees_compat=False,
-        slows_all_syscalls=True,
-        bcc="0.26.0",
-        llvm="14",
         fds={
             "slots": share(b"".join(slots)),
             "lost": share(struct.pack(f"@{len(lost)}Q", *lost)),

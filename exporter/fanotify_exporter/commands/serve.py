@@ -29,6 +29,7 @@ from fanotify_exporter.options.flags import (
     collector_flags,
     label_flags,
     log_flags,
+    sysfs_flag,
     web_flags,
 )
 from fanotify_exporter.options.model import BpfOptions, ServeOptions, WebOptions
@@ -54,6 +55,7 @@ def add_flags(parser: Parser) -> Build[ServeOptions]:
     bpf = bpf_flags(parser)
     collectors = collector_flags(parser, CATALOG)
     labels = label_flags(parser, droppable_labels())
+    sysfs_flag(parser)
     log_options = log_flags(parser)
     parser.add_argument(
         "--run.user",
@@ -184,7 +186,8 @@ def report_start(
         extra={
             "version": __version__,
             "address": ",".join(addresses),
-            "hook": ",".join(probe.attach_point for probe in loaded.probes),
+            "hook": loaded.hook,
+            "attach_points": ",".join(probe.attach_point for probe in loaded.probes),
             "kernel": os.uname().release,
             "bcc": loaded.bcc,
         },

@@ -43,7 +43,7 @@ def encode_openmetrics(families: Iterable[Metric]) -> bytes:
     return "".join(lines).encode() + EOF
 
 
-def only(text: bytes, names: Iterable[str]) -> bytes:
+def select_families(text: bytes, names: Iterable[str]) -> bytes:
     """
     Return the part of *text* with the families called *names*.
 

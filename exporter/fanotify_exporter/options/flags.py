@@ -144,14 +144,14 @@ def pin_flag(parser: Parser) -> Build[Path | None]:
 
 
 def sysfs_flag(parser: Parser) -> Build[Path]:
-    """Add --path.sysfs."""
+    """Add --path.sysfs. Serving accepts the flag as node_exporter does."""
     parser.add_argument(
         "--path.sysfs",
         type=Path,
         default=Path("/sys"),
         dest="sysfs",
         metavar="DIR",
-        help="mount point of sysfs",
+        help="mount point of sysfs; used by check",
     )
     return lambda found: Path(found.sysfs)
 

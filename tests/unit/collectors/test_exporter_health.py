@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import replace
 
 import pytest
 from prometheus_client.core import Metric
 
 from fanotify_exporter import __version__
-from fanotify_exporter.bpf.loaded import AttachedProbe, LoadedPrograms
+from fanotify_exporter.bpf.loaded import AttachedProbe
 from fanotify_exporter.bpf.samples import Lost, Snapshot, Usage
 from fanotify_exporter.collectors.exporter_health import ExporterHealthCollector
 from fanotify_exporter.collectors.revision import read_revision
+from tools.harness.loaded_programs import WITHOUT_MAPS
 
 
-LOADED = LoadedPrograms(
-    hook="tracepoint",
+LOADED = replace(
+    WITHOUT_MAPS,
     probes=(
         AttachedProbe("fanotify_mark", "tracepoint:enter"),
         AttachedProbe("fanotify_mark", "tracepoint:exit"),
     ),
-    layouts={},
-    lost_reasons=("no_entry",),
-    max_entries=8,
-    sees_compat=True,
-    slows_all_syscalls=False,
-    bcc="0.26.0",
-    llvm="14",
 )
 SNAPSHOT = Snapshot(
     counting_since=1.0,

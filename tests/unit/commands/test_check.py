@@ -26,22 +26,13 @@ from fanotify_exporter.commands.check import (
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run as loader
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
+from tools.harness.loaded_programs import WITHOUT_MAPS
 
 
 HOOKS = ["fentry", "kprobe", "tracepoint", "raw_tracepoint"]
 WAYS = Counter(method.hook for method in ATTACH_METHODS)
 
-LOADED = LoadedPrograms(
-    hook="",
-    probes=(),
-    layouts={},
-    lost_reasons=(),
-    max_entries=1,
-    sees_compat=True,
-    slows_all_syscalls=False,
-    bcc="0.26.0",
-    llvm="14",
-)
+LOADED = replace(WITHOUT_MAPS, sees_compat=True, slows_all_syscalls=False)
 
 REPORT = Report(
     version="1.2.3",

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, redirect_stderr
+from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -22,22 +23,12 @@ from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.cli import main
 from fanotify_exporter.commands import serve
 from fanotify_exporter.options.model import BpfOptions
+from tools.harness.loaded_programs import WITHOUT_MAPS
 
 
 LISTEN = "--web.listen-address=127.0.0.1:0"
 
-LOADED = LoadedPrograms(
-    hook="tracepoint",
-    probes=(),
-    layouts={},
-    lost_reasons=(),
-    max_entries=1,
-    sees_compat=False,
-    slows_all_syscalls=True,
-    bcc="0",
-    llvm="0",
-    reasons={"fentry": "no BTF"},
-)
+LOADED = replace(WITHOUT_MAPS, reasons={"fentry": "no BTF"})
 
 own_root_logger = pytest.mark.usefixtures("root_logger")
 # The sockets of a start that failed are closed when the process ends, which is later
@@ -136,7 +127,7 @@ def test_whole_program(tmp_path: Path) -> None:
     assert "level=warn" in slow
     assert "slows every system call" in slow
     assert "msg=listening" in listening
-    for key in ("version", "address", "hook", "kernel", "bcc"):
+    for key in ("version", "address", "hook", "attach_points", "kernel", "bcc"):
         assert f" {key}=" in listening
 
 

@@ -8,7 +8,7 @@ import logging
 
 from tornado.iostream import StreamClosedError
 
-from fanotify_exporter.metrics.exposition import only
+from fanotify_exporter.metrics.exposition import select_families
 from fanotify_exporter.metrics.negotiation import negotiate, qualities
 from fanotify_exporter.web.connections import WRITE_SECONDS
 from fanotify_exporter.web.handlers.base import BaseHandler
@@ -37,7 +37,7 @@ class MetricsHandler(BaseHandler):
 
         body = await self.single_flight.get((encode, zipped), render)
         if names:
-            body = only(body, names)
+            body = select_families(body, names)
         self.set_header("Content-Type", content_type)
         self.set_header("Vary", "Accept, Accept-Encoding")
         if zipped:
