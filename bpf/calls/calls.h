@@ -22,7 +22,9 @@
  */
 #define OTHER_SLOTS_PER_SYSCALL 64
 
-/* The loader defines MAX_ENTRIES: slots for root, and slots for all others. */
+/* The loader defines MAX_ENTRIES, the size of each of two sections: slots for
+ * keys of root, and slots for keys of other users.
+ */
 #define FIRST_OTHER_SLOT (2 * MAX_ENTRIES)
 #define SLOTS (FIRST_OTHER_SLOT + SYSCALLS * OTHER_SLOTS_PER_SYSCALL)
 
@@ -36,7 +38,7 @@
  */
 #define INIT_KIND_FLAGS 0xc
 
-/* The numbers below SYSCALLS are indexes of SYSCALLS in loaded.py. */
+/* A number less than SYSCALLS is an index into SYSCALLS of bpf/loaded.py. */
 enum syscall {
 	FANOTIFY_MARK,
 	FANOTIFY_INIT,
@@ -46,11 +48,12 @@ enum syscall {
 	OTHER_SYSCALL,
 };
 
-/* The loader names these in LOST_REASONS in maps.py. */
+/* LOST_REASONS in loader/maps.py has the names, in this order. */
 enum lost_reason {
 	/* The exit of a call was seen and its entry was not: the call began
-	 * before the programs were attached, in_flight was full, or seccomp(2)
-	 * refused the call. Seccomp acts before the entry tracepoint.
+	 * before the programs were attached, in_flight was full, the kernel
+	 * skipped the entry program, or seccomp(2) refused the call. Seccomp
+	 * acts before the entry tracepoint.
 	 */
 	LOST_NO_ENTRY,
 	LOST_REASONS,

@@ -15,9 +15,8 @@
 #define KRETFUNC(function) kretfunc__##function
 #endif
 
-/* The kernel function that a syscall enters: native, compat, and
- * fanotify_mark's compat entry, which is a separate function because of the u64
- * argument.
+/* Names of the programs for the functions that native and compat calls enter.
+ * fanotify_mark has a compat function of its own because of the u64 argument.
  */
 #if defined(__x86_64__) || defined(__TARGET_ARCH_x86)
 #define NATIVE_WRAPPER(name) KRETFUNC(__x64_sys_##name)

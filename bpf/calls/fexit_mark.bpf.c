@@ -6,9 +6,8 @@
  *			int dfd, const char __user *pathname)
  *
  * The native and the compat entry both call do_fanotify_mark() (since 4.17), so
- * one program sees all arguments and the result of both. The function is
- *static. If a compiler inlined the function, fexit_mark_wrappers.bpf.c is the
- * alternative.
+ * one program sees all arguments and the result of both. A compiler may inline
+ * the function, which is static: then fexit_mark_wrappers.bpf.c is used.
  */
 #include <calls/calls.h>
 #include <calls/fexit.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The registers of a syscall wrapper, copied. The BTF of 5.10 declares struct
- * pt_regs and does not define it, so the verifier of 5.10 does not let a
- * program load the pointer in ctx[0]. bpf_probe_read_kernel() may.
+ * WRAPPER_REGS(): a copy of the registers that a syscall wrapper gets. The BTF
+ * of 5.10 declares struct pt_regs without a definition, so the verifier of 5.10
+ * refuses to load ctx[0]. bpf_probe_read_kernel() reads the same pointer.
  */
 #include <user_regs.h>
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The registers of a syscall wrapper such as
+ * WRAPPER_REGS(): the registers that a syscall wrapper gets, such as
  *
  * long __x64_sys_fanotify_init(const struct pt_regs *regs)
  *
- * as a pointer of a type that the verifier knows from BTF.
+ * The verifier knows the type of the pointer from BTF.
  */
 #include <user_regs.h>
 

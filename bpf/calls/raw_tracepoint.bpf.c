@@ -12,10 +12,9 @@
 /*
  * Return whether the current system call came by the 32-bit entry.
  *
- * struct thread_info, the first member of task_struct, has the answer. On x86
- * it is TS_COMPAT in status, which 5.11 moved behind syscall_work
- * (3136b93c3fb2). On arm64 it is TIF_32BIT in flags. The loader defines
- * COMPAT_WORD_OFFSET.
+ * The bit is in struct thread_info, the first member of task_struct: on x86
+ * TS_COMPAT in status, which 5.11 moved behind syscall_work (3136b93c3fb2), on
+ * arm64 TIF_32BIT in flags. The loader defines the offset of the member.
  */
 static inline bool is_compat(void)
 {

@@ -127,7 +127,7 @@ def test_a_folder_that_is_not_private(pins: Path, owner: int, mode: int) -> None
     pins.chmod(0o700)
 
     assert 1 == done.returncode
-    assert b"belongs to another user or lets others in" in done.stderr
+    assert b"belongs to another user or is open to other users" in done.stderr
 
 
 def test_start_by_adopting_needs_no_compiler(pins: Path, tmp_path: Path) -> None:

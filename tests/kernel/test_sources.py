@@ -1,4 +1,4 @@
-"""The BPF sources as clang sees them."""
+"""Errors of clang in the BPF sources."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ REFUSED = "cannot attach"
 LOAD_SECONDS = 120.0
 
 # Whether the kernel may preempt a task inside a BPF program. Debian's kernels have
-# PREEMPT_DYNAMIC since 6.1, so the words do not tell whether the kernel does.
+# PREEMPT_DYNAMIC since 6.1, so a version with PREEMPT may still not preempt.
 MAY_PREEMPT = "PREEMPT" in os.uname().version
 
 # By attach point or pair of attach points: tests that counted there.
@@ -76,7 +76,7 @@ class Counts:
 
     @property
     def misses_unseen(self) -> bool:
-        """Return whether the kernel lacks a figure of what a kretprobe missed."""
+        """Return whether the kernel does not count the calls a kretprobe missed."""
         release = tuple(map(int, os.uname().release.split(".")[:2]))
         return self._loaded.hook == "kprobe" and release < (6, 7)
 
@@ -131,7 +131,7 @@ class Counts:
             assert missing == lost
 
     def lost(self) -> int:
-        """Return how many calls the kernel reports that no program saw."""
+        """Return how many calls are reported as lost."""
         return self._lost(self.read()) - self._lost(self._before)
 
     def skip_if_inconclusive(self, missing: int, calls: int, lost: int) -> None:

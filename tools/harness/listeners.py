@@ -126,7 +126,7 @@ class Installed:
     def shows(
         self, read: Callable[[], T], expected: T, seconds: float = DEADLINE_SECONDS
     ) -> T:
-        """Call *read* until *expected* is returned; skip if the program has ended."""
+        """Poll *read* for *expected*, return its result; skip if the program ends."""
         ended = self.process.process.poll
         last = poll(
             read, lambda got: got == expected or ended() is not None, seconds=seconds

@@ -20,13 +20,13 @@ def is_attached(attach_point: str, switch: Path = FTRACE_ENABLED) -> bool:
     """
     Return whether the kernel runs a program at *attach_point*.
 
+    While the function tracer is switched off, the kernel runs no program of
+    FTRACE_HOOKS. No other process can detach a program: the kernel keeps the link
+    until the last descriptor of the link is closed.
+
     Args:
         attach_point: such as "fentry:do_fanotify_mark", or a hook alone.
         switch: the file kernel.ftrace_enabled.
-
-    No other process can detach the programs: the kernel keeps a link of these kinds
-    until its last descriptor is closed. But the kernel does not run programs of the
-    function tracer while the tracer is switched off.
     """
     return attach_point.partition(":")[0] not in FTRACE_HOOKS or _is_on(switch)
 

@@ -27,7 +27,7 @@ MISSED_OFFSET = 48
 
 
 def read_missed_runs(loaded: LoadedPrograms, syscall: str) -> Iterator[Lost]:
-    """Yield, by reason, how many calls of *syscall* the kernel hid from *loaded*."""
+    """Yield, by reason, the number of calls of *syscall* for which no program ran."""
     own = [probe for probe in loaded.probes if probe.syscall == syscall]
     programs = [loaded.fds[name] for probe in own for name in probe.programs]
     links = [loaded.fds[name] for probe in own for name in probe.links]

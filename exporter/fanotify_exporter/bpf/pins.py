@@ -40,11 +40,11 @@ log = logging.getLogger(__name__)
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """
-    Create *directory* if missing, and lock it against a second exporter.
+    Create *directory* if missing, and lock the folder against a second exporter.
 
     Raises:
         PinError: the folder is in no bpffs, cannot be created, belongs to another user
-            or lets others in, or is locked.
+            or is open to other users, or is locked.
     """
     if not any(directory.resolve().is_relative_to(m) for m in read_mounted("bpf")):
         raise PinError(
@@ -75,11 +75,11 @@ def _lock(directory: Path, fd: int) -> None:
 
 
 def _require_private(directory: Path, status: os.stat_result) -> None:
-    """Raise PinError for a folder that other users may write to: they could unpin."""
+    """Raise PinError for a folder of another user, or open to other users."""
     if status.st_uid != os.geteuid() or status.st_mode & _FOREIGN_ACCESS:
         raise PinError(
-            f"{directory} belongs to another user or lets others in. Remove it, or "
-            "name a folder that does not exist yet"
+            f"{directory} belongs to another user or is open to other users. Remove "
+            "the folder, or name a folder that does not exist yet"
         )
 
 
@@ -91,7 +91,7 @@ def adopt_or_load(
 
     Raises:
         LoadError: *load* failed.
-        PinError: the kernel cannot pin the programs.
+        PinError: the kernel refuses to open the pins, or to pin the programs.
     """
     own = directory / identity
     adopted = _adopt(own)
@@ -124,8 +124,15 @@ def _adopt(own: Path) -> LoadedPrograms | None:
     if not (own / DESCRIPTION).exists():
         return None
     number = len(list(own.glob("fd*")))
-    fds = [get_pinned(own / f"fd{each}") for each in range(number)]
-    loaded = parse(_read_description(own / DESCRIPTION), fds)
+    try:
+        fds = [get_pinned(own / f"fd{each}") for each in range(number)]
+        description = _read_description(own / DESCRIPTION)
+    except OSError as error:
+        raise PinError(
+            f"cannot open the pins in {own}: {error.strerror}. Run the exporter as "
+            "root or give it CAP_BPF; 'fanotify-exporter unpin' removes the pins"
+        ) from error
+    loaded = parse(description, fds)
     log.info("adopted pinned programs", extra={"pins": str(own)})
     return loaded
 

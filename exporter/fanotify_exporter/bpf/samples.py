@@ -11,9 +11,9 @@ from typing import Final
 # thread can have this name.
 OTHER_COMM: Final = "[other: map full]"
 
-# Reasons of lost calls whose count has calls of one system call only. The count of
-# "recursion_any_syscall" may have others too.
-_OWN_CALLS = ("no_entry", "recursion", "nmissed")
+# Reasons for which no program counted the call. "map_full" calls are counted, without
+# their key. "recursion_any_syscall" may include calls of other system calls.
+_MISSED = ("no_entry", "recursion", "nmissed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,5 +81,5 @@ class Snapshot:
         return sum(
             lost.count
             for lost in self.lost
-            if lost.syscall == syscall and lost.reason in _OWN_CALLS
+            if lost.syscall == syscall and lost.reason in _MISSED
         )

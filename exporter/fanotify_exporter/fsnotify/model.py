@@ -66,7 +66,7 @@ class OwnedGroup:
 @dataclass(frozen=True, slots=True)
 class GroupScan:
     """
-    The groups that exist now.
+    The groups that a scan found.
 
     Attributes:
         groups: each group once, however many descriptors refer to the group.

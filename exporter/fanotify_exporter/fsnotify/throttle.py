@@ -13,7 +13,7 @@ from fanotify_exporter.system.cpu_budget import CpuBudget
 # Reading single items takes at most 2 % of a CPU, and at most one poll a second.
 READS: Final = CpuBudget(share=0.02, min_delay=1.0)
 
-# An item of 20 ms uses up READS alone if it is read once a second.
+# An item of 20 ms that is read once a second uses up READS alone.
 EXPENSIVE_SECONDS: Final = READS.share * READS.min_delay
 
 # Long enough for a waiting thread to wake up and take the GIL.

@@ -42,7 +42,7 @@ class AttachMethod:
         name: unique name of the method.
         hook: value of --bpf.hook that selects the method.
         sources: parts of the BPF program, files below bpf/ without ".bpf.c".
-        probes: what the method attaches, in this order.
+        probes: the probes that the method attaches, in this order.
         sees_compat: True if the method sees 32-bit compat calls.
         slows_all_syscalls: True if every system call of the host gets slower.
     """
@@ -116,7 +116,7 @@ def _kretprobes(syscalls: Iterable[str]) -> Iterator[ProbeSpec]:
 def _tracepoints(
     when: str, syscalls: Iterable[str], *, saves_arguments: bool = False
 ) -> Iterator[ProbeSpec]:
-    """Yield the tracepoint programs *when* ("enter", "exit") *syscalls* do so."""
+    """Yield the programs on the "enter" or "exit" tracepoints of *syscalls*."""
     for syscall in syscalls:
         yield ProbeSpec(
             _counted_as(syscall),
@@ -126,7 +126,8 @@ def _tracepoints(
         )
 
 
-# Not do_inotify_init: the compiler of 5.10 inlined it into one of its two callers.
+# No probe is on do_inotify_init(): the compiler of 5.10 inlined this function into one
+# of the two callers.
 _FEXIT = (
     ProbeSpec("fanotify_mark", "do_fanotify_mark", "kretfunc__do_fanotify_mark"),
     *_fexits(_ALL[1:]),

@@ -1,8 +1,9 @@
 """
-Start the loader child: ``python -I child.py FD METHOD,... MAX_ENTRIES 0|1``.
+Start the loader child: ``python -I child.py FD METHOD,... MAX_ENTRIES CONTAINER``.
 
-Python ignores PYTHONPATH and the working directory with -I. This file puts the
-package's own folder first in sys.path, so the package need not be installed.
+CONTAINER is 0 or 1. Python ignores PYTHONPATH and the working directory with -I. This
+file puts the package's own folder first in sys.path, so the package need not be
+installed.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def compile_method(
     Compile *method*'s sources and create their maps.
 
     Raises:
-        Exception: bcc's, with clang's or the kernel's words on stderr.
+        Exception: bcc failed; clang's or the kernel's message is on stderr.
     """
     flags = [
         f"-I{find_programs()}",
@@ -60,6 +61,7 @@ def compile_method(
     return bcc.BPF(text=join_sources(method.sources), cflags=flags)
 
 
+@cache
 def has_compat() -> bool:
     """Return whether the running kernel serves fanotify_mark(2) to 32-bit programs."""
     symbols = Path("/proc/kallsyms").read_text()

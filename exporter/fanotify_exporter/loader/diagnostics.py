@@ -1,4 +1,4 @@
-"""Say why programs could not be loaded: kernel and compiler output, and advice."""
+"""Explain why programs could not be loaded: kernel and compiler output, and advice."""
 
 from __future__ import annotations
 

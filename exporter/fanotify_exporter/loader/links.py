@@ -86,7 +86,7 @@ def _open_event(event_type: int, config: int, config1: int) -> int:
 
 
 def _link(program: int, event: int) -> int:
-    """Attach *program* to *event*; return the link, or the event without links."""
+    """Attach *program* to *event*; return the link, or *event* before Linux 5.15."""
     attr = struct.pack("=IIII", program, event, BPF_PERF_EVENT, 0)
     try:
         link = bpf(BPF_LINK_CREATE, attr)

@@ -1,4 +1,4 @@
-"""Sources of the BPF programs, and the identity that the sources give to pins."""
+"""Find and join the sources of the BPF programs, and identify pinned programs."""
 
 from __future__ import annotations
 
@@ -39,12 +39,15 @@ def identity(*settings: object) -> str:
     """
     Return 16 hex digits that identify the BPF programs.
 
-    Each of these changes the digits: a BPF source, a module of the loader child, the
-    version of bcc, the running kernel, and *settings*.
+    The digits depend on the BPF sources, the modules of the loader child, the version
+    of bcc, the running kernel, and *settings*. The digits do not depend on the host
+    name, which is new in each new pod or container.
     """
-    digest = sha256(repr((os.uname(), settings)).encode())
+    kernel = os.uname()
+    facts = kernel.release, kernel.version, kernel.machine, settings
+    digest = sha256(repr(facts).encode())
     for path in identity_files():
-        digest.update(path.read_bytes())
+        digest.update(sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 
@@ -52,10 +55,10 @@ def identity_files() -> Iterator[Path]:
     """
     Yield the files that identity() hashes.
 
-    The package's own __init__.py is not among the files: the version in it changes
-    with each release, and a release that leaves the programs alone shall adopt them.
+    The package's own __init__.py is not among the files: it has the exporter's
+    version, and a new version with the same programs adopts the pinned programs.
     """
-    yield from sorted(path for path in find_programs().rglob("*") if path.is_file())
+    yield from sorted(find_programs().rglob("*.[ch]"))
     loader = set((PACKAGE / "loader").glob("*.py"))
     entry = PACKAGE / "loader/__main__.py"
     yield from sorted((_import_closure(entry) | loader) - {PACKAGE / "__init__.py"})
@@ -66,7 +69,7 @@ def identity_files() -> Iterator[Path]:
 
 
 def _import_closure(module: Path) -> set[Path]:
-    """Return *module* and the modules of this package that importing it imports."""
+    """Return *module* and what it imports of this package, directly or indirectly."""
     found: set[Path] = set()
     waiting = {module}
     while waiting:

@@ -20,7 +20,7 @@ MS_PRIVATE = 0x40000
 
 def require_tracefs() -> None:
     """
-    Check that tracefs is mounted, or mount it in a mount namespace of this process.
+    Check that tracefs is mounted, or mount tracefs in a new mount namespace.
 
     Raises:
         LoadError: tracefs cannot be read or mounted, or has no events.
@@ -31,7 +31,8 @@ def require_tracefs() -> None:
         if str(TRACEFS) in read_mounted("tracefs"):
             raise LoadError(
                 f"tracefs at {TRACEFS} has no events",
-                "Is kernel lockdown on, or CONFIG_FTRACE_SYSCALLS off?",
+                "Kernel lockdown is on, or the kernel has no tracepoints: use another "
+                "hook.",
             ) from error
         _mount_tracefs()
     except PermissionError as error:
@@ -52,6 +53,6 @@ def _mount_tracefs() -> None:
         raise LoadError(
             f"tracefs is not mounted at {TRACEFS}, and mounting it failed: "
             f"{error.strerror}",
-            f"Mount it (mount -t tracefs tracefs {TRACEFS}), or run the exporter as "
-            "root, or give it CAP_SYS_ADMIN, CAP_BPF and CAP_PERFMON.",
+            f"Mount tracefs (mount -t tracefs tracefs {TRACEFS}), or run the exporter "
+            "as root, or give it CAP_SYS_ADMIN, CAP_BPF and CAP_PERFMON.",
         ) from error

@@ -19,7 +19,7 @@ from typing import Final
 from fanotify_exporter.system.cpu_budget import CpuBudget
 
 
-# Names in memory, removed cgroups included; the names seen longest ago go first.
+# Names in memory, also of removed cgroups; the names not seen for longest go first.
 MAX_NAMES = 65_536
 
 # A walk starts every second, or so rarely that walks take 2 % of a CPU.

@@ -1,4 +1,8 @@
-"""The lock on a folder of pins. An ordinary folder stands for a bpffs."""
+"""
+A folder of pins: the lock, and pins that cannot be opened.
+
+An ordinary folder stands for a bpffs.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter.bpf import pins
+from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.errors import PinError
 
 
@@ -32,3 +37,16 @@ def test_error_inside_the_lock(folder: Path) -> None:
         raise BlockingIOError
     with pins.locked(folder):
         assert folder.is_dir()
+
+
+def test_pins_that_cannot_be_opened(folder: Path) -> None:
+    """A refusal of the kernel to open a pin is an error with advice."""
+    own = folder / "0123456789abcdef"
+    own.mkdir(parents=True)
+    (own / pins.DESCRIPTION).touch()
+
+    def load() -> LoadedPrograms:
+        raise AssertionError
+
+    with pytest.raises(PinError, match=r"cannot open the pins in .* CAP_BPF"):
+        pins.adopt_or_load(folder, own.name, load)

@@ -1,8 +1,9 @@
-"""The identity changes with each file that makes the programs what they are."""
+"""The joined sources, and the identity of the programs that they make."""
 
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -68,10 +69,30 @@ def test_settings_change_the_identity() -> None:
 
 
 def test_kernel_changes_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another running kernel changes the identity."""
-    before = identity()
-    monkeypatch.setattr("os.uname", lambda: ("Linux", "host", "5.10.0"))
-    assert before != identity()
+    """Another kernel or machine changes the identity, another host name does not."""
+    kernel = ("Linux", "host", "5.10.0", "#1 SMP Debian 5.10.46-1", "x86_64")
+    identities = []
+    for changed in range(len(kernel)):
+        other = [*kernel]
+        other[changed] += "-other"
+        monkeypatch.setattr("os.uname", lambda other=other: os.uname_result(other))
+        identities.append(identity())
+    assert identities[0] == identities[1]
+    assert 4 == len({*identities})
+
+
+def test_bytes_moved_between_files_change_the_identity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of one file and the beginning of the next are told apart."""
+    files = [tmp_path / "one.h", tmp_path / "two.h"]
+    monkeypatch.setattr(sources, "identity_files", lambda: files)
+    identities = set()
+    for contents in (("ab", "c"), ("a", "bc")):
+        for path, content in zip(files, contents, strict=True):
+            path.write_text(content)
+        identities.add(identity())
+    assert 2 == len(identities)
 
 
 def test_each_file_changes_the_identity(

@@ -174,7 +174,7 @@ def started(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cgroups]:
     cgroups.stop()
 
 
-def test_new_ones_are_learnt(root: Path, started: Cgroups) -> None:
+def test_new_cgroup_is_found(root: Path, started: Cgroups) -> None:
     """The thread finds a cgroup that was made after the start."""
     late = root / "late.service"
     late.mkdir()
