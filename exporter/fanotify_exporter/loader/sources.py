@@ -39,9 +39,9 @@ def identity(*settings: object) -> str:
     """
     Return 16 hex digits that identify the BPF programs.
 
-    The digits depend on the BPF sources, the modules of the loader child, the version
-    of bcc, the running kernel, and *settings*. The digits do not depend on the host
-    name, which is new in each new pod or container.
+    The digits depend on the BPF sources, the modules of the loader child, the format
+    of the pins, the version of bcc, the running kernel, and *settings*. The digits do
+    not depend on the host name, which is new in each new pod or container.
     """
     kernel = os.uname()
     facts = kernel.release, kernel.version, kernel.machine, settings
@@ -60,8 +60,9 @@ def identity_files() -> Iterator[Path]:
     """
     yield from sorted(find_programs().rglob("*.[ch]"))
     loader = set((PACKAGE / "loader").glob("*.py"))
-    entry = PACKAGE / "loader/__main__.py"
-    yield from sorted((_import_closure(entry) | loader) - {PACKAGE / "__init__.py"})
+    pin_format = PACKAGE / "bpf/pins.py"
+    modules = _import_closure(PACKAGE / "loader/__main__.py") | loader | {pin_format}
+    yield from sorted(modules - {PACKAGE / "__init__.py"})
     bcc = find_spec("bcc")
     version = Path(bcc.origin).with_name("version.py") if bcc and bcc.origin else None
     if version and version.is_file():
