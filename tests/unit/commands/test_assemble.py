@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,20 +11,16 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter.bpf.call_maps import CallMaps
-from fanotify_exporter.bpf.loaded import Layout, LoadedPrograms
+from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.collectors.catalog import CATALOG
 from fanotify_exporter.commands import assemble
 from fanotify_exporter.commands.assemble import build_collectors, start_group_scan
 from fanotify_exporter.fsnotify.background import BackgroundScan
 from fanotify_exporter.metrics.exposition import encode_text
 from fanotify_exporter.options.model import CollectorOptions, LabelOptions
+from tools.harness.loaded_programs import UNUSED, make_loaded, pack_slot
 
 
-SLOT = Layout(
-    ("mask", "flags", "error", "syscall", "comm", "created_ns", "count"),
-    "@QIHH16sQQ",
-    2,
-)
 CALLS = CollectorOptions(frozenset({"mark_calls"}), 30, Path("/proc"))
 LABELS = LabelOptions(container=False, dropped=frozenset())
 
@@ -39,26 +34,7 @@ def stack() -> Iterator[ExitStack]:
 @pytest.fixture
 def loaded(memory: Callable[[bytes], int]) -> LoadedPrograms:
     """Give empty maps in ordinary memory."""
-    return LoadedPrograms(
-        hook="none",
-        probes=(),
-        layouts={
-            "slots": SLOT,
-            "lost": Layout(("value",), "@Q", 3),
-            "creators": Layout(("when_ns", "pid", "ousted_ns"), "@QQQ", 1),
-        },
-        lost_reasons=("no_entry",),
-        max_entries=1,
-        sees_compat=True,
-        slows_all_syscalls=False,
-        bcc="0",
-        llvm="0",
-        fds={
-            "slots": memory(bytes(2 * struct.calcsize(SLOT.format))),
-            "lost": memory(bytes(24)),
-            "creators": memory(bytes(24)),
-        },
-    )
+    return make_loaded([UNUSED, UNUSED], max_entries=1, share=memory)
 
 
 @pytest.mark.parametrize("name", [each.name for each in CATALOG])
@@ -78,7 +54,7 @@ def test_each_scrape_reads_the_maps(loaded: LoadedPrograms, stack: ExitStack) ->
     """Calls between two scrapes are in the families of all collectors at the second."""
     registry = build_collectors(loaded, CALLS, LABELS, stack)
     list(registry.collect())
-    slot = struct.pack(SLOT.format, 0x20, 0x1, 0, 0, b"late", 5, 1)
+    slot = pack_slot(b"late", 1)
     os.pwrite(loaded.fds["slots"], slot, 0)
     text = encode_text(registry.collect()).decode()
     assert 'comm="late"' in text
@@ -95,7 +71,7 @@ def test_labels(
     monkeypatch.setattr(assemble, "read_mounted", lambda _: [])
     labels = LabelOptions(container=True, dropped=frozenset({"comm", "mask", "flags"}))
     registry = build_collectors(loaded, CALLS, labels, stack)
-    slot = struct.pack(SLOT.format, 0x20, 0x1, 0, 0, b"a", 5, 1)
+    slot = pack_slot(b"a", 1)
     os.pwrite(loaded.fds["slots"], slot, 0)
     text = encode_text(registry.collect()).decode()
     assert (
