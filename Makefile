@@ -115,7 +115,7 @@ bench-fleet: .venv/test ## measure the cost of 200 hosts to Prometheus in five m
 
 .PHONY: golden
 golden: .venv/test ## write tests/unit/golden; review the difference
-	$(PYTHON) -m pytest tests/unit -q --update-golden
+	$(PYTHON) -m pytest tests/unit/test_golden.py -q --update-golden
 
 .PHONY: docs
 docs: .venv/test ## write the generated pages and tables in docs/

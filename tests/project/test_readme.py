@@ -6,6 +6,7 @@ import re
 from argparse import BooleanOptionalAction
 from importlib import import_module
 
+from fanotify_exporter.collectors.catalog import CATALOG
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
 from fanotify_exporter.options.parser import COMMANDS, SERVE, Parser
 from fanotify_exporter.web.connections import MAX_CONNECTIONS
@@ -18,7 +19,7 @@ README = (CHECKOUT / "README.md").read_text()
 
 
 def test_every_flag_is_listed() -> None:
-    """The table of flags has the flags of all commands."""
+    """The table has the flags of all commands, and one row for all collectors."""
     listed = set(re.findall(r"^\| `(--[^=` ]+)", README, re.MULTILINE))
     known = set()
     for command in (SERVE, *COMMANDS):
@@ -30,7 +31,9 @@ def test_every_flag_is_listed() -> None:
             for flag in action.option_strings[:1]
         }
 
-    assert known - {"-h"} == listed
+    collectors = {f"--[no-]collector.{each.name}" for each in CATALOG}
+    assert collectors < known
+    assert known - collectors - {"-h"} == listed - {"--[no-]collector.NAME"}
 
 
 def test_every_family_that_is_named_is_there() -> None:

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from fanotify_exporter.bpf.samples import Snapshot
 from fanotify_exporter.collectors.catalog import (
     CATALOG,
     CollectorInfo,
-    Sources,
     droppable_labels,
 )
-from fanotify_exporter.collectors.labels import PLAIN
 from fanotify_exporter.procfs.capabilities import CAPABILITIES
-
-
-SOURCES = Sources(
-    calls=lambda: Snapshot(0, {}, (), ()),
-    labelling=PLAIN,
-    start_group_scan=lambda: lambda: None,
-    procfs=Path("/nowhere"),
-)
+from tools.harness.golden import SOURCES
 
 
 def labels_of(info: CollectorInfo) -> set[str]:
