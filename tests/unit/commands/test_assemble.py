@@ -45,7 +45,7 @@ def loaded(memory: Callable[[bytes], int]) -> LoadedPrograms:
         layouts={
             "slots": SLOT,
             "lost": Layout(("value",), "@Q", 3),
-            "creators": Layout(("when_ns", "pid", "ousted_ns"), "@QQQ", 1),
+            "creators": Layout(("when_ns", "pid", "evicted_ns"), "@QQQ", 1),
         },
         lost_reasons=("no_entry",),
         max_entries=1,
@@ -112,7 +112,7 @@ def test_inexact_scan_is_logged(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """If descriptors cannot be compared, a warning says what is counted wrongly."""
+    """If descriptors cannot be compared, a warning names the inexact counts."""
     monkeypatch.setattr(BackgroundScan, "inexact_reason", "refused")
     monkeypatch.setattr(BackgroundScan, "start", lambda _: None)
     monkeypatch.setattr(BackgroundScan, "stop", lambda _: None)

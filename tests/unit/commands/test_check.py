@@ -172,7 +172,7 @@ def test_no_hook_works(kernel: Callable[[str], None], tmp_path: Path) -> None:
 def test_reason_that_several_ways_share(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A reason that all ways of a hook share is told once, without their names."""
+    """A reason that all methods of a hook share is printed once, without names."""
 
     def refuse(name: str, **_: int) -> LoadedPrograms:
         (hook,) = (each.hook for each in ATTACH_METHODS if each.name == name)
@@ -210,7 +210,7 @@ def test_text() -> None:
 
 
 def test_text_of_a_machine_that_has_nothing() -> None:
-    """What is missing is named, and the last line says what to do."""
+    """The table names the missing parts, and the last line says what to do."""
     nothing = replace(
         REPORT, tracefs=(), capabilities=(), chosen=None, advice="Run it as root."
     )
