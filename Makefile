@@ -38,7 +38,7 @@ test-kernel: .venv/test ## real BPF programs in this machine's kernel, as root
 test-e2e: .venv/test ## the installed exporter with Prometheus and Alertmanager, as root
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync e2e-whole-host e2e-own-calls
 
-# Both halves spend most of their time waiting, so they run in parallel.
+# Both parts of the end-to-end tests mostly wait, so they run in parallel.
 .PHONY: e2e-whole-host e2e-own-calls
 e2e-whole-host: SELECT = whole_host
 e2e-own-calls: SELECT = not whole_host
@@ -51,7 +51,7 @@ test-browser: .venv/test .cache/browser-packages ## the landing page in Chromium
 	$(SUDO) $(PYTHON) -m pytest tests/browser
 
 .PHONY: test-vm
-test-vm: .venv/test .cache/vm-packages ## the kernel tests in QEMU, on other kernels; ARGS="--kernel 5.10 ..."
+test-vm: .venv/test .cache/vm-packages ## the kernel tests in QEMU on other kernels, and docs/kernels.md; ARGS="--kernel 5.10 ..."
 	$(SUDO) $(PYTHON) -m tools.vm $(or $(ARGS),--arch all --write-docs)
 
 .PHONY: test-systemd

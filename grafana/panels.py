@@ -29,8 +29,8 @@ from grafana.panel_base import (
 )
 
 
-# Bars that fit into the width of a panel. Each one evaluates the query once more, and
-# counting new series (promql.per_second) is expensive.
+# Bars that fit into the width of a panel. Prometheus evaluates the query once for each
+# bar, and counting new series (promql.per_second) is expensive.
 MAX_BARS = 200
 # Legend of the line at which alerts begin.
 ALERT_LEGEND = "alerts above this"
@@ -54,8 +54,8 @@ def ratio_lines(
     Args:
         info: title, description, size and links.
         queries: expressions by the legend of their series.
-        threshold: name of the recorded threshold; its line is absent where Prometheus
-            has not loaded our rules.
+        threshold: name of the recorded threshold. Without the rules of prometheus/ the
+            panel has no threshold line.
     """
     red = {"mode": "fixed", "fixedColor": RED}
     return (

@@ -19,11 +19,11 @@ from fanotify_exporter.commands import serve
 from fanotify_exporter.options.flags import DEFAULT_ADDRESS
 from fanotify_exporter.options.parser import SERVE, Parser
 from tools import CHECKOUT
-from tools.harness import documented
+from tools.harness import readme_container
 from tools.harness.lock import LOCK, locked
 from tools.harness.rules.shipped import RULE_FILES
-from tools.manifests import __main__
-from tools.manifests.__main__ import KUBERNETES
+from tools.manifests import rules
+from tools.manifests.rules import KUBERNETES
 
 
 # The oldest Kubernetes version with a schema that is tested.
@@ -75,12 +75,12 @@ def test_kustomizations_are_whole(folder: Path) -> None:
 
 def test_rules_are_as_generated() -> None:
     """The committed PrometheusRules are equal to what `make manifests` writes."""
-    assert __main__.render() == __main__.WRITTEN.read_text()
+    assert rules.render() == rules.WRITTEN.read_text()
 
 
-def test_rules_are_those_of_the_files() -> None:
+def test_rules_have_the_groups_of_the_files() -> None:
     """Each PrometheusRule has the groups of one rules file."""
-    specs = [each["spec"] for each in objects(__main__.WRITTEN)]
+    specs = [each["spec"] for each in objects(rules.WRITTEN)]
     files = [yaml.safe_load(path.read_text()) for path in RULE_FILES]
     assert files == specs
 
@@ -109,7 +109,7 @@ def test_all_name_the_same_port() -> None:
     assert DEFAULT_ADDRESS == f":{port['containerPort']}"
 
 
-def test_its_flags_are_flags() -> None:
+def test_arguments_are_flags() -> None:
     """The container's arguments are flags; programs are pinned in a mounted folder."""
     parser = Parser(SERVE)
     options = serve.add_flags(parser)(parser.parse(container()["args"], {}))
@@ -124,22 +124,24 @@ def test_each_volume_is_mounted_where_it_is_on_the_host() -> None:
     assert paths == mounts
 
 
-def test_capabilities_are_those_documented() -> None:
+def test_documented_capabilities() -> None:
     """The command in README.md and the DaemonSet add the same capabilities."""
     capabilities = container()["securityContext"]["capabilities"]
     assert ["ALL"] == capabilities["drop"]
-    assert documented.capabilities() == {f"CAP_{name}" for name in capabilities["add"]}
+    assert readme_container.capabilities() == {
+        f"CAP_{name}" for name in capabilities["add"]
+    }
 
 
-def test_the_unit_has_them_less_those_that_change_the_user() -> None:
+def test_capabilities_of_the_systemd_unit() -> None:
     """The unit has the same capabilities without those for changing the user."""
     unit = CHECKOUT / "deploy/systemd/fanotify-exporter.service"
     (bounding,) = re.findall("\nCapabilityBoundingSet=(.*)", unit.read_text())
     change_user = {"CAP_SETUID", "CAP_SETGID"}
-    assert documented.capabilities() - change_user == set(bounding.split())
+    assert readme_container.capabilities() - change_user == set(bounding.split())
 
 
-def test_it_needs_no_rights_in_the_cluster() -> None:
+def test_no_rights_in_the_cluster() -> None:
     """The manifests have no role, and the pod has no token."""
     kinds = {each["kind"] for path in MANIFESTS for each in objects(path)}
     assert {
@@ -155,7 +157,7 @@ def test_it_needs_no_rights_in_the_cluster() -> None:
 def test_the_image_is_of_this_version() -> None:
     """The DaemonSet and README.md run the image that `make image` builds."""
     assert f"fanotify-exporter:{__version__}" == container()["image"]
-    assert f"fanotify-exporter:{__version__}" == documented.image()
+    assert f"fanotify-exporter:{__version__}" == readme_container.image()
 
 
 def test_lock_has_what_is_needed() -> None:

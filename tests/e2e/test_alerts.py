@@ -2,10 +2,10 @@
 Calls of real programs lead to the right notifications of Alertmanager.
 
 Prometheus and Alertmanager load the shipped files with other addresses and with every
-duration divided by 60 (rules/durations.py): 15 minutes become 15 seconds. All tests
-share one exporter, one Prometheus and one Alertmanager, and run in the order of this
-file. All incidents begin before the first test. They end in test_resolved; the exporter
-ends in test_exporter_down.
+duration divided by 60 (tools/harness/rules/durations.py): 15 minutes become 15 seconds.
+All tests share one exporter, one Prometheus and one Alertmanager, and run in the order
+of this file. All incidents begin before the first test. They end in test_resolved; the
+exporter ends in test_exporter_down.
 """
 
 from __future__ import annotations

@@ -170,7 +170,7 @@ def test_address_of_another_host() -> None:
     ],
 )
 def test_malformed_address(address: str) -> None:
-    """A malformed address is an error that says so."""
+    """The error of a malformed address mentions the address."""
     said = refusal(f"--web.listen-address={address}")
     assert said.status in (1, 2)
     assert "address" in said.line
@@ -213,7 +213,7 @@ def loader_of(parent: int) -> int:
     """Return the pid of the loader, a child of *parent*, or 0."""
     children = Path(f"/proc/{parent}/task/{parent}/children")
     for child in children.read_text().split():
-        with suppress(FileNotFoundError):  # it ended while we looked
+        with suppress(FileNotFoundError):  # the child has ended
             if b"loader/child.py" in Path(f"/proc/{child}/cmdline").read_bytes():
                 return int(child)
     return 0

@@ -71,7 +71,7 @@ def test_check() -> None:
 
 
 def test_healthcheck(exporter: Exporter) -> None:
-    """``healthcheck`` exits with 0 for an exporter that runs, and with 1 for none."""
+    """``healthcheck`` exits with 0 if an exporter answers, and otherwise with 1."""
     (address,) = exporter.addresses
     assert 0 == run("healthcheck", f"--web.listen-address={address}").returncode
     variable = {"FANOTIFY_EXPORTER_WEB_LISTEN_ADDRESS": address}

@@ -39,7 +39,7 @@ def connected(exporter: Exporter, sent: bytes) -> Iterator[socket.socket]:
 
 @contextmanager
 def stalled_clients(exporter: Exporter, folder: Path) -> Iterator[None]:
-    """Keep open a silent client, one with half a request, one with half a response."""
+    """Connect three clients: silent, with half a request, with an unread response."""
     caller.make(
         folder,
         *(Calls(b"e2e-stop", 1, key << 40, 1, errno.EINVAL) for key in range(KEYS)),
@@ -67,7 +67,7 @@ def test_stops_within_a_second(exporter: Exporter, number: signal.Signals) -> No
 
     assert status == 0
     assert seconds < STOP_SECONDS
-    # The kernel frees them a moment after their last descriptor is closed.
+    # The kernel frees programs and maps a moment after closing the last descriptor.
     assert (
         poll(lambda: bpf_objects.still_there(objects), lambda left: not left) == set()
     )

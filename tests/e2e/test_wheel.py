@@ -67,7 +67,7 @@ def test_the_wheel_carries_all_of_bpf_and_no_tests(wheel: Path) -> None:
 
 
 def test_the_wheel_carries_the_landing_page(wheel: Path) -> None:
-    """The wheel has the style sheet and the script of the page, unchanged."""
+    """The wheel has the template, style sheet and script of the page, unchanged."""
     with zipfile.ZipFile(wheel) as archive:
         for file in ("page.css", "page.html", "page.js"):
             name = f"fanotify_exporter/landing/{file}"

@@ -31,7 +31,7 @@ EXPRESSIONS = [
 PROMETHEUS_METRICS = {"up", "scrape_duration_seconds"}
 # Families without a panel, and why.
 WITHOUT_A_PANEL = {
-    "process_virtual_memory_bytes": "resident memory has a panel and says more",
+    "process_virtual_memory_bytes": "the panel of resident memory is more useful",
     "process_open_fds": "does not grow: one for each of a few maps, probes and clients",
     "process_max_fds": "as process_open_fds",
 }
@@ -136,7 +136,7 @@ def test_queries_filter_by_exporter(expression: str) -> None:
 
 
 def test_colours_match_the_thresholds() -> None:
-    """The dashboard colours a limit as near from the threshold of the alerts on."""
+    """Panels turn yellow at the same share of a limit at which alerts fire."""
     for limit in ("map_entries", "user_marks", "user_groups"):
         threshold = thresholds()[f"fanotify_threshold:{limit}:ratio"]
         assert f"vector({selectors.NEAR_LIMIT})" == threshold

@@ -14,10 +14,10 @@ import pytest
 from tools import CHECKOUT
 from tools.harness import caller
 from tools.harness.caller import Calls
-from tools.harness.documented import capabilities, run_flags
 from tools.harness.engine import Engine
 from tools.harness.listeners import as_user, listening
 from tools.harness.processes import poll
+from tools.harness.readme_container import capabilities, run_flags
 from tools.harness.serving import Exporter
 
 
@@ -109,7 +109,7 @@ def test_serves_as_a_user_that_can_do_little(
     assert ("1", "2") == (lines["NoNewPrivs"], lines["Seccomp"])
 
 
-def test_sigterm_ends_it(container: Exporter) -> None:
+def test_sigterm_ends_the_container(container: Exporter) -> None:
     """The container ends with status 0 after SIGTERM."""
     status, _ = container.stop(signal.SIGTERM)
     assert 0 == status
@@ -119,7 +119,7 @@ def test_sigterm_ends_it(container: Exporter) -> None:
 def test_each_capability_is_needed_to_start(
     engine: Engine, image: str, name: str
 ) -> None:
-    """Without one of these capabilities, the exporter fails with an error of a line."""
+    """Without one of these capabilities, the exporter fails with one error line."""
     flags = flags_without(name)
     command = (*engine.podman, "run", "--rm", "--no-healthcheck", *flags, image)
     done = subprocess.run(

@@ -27,7 +27,7 @@ print(json.dumps({each["Name"].lower(): each["Version"] for each in found}))
 def test_labels(engine: Engine, image: str) -> None:
     """The labels have the title, the version, the commit and the licences."""
     labels = engine.inspect(image)["Config"]["Labels"]
-    ours = {
+    own = {
         name.removeprefix("org.opencontainers.image."): value
         for name, value in labels.items()
         if name.startswith("org.opencontainers.image.")
@@ -35,15 +35,15 @@ def test_labels(engine: Engine, image: str) -> None:
     head = ["git", "-C", str(CHECKOUT), "rev-parse", "HEAD"]
     revision = subprocess.run(head, check=True, capture_output=True, text=True)
     assert {"title", "description", "source", "licenses", "version", "revision"} == set(
-        ours
+        own
     )
-    assert "fanotify-exporter" == ours["title"]
-    assert __version__ == ours["version"]
-    assert revision.stdout.strip() == ours["revision"]
-    assert "Apache-2.0 AND GPL-2.0-only" == ours["licenses"]
+    assert "fanotify-exporter" == own["title"]
+    assert __version__ == own["version"]
+    assert revision.stdout.strip() == own["revision"]
+    assert "Apache-2.0 AND GPL-2.0-only" == own["licenses"]
 
 
-def test_what_it_runs(engine: Engine, image: str) -> None:
+def test_entry_point_and_port(engine: Engine, image: str) -> None:
     """The image has the right architecture, entry point, port and health check."""
     assert engine.architecture == engine.inspect(image)["Architecture"]
     config = engine.inspect(image)["Config"]
@@ -61,7 +61,7 @@ def test_python_packages_are_those_locked(engine: Engine, image: str) -> None:
     assert locked() | {"fanotify-exporter": __version__} == names
 
 
-def test_what_it_imports_loads(engine: Engine, image: str) -> None:
+def test_imports(engine: Engine, image: str) -> None:
     """The exporter and bcc can be imported by the image's Python."""
     engine.output(
         image,
@@ -74,13 +74,13 @@ def test_what_it_imports_loads(engine: Engine, image: str) -> None:
 @pytest.mark.parametrize(
     "program", ["cc", "clang", "gcc", "ld", "pip", "pip3", "make", "hatchling"]
 )
-def test_what_built_it_stayed_behind(engine: Engine, image: str, program: str) -> None:
+def test_no_build_tools(engine: Engine, image: str, program: str) -> None:
     """The image has no compiler and no installer."""
     which = f"! command -v {program}"
     engine.output(image, "sh", "-c", which)
 
 
-def test_no_cache_is_in_it(engine: Engine, image: str) -> None:
+def test_no_cache_files(engine: Engine, image: str) -> None:
     """The image has no files of apt, pip, Python or the linker in cache folders."""
     folders = "/var/cache /var/lib/apt/lists /var/log /root /tmp"
     assert "" == engine.output(

@@ -21,10 +21,10 @@ import yaml
 
 from tools.harness import caller
 from tools.harness.caller import Calls
-from tools.harness.documented import run_flags
 from tools.harness.engine import Engine
+from tools.harness.readme_container import run_flags
 from tools.harness.serving import LISTEN, Exporter
-from tools.manifests.__main__ import KUBERNETES
+from tools.manifests.rules import KUBERNETES
 
 
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")

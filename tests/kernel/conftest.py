@@ -88,7 +88,7 @@ def shared_probes(method: str) -> Iterator[LoadedPrograms]:
 
 @pytest.fixture
 def before(shared_probes: LoadedPrograms) -> Snapshot:
-    """Return what is counted before a test."""
+    """Return the counts before a test."""
     return CallMaps(shared_probes).read()
 
 

@@ -119,7 +119,7 @@ def test_full_map_keeps_the_sum(load: Load, caller: Caller) -> None:
     kept = counts.of("flood", "late")
 
     assert made.items() >= kept.items()
-    assert 64 >= len(kept) > 32, "the map holds what it says"
+    assert 64 >= len(kept) > 32, "the map has another number of keys than it should"
     assert sum(made.values()) - sum(kept.values()) == other.total()
     assert other.total() == counts.found_no_room()
     assert {(ADD, True), (ADD, False), (FLUSH, False)} == set(other)

@@ -47,7 +47,7 @@ def archives(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_elsewhere_and_later_it_is_the_same(
+def test_same_bytes_elsewhere_and_later(
     dist: Path, make_clone: Callable[[str], Clone], tmp_path: Path
 ) -> None:
     """Another path, clock, time zone, locale and umask give the same bytes."""
@@ -92,7 +92,7 @@ def test_the_sdist_is_the_commit(dist: Path, ready: Clone) -> None:
     assert files == packed
 
 
-def test_the_wheel_says_what_it_is(dist: Path) -> None:
+def test_version_and_licences_of_the_wheel(dist: Path) -> None:
     """The wheel has the version of the package and the text of both licences."""
     (path,) = dist.glob("*.whl")
     with zipfile.ZipFile(path) as archive:
@@ -120,7 +120,7 @@ def test_checksums_are_of_all(dist: Path) -> None:
     assert 3 == len(others)
 
 
-def test_the_sbom_lists_what_the_image_has(document: str) -> None:
+def test_sbom_lists_packages_of_the_image(document: str) -> None:
     """The SBOM has the exporter and each locked package, with version and licence."""
     facts = json.loads(document)
     root, parts = facts["metadata"]["component"], facts["components"]
@@ -132,7 +132,7 @@ def test_the_sbom_lists_what_the_image_has(document: str) -> None:
     assert all(part["licenses"] for part in (root, *parts))
 
 
-def test_the_sbom_keeps_to_its_schema(document: str) -> None:
+def test_sbom_is_valid(document: str) -> None:
     """The SBOM is valid by the schema of CycloneDX; a wrong document is not."""
     assert "" == sbom.invalid(document)
     spoilt = json.loads(document) | {"components": "many"}

@@ -72,7 +72,7 @@ def test_the_tag_of_another_commit(clone: Clone) -> None:
     )
 
 
-def test_packages_that_are_not_those_locked(clone: Clone) -> None:
+def test_packages_that_differ_from_the_lock(clone: Clone) -> None:
     """A package whose hash differs from the lock is refused."""
     lock = clone.folder / "requirements.lock"
     lock.write_text(re.sub(r"sha256:\w{8}", "sha256:00000000", lock.read_text()))

@@ -17,7 +17,7 @@ from threading import Event, Thread
 
 import pytest
 
-from tools.harness import caller, readme
+from tools.harness import caller, readme_systemd
 from tools.harness.bpf_objects import held_by, still_there
 from tools.harness.caller import Calls
 from tools.harness.listeners import listening
@@ -73,7 +73,7 @@ def total(comm: str, expected: int) -> float:
 
 def test_start_returns_when_scrapes_are_answered() -> None:
     """The scrape in the steps of README.md needs no wait after the start."""
-    output = readme.follow("start")
+    output = readme_systemd.follow("start")
     assert 'hook="fentry:do_fanotify_mark",probe="fanotify_mark"} 1.0' in output
     text = "Counting by fentry, listening on 0.0.0.0:10301, [::]:10301"
     assert text == show("StatusText")
@@ -102,7 +102,7 @@ def test_is_confined() -> None:
     assert ("1", "2") == (status["NoNewPrivs"], status["Seccomp"])
 
 
-def test_reads_what_only_root_may() -> None:
+def test_reads_files_of_root() -> None:
     """A web configuration that only root may read works, as README.md says."""
     config = Path("/etc/fanotify-exporter.yml")
     # The hash of "secret".
@@ -127,7 +127,7 @@ def after_one_restart() -> tuple[str, str]:
     )
 
 
-def test_watchdog_restarts_what_hangs() -> None:
+def test_watchdog_restarts_a_hanging_service() -> None:
     """A stopped process is restarted by the watchdog; a working one is not."""
     override = Path(f"/run/systemd/system/{SERVICE}.d/watchdog.conf")
     override.parent.mkdir()
@@ -162,7 +162,7 @@ def test_stop_removes_everything() -> None:
 
 def test_restart_loses_nothing(tmp_path: Path) -> None:
     """With pins, every call is counted during restarts and after SIGKILL."""
-    readme.follow("pins")
+    readme_systemd.follow("pins")
     made = 0
     done = Event()
 
@@ -191,7 +191,7 @@ def test_restart_loses_nothing(tmp_path: Path) -> None:
 
 def test_socket_activation() -> None:
     """A request while the service is stopped starts the service and is answered."""
-    readme.follow("socket")
+    readme_systemd.follow("socket")
     assert "Counting by fentry, listening on [::]:10301" == show("StatusText")
     assert 200 == request(ADDRESS, "/-/ready").status
     assert 200 == request("[::1]:10301", "/-/ready").status
@@ -204,7 +204,7 @@ def test_socket_activation() -> None:
 def test_remove() -> None:
     """The last steps of README.md remove the units and the pinned programs."""
     held = held_by(int(show("MainPID")))
-    assert "removed 1 set(s) of pinned programs" in readme.follow("remove")
+    assert "removed 1 set(s) of pinned programs" in readme_systemd.follow("remove")
     assert [] == list(Path("/etc/systemd/system").rglob("fanotify-exporter*"))
     gone: set[tuple[str, int]] = set()
     assert gone == poll(lambda: still_there(held), lambda left: not left)

@@ -1,4 +1,4 @@
-"""tools.bcc reports as exact only what was counted, and blames the right program."""
+"""Verdicts of tools.bcc: exact, refused by the kernel, or failed."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_exit_status(results: list[Result], status: int) -> None:
     assert status == exit_status(results)
 
 
-def test_report_survives_its_way_out_of_the_chroot() -> None:
+def test_report_as_json() -> None:
     """A report is equal to itself after JSON."""
     report = Report("0.1", "2", "3.4", (EXACT, REFUSED))
     assert report == Report.from_json(report.to_json())

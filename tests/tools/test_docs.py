@@ -74,7 +74,7 @@ def test_every_label_is_explained() -> None:
 
 
 @pytest.mark.usefixtures("handing_over_child")
-def test_what_is_served_is_what_is_documented() -> None:
+def test_documented_families_are_served() -> None:
     """The golden registry, from which pages are made, has the families served."""
     parser = Parser(SERVE)
     build = serve.add_flags(parser)
@@ -89,7 +89,7 @@ def test_what_is_served_is_what_is_documented() -> None:
         assert expected == names(served.collect())
 
 
-def test_tables_replace_what_is_between_markers() -> None:
+def test_tables_replace_text_between_markers() -> None:
     """The text between the markers is replaced, and the text around them stays."""
     begin, end = "<!-- mask: written by `make docs` -->\n", "<!-- end -->"
     filled = f"above\n{begin}\nnew\n\n{end}\nbelow\n"

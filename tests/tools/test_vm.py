@@ -1,11 +1,12 @@
-"""tools.vm reports as exact only what the tests proved."""
+"""tools.vm: verdicts, tables, kernel packages, initramfs and mirrors."""
 
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tools.vm import apt, initramfs, kernels, matrix, report
+from tools.vm import apt, initramfs, kernels, matrix, report, systemd
+from tools.vm.errors import UsageError
 from tools.vm.guest import Outcome
 from tools.vm.kernels import Kernel, Suite
 from tools.vm.matrix import Result, Row
@@ -138,7 +139,7 @@ def test_page_has_each_reason_once() -> None:
     assert "\n## Skipped tests\n\n- 6.1 auto (1), 6.1 auto (1): refused\n" in page
 
 
-def test_archive_is_what_cpio_reads(tmp_path: Path) -> None:
+def test_cpio_reads_the_archive(tmp_path: Path) -> None:
     """The cpio of busybox restores names, contents and modes."""
     entries = [("bin", 0o040755, b""), ("bin/odd", 0o100700, b"12345")]
     subprocess.run(
@@ -172,3 +173,21 @@ def test_mirror_from_apt(tmp_path: Path) -> None:
         "http://a.invalid/debian", "http://b.invalid/security", Path("/keys/debian.gpg")
     )
     assert apt.parse_targets(rows) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "suites"),
+    [
+        (["6.1"], ["bookworm"]),
+        (["trixie-backports", "bookworm"], ["bookworm", "trixie-backports"]),
+    ],
+)
+def test_suites_of_the_systemd_tests(words: list[str], suites: list[str]) -> None:
+    """--kernel selects suites by series or name."""
+    assert suites == [suite.name for suite in systemd.select(words)]
+
+
+def test_unknown_suite_of_the_systemd_tests() -> None:
+    """An unknown --kernel is an error that lists the choices."""
+    with pytest.raises(UsageError, match="--kernel 7: no such series or suite"):
+        systemd.select(["6.1", "7"])

@@ -9,7 +9,8 @@ the programs with "auto" and with every attach method:
 - A method that attaches must count every call.
 - A method that the kernel refuses must be refused in all suites, with the same errno.
 
-The exit status is 1 if a suite failed, or if fewer than two suites could run.
+The exit status is 1 if a suite failed, or if fewer than two suites could run (with a
+single --suite: if that suite could not run).
 """
 
 from __future__ import annotations
@@ -50,13 +51,15 @@ def parse_arguments() -> argparse.Namespace:
 def run(arguments: argparse.Namespace) -> int:
     """Run the check in a chroot of each suite, print the table; return the status."""
     if not shutil.which("mmdebstrap"):
-        raise HarnessError("needs mmdebstrap: install it with apt-get")
+        raise HarnessError(
+            "mmdebstrap not found: install the packages of tools/packages/bcc.txt"
+        )
     mirror = machine_mirror(arguments.mirror)
     cache = arguments.cache
     made = make_all(arguments.suite or SUITES, cache, mirror, arguments.fresh)
-    results = compare([check(suite, answer) for suite, answer in made])
-    if left := chroot.mounts_below(cache):
-        raise HarnessError(f"left mounted: {', '.join(left)}")
+    results = compare([check(suite, outcome) for suite, outcome in made])
+    if mounted := chroot.mounts_below(cache):
+        raise HarnessError(f"still mounted: {', '.join(mounted)}; unmount them")
     print(table(results), end="")
     return exit_status(results)
 
@@ -72,25 +75,25 @@ def make_all(
     def make(suite: str) -> Chroot | HarnessError:
         started = time.monotonic()
         try:
-            answer: Chroot | HarnessError = chroot.make(
+            outcome: Chroot | HarnessError = chroot.make(
                 suite, cache, mirror, fresh=fresh
             )
         except HarnessError as error:
-            answer = error
+            outcome = error
         seconds = time.monotonic() - started
         sys.stderr.write(f"{suite}: chroot after {seconds:.1f} s\n")
-        return answer
+        return outcome
 
     with ThreadPoolExecutor() as threads:
         return list(zip(suites, threads.map(make, suites), strict=True))
 
 
-def check(suite: str, answer: Chroot | HarnessError) -> Result:
-    """Run the check in the chroot of *suite*; *answer* may be an error instead."""
-    if isinstance(answer, HarnessError):
-        return Result(suite, problem=str(answer), ran=False)
+def check(suite: str, made: Chroot | HarnessError) -> Result:
+    """Run the check in the chroot of *suite*, or report the error of making it."""
+    if isinstance(made, HarnessError):
+        return Result(suite, problem=str(made), ran=False)
     try:
-        done = answer.run(CHECK, CHECKOUT, timeout=CHECK_SECONDS)
+        done = made.run(CHECK, CHECKOUT, timeout=CHECK_SECONDS)
     except subprocess.TimeoutExpired:
         return Result(suite, problem=f"not done in {CHECK_SECONDS:g} s")
     if done.returncode:

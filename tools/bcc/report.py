@@ -112,7 +112,7 @@ class Result:
 
     @property
     def has_failed(self) -> bool:
-        """Tell whether the check ran and an attempt failed, or none was exact."""
+        """Tell whether the check ran, and an attempt failed or no attempt was exact."""
         outcomes = {attempt.outcome for attempt in self.attempts}
         proved = Outcome.EXACT in outcomes and Outcome.FAILED not in outcomes
         return self.ran and not proved
@@ -136,7 +136,8 @@ def compare(results: Sequence[Result]) -> list[Result]:
     Return *results* with refusals that differ between suites turned into failures.
 
     All suites run on the same kernel, so a method must be accepted in all suites or
-    refused with the same errno in all suites. A difference is a fault of some bcc.
+    refused with the same errno in all suites. A difference is a fault of one bcc
+    version.
     """
     answers: dict[str, set[str]] = {}
     for result in results:

@@ -57,14 +57,14 @@ def main() -> None:
     )
     parser.parse_args()
     with redirect_stdout(sys.stderr):
-        pages, wire, costs = everything()
+        pages, wire, costs = measure_all()
     print_pages(pages, wire)
     print_costs(costs)
     for count in (1_000, 10_000):
         print_fleet(count, costs, wire)
 
 
-def everything() -> tuple[dict[str, str], int, dict[str, Cost]]:
+def measure_all() -> tuple[dict[str, str], int, dict[str, Cost]]:
     """Return pages by flags, the bytes of a scrape, and costs by Prometheus version."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

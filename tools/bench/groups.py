@@ -7,8 +7,7 @@ Each variant runs on a host with 2,000 processes and 100,000 descriptors:
   marks;
 - ``naive``: glob, readlink and read, as a script does;
 - ``answers``: the latency of an HTTP server while full scans run in its process, and of
-  a
-  server in another process;
+  a server in another process;
 - ``answers-huge``: as ``answers``, with a group with 90,000 marks that each scan reads.
 
 Needs root.
@@ -39,7 +38,7 @@ from tools.bench.groups_answers import (
     SERVERS,
     answers,
     ask,
-    restless,
+    endless_scanner,
 )
 from tools.bench.groups_host import (
     DESCRIPTORS,
@@ -75,7 +74,7 @@ def ours() -> dict[str, float]:
     """Time full scans, polls between them, and the reading of a huge group."""
     with host() as folder:
         before = reclaimable_mb()
-        figures = first_and_later(restless().poll)
+        figures = first_and_later(endless_scanner().poll)
         cached = reclaimable_mb() - before
         scanner = GroupScanner(interval=86_400)
         scanner.poll()
@@ -135,7 +134,7 @@ def report() -> None:
     )
     print(cost_table(runs))
     cached = runs.median("ours", "cached_mb")
-    print(f"\nThe kernel's caches are {cached:.0f} MB larger after the scans (ours)")
+    print(f"\nThe kernel's caches are {cached:.0f} MB larger after the scans")
     print(
         "\nLatency of /-/healthy on two servers, ms, requests in turn for "
         f"{ASK_SECONDS:.0f} s in each\nof {ROUNDS} rounds: one server's process makes "

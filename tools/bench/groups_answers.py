@@ -43,8 +43,8 @@ ANSWER_FIGURES: dict[str, Callable[[list[float]], float]] = {
 }
 
 
-def restless() -> GroupScanner:
-    """Return a scanner whose every step is a full scan without cached results."""
+def endless_scanner() -> GroupScanner:
+    """Return a scanner whose every poll is a full scan without cached results."""
     hours = count(step=36_000)
     return GroupScanner(now=lambda: next(hours))
 
@@ -63,8 +63,8 @@ def answers(marks: int) -> dict[str, float]:
             env=os.environ | {ADDRESSES: " ".join(map(address, (scanning, beside)))},
             stdout=subprocess.PIPE,
         )
-        stopping, steps = threading.Event(), count()
-        scans = threading.Thread(target=scan_on, args=(stopping, steps))
+        stopping, polls = threading.Event(), count()
+        scans = threading.Thread(target=scan_on, args=(stopping, polls))
         scans.start()
         serve(scanning)
         stopping.set()
@@ -73,7 +73,7 @@ def answers(marks: int) -> dict[str, float]:
         os.waitpid(other, 0)
         figures: dict[str, float] = json.loads(client.communicate()[0])
         os.close(group)
-    return figures | {"scans": next(steps)}
+    return figures | {"scans": next(polls)}
 
 
 def serve(listening: socket.socket) -> None:
@@ -82,12 +82,12 @@ def serve(listening: socket.socket) -> None:
     asyncio.run(web.serve(service, [listening]))
 
 
-def scan_on(stopping: threading.Event, steps: Iterator[int]) -> None:
-    """Make full scans without a pause, and count them with *steps*."""
-    scanner = restless()
+def scan_on(stopping: threading.Event, polls: Iterator[int]) -> None:
+    """Make full scans without a pause, and count them with *polls*."""
+    scanner = endless_scanner()
     while not stopping.is_set():
         scanner.poll()
-        next(steps)
+        next(polls)
 
 
 def ask() -> dict[str, float]:

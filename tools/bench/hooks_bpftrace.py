@@ -2,8 +2,8 @@
 The bpftrace programs that tools.bench.hooks compares the exporter's with.
 
 Each program counts by the keys of the exporter: comm, flags, mask and result. Where the
-entry has the arguments and the exit has the result, the program keeps the arguments in
-two maps, as the tools of bpftrace do. The variants called ``-tuple`` keep both
+entry has the arguments and the exit has the result, the program stores the arguments in
+two maps, as the tools of bpftrace do. The variants called ``-tuple`` store both
 arguments in one map.
 """
 
@@ -73,7 +73,7 @@ def bpftrace(name: str, caller: list[str]) -> dict[str, float]:
 
 
 def first_error(stderr: str) -> str:
-    """Return the first error of bpftrace, without those about its memory limit."""
+    """Return the first error of bpftrace, except errors about the memory limit."""
     lines = [line.strip() for line in stderr.splitlines() if "MEMLOCK" not in line]
     found = [line for line in lines if re.search(r"ERROR|FATAL|[Ff]ail", line)]
     return " ".join((found or lines or ["bpftrace printed no error"])[0].split())

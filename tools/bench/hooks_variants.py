@@ -4,8 +4,8 @@ The variants of tools.bench.hooks: how each attaches a probe and times the calls
 - ``bare``: no probe;
 - ``empty-METHOD``: programs that only return, attached by an attach method;
 - ``ours-METHOD``: the exporter's programs;
-- ``pair-kprobe``: entry and return with a map of calls in flight, the usual way of
-  bcc's tools;
+- ``pair-kprobe``: entry and return with a map of calls in flight, as in the tools of
+  bcc;
 - ``bpftrace-HOOK``: see tools.bench.hooks_bpftrace.
 """
 
@@ -45,7 +45,7 @@ int {old}(void *ctx) {{ return 0; }}
 #endif
 """
 
-# An entry program keeps the arguments for the return program. The second and third
+# The entry program stores the arguments for the return program. The second and third
 # argument of do_fanotify_mark() are flags and mask, as in the system call.
 PAIR = """
 #include <linux/types.h>

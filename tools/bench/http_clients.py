@@ -20,7 +20,7 @@ from tools.bench.http_candidates import HOST
 
 
 # Seconds after which a scrape has failed.
-PATIENCE = 15.0
+SCRAPE_SECONDS = 15.0
 # Seconds after which the slow clients that are still connected are counted.
 HOLD = 30.0
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: a\r\nX-Slow: " + 999 * b"a"
@@ -54,10 +54,12 @@ class Child:
         """
         Scrape on a new connection; return the seconds from connect to last byte.
 
-        A failure is infinite.
+        Returns infinity if the scrape failed.
         """
         start = time.perf_counter()
-        http = HTTPSConnection(HOST, self.port, timeout=PATIENCE, context=self.tls)
+        http = HTTPSConnection(
+            HOST, self.port, timeout=SCRAPE_SECONDS, context=self.tls
+        )
         try:
             http.request("GET", "/metrics", headers={"Accept-Encoding": "gzip"})
             answer = http.getresponse()
@@ -67,7 +69,7 @@ class Child:
         finally:
             http.close()
         took = time.perf_counter() - start
-        return took if good and took <= PATIENCE else math.inf
+        return took if good and took <= SCRAPE_SECONDS else math.inf
 
     def stop(self) -> float:
         """Return the seconds from SIGTERM to exit, infinite if longer than 10 s."""

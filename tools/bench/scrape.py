@@ -2,8 +2,8 @@
 Measure a scrape of 10,000 keys, from kernel to text: `python -m tools.bench.scrape`.
 
 Both variants count the same 10,000 calls, each with a different key: 100 comms and 100
-masks. The calls of every tenth comm fail. The variant ``items`` is the usual way of an
-exporter with bcc: items() of a hash, add_metric() and generate_latest() of
+masks. The calls of every tenth comm fail. The variant ``items`` does the same as most
+exporters with bcc: items() of a hash, then add_metric() and generate_latest() of
 prometheus_client. Prints figures as JSON. Needs root.
 """
 

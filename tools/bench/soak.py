@@ -7,7 +7,7 @@ format, while
 - an unprivileged user makes calls without pause, each with another mask, until the
   section of the map for unprivileged users is full, and after that;
 - 200 processes create, share and close groups;
-- clients connect, send half a request or nothing, and disconnect or stay.
+- clients connect, send an incomplete request or nothing, and disconnect or stay.
 
 Prints a row every few minutes, and at the end the numbers of calls made and counted.
 Needs root.
@@ -55,7 +55,13 @@ SCRAPES: tuple[Mapping[str, str], ...] = (
     {"Accept-Encoding": "gzip"},
     {"Accept": "application/openmetrics-text; version=1.0.0"},
 )
-HALVES = (b"", b"\r\n", b"GET /metrics HTTP/1.1\r\nHost: a", b"POST / HTTP/1.1\r\n\r\n")
+# The bytes that a bad client sends before it stops.
+OPENINGS = (
+    b"",
+    b"\r\n",
+    b"GET /metrics HTTP/1.1\r\nHost: a",
+    b"POST / HTTP/1.1\r\n\r\n",
+)
 # Maximum number of connections that bad clients keep open.
 MAX_LINGERING = 40
 
@@ -130,7 +136,7 @@ class Load:
         lingering: list[socket.socket] = []
         while not self._stop.wait(0.05):
             client = socket.create_connection(self._address, timeout=10)
-            client.sendall(chance.choice(HALVES))
+            client.sendall(chance.choice(OPENINGS))
             lingering.append(client)
             if len(lingering) > MAX_LINGERING or chance.random() < 0.5:
                 lingering.pop(chance.randrange(len(lingering))).close()
@@ -220,7 +226,7 @@ def soak(minutes: float) -> None:
                 rows.append(row(number * minutes / ROWS, window))
                 print(f"row {number} of {ROWS}", flush=True)
         begun, ended = calls_of(folder)
-        time.sleep(2)  # scrapes within a second get the same snapshot
+        time.sleep(2)  # a response may be half a second old
         found = counted(exporter)
         log = exporter.later_lines()
     print(table(HEAD, rows))
@@ -229,7 +235,7 @@ def soak(minutes: float) -> None:
 
 
 def calls_of(folder: Path) -> tuple[int, int]:
-    """Return the number of calls that the flood began, and that it finished."""
+    """Return the numbers of calls that the flood began and finished."""
     begun, ended = struct.unpack_from("=QQ", (folder / "progress").read_bytes())
     return begun, ended
 

@@ -73,7 +73,8 @@ LABELS = {
     "mark_type": "`inode`, `mount`, `filesystem` or `mntns`; of marks that exist also "
     "`unknown`: a mark type that this version does not know",
     "flags": "the call's flags: names in ascending bit order, joined by `|`; bits "
-    "without a name are one hex term at the end (`FAN_MARK_ADD|0x2000`), none is `0`",
+    "without a name are one hex term at the end (`FAN_MARK_ADD|0x2000`); `0` if there "
+    "are no flags",
     "mask": "the events in the call's mask, written like flags (`FAN_OPEN|FAN_ONDIR`)",
     "bit": "one bit of the mask, or the hex value of all bits without a name",
     "class": "`notification`, `content`, `pre_content`, or `invalid` if the flags have "

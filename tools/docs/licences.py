@@ -18,7 +18,7 @@ DEBIAN_COPYRIGHT = Path("/usr/share/doc") / BCC / "copyright"
 
 
 def rows() -> Iterator[tuple[str, str, str]]:
-    """Yield each part, its licence as an SPDX expression, and the source of that."""
+    """Yield each part, its licence, and the source of the licence, as Markdown."""
     yield f"{PROJECT}, all but `bpf/`", "Apache-2.0", "[LICENSE](../LICENSE)"
     source = (CHECKOUT / "bpf/calls/count.bpf.c").read_text()
     yield f"{PROJECT}, `bpf/`", in_source(source), "[bpf/LICENSE](../bpf/LICENSE)"
@@ -44,7 +44,7 @@ def declared(name: str) -> str:
 
 
 def in_source(text: str) -> str:
-    """Return the SPDX expression in *text*, in the current spelling."""
+    """Return the SPDX expression in the licence line of *text*."""
     found = re.search(r"SPDX-License-Identifier: (\S+)", text)
     assert found
     return found[1]

@@ -25,13 +25,14 @@ from fanotify_exporter.uapi.fanotify import (
     MARK_TYPES,
     MASK,
 )
+from tools import CHECKOUT
 from tools.docs import licences, uapi_facts
 from tools.docs.family_facts import FAMILIES, LABELS
 from tools.docs.uapi_facts import Fact
 from tools.harness.golden import registry
 
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = CHECKOUT / "docs"
 METRICS = DOCS / "metrics.md"
 FANOTIFY_MARK = DOCS / "fanotify_mark.md"
 LICENCES = DOCS / "licences.md"

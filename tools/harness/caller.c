@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Makes system calls and prints how many, for comparison with the counts.
+ * Make system calls and print their numbers, for comparison with the counts.
  *
  *	caller COMM THREADS PATH native|compat SYSCALL [PROGRESS] < plan
  *

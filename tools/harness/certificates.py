@@ -2,7 +2,9 @@
 Certificates for tests, made by openssl(1).
 
 ca.pem signed server.pem (localhost, 127.0.0.1), client.pem and late.pem, which has
-expired. stranger.pem is self-signed. The key of NAME.pem is NAME.key.
+expired. stranger.pem is self-signed. garbled.pem has no valid content. The key of
+NAME.pem is NAME.key. encrypted.key is server.key with a passphrase, and other.key does
+not belong to server.pem.
 """
 
 from __future__ import annotations

@@ -58,8 +58,8 @@ class Engine:
     Attributes:
         storage: folder of images and containers, on a file system that can hold the
             upper layer of an overlay.
-        state: folder of what lasts until the next boot; podman allows it 44
-            characters (50 with the name of the folder in it).
+        state: folder of files that last until the next boot. Its path has at most 44
+            characters: podman adds a name, and refuses more than 50.
         architecture: Debian's name of the architecture.
     """
 
@@ -153,7 +153,7 @@ class Engine:
 
     @contextmanager
     def playing(self, manifest: Path, profiles: Path, log: Path) -> Iterator[Exporter]:
-        """Run the only pod of *manifest*, whose container has the name of the pod."""
+        """Run the only pod of *manifest*, and read the log of its only container."""
         play = (*self.podman, "play", "kube")
         options = ("--network=host", f"--seccomp-profile-root={profiles}")
         try:

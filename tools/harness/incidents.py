@@ -93,13 +93,13 @@ class Incidents:
     def comms(self) -> tuple[str, ...]:
         """The comms of all programs."""
         watchers = (program.comm for program in self.watchers.values())
-        ours = (self.out_of_marks, self.out_of_groups, self.unknown_bit, *self.blockers)
-        return (*ours, *watchers)
+        own = (self.out_of_marks, self.out_of_groups, self.unknown_bit, *self.blockers)
+        return (*own, *watchers)
 
 
 @contextmanager
 def protected(folder: Path) -> Iterator[Listener]:
-    """Run a protector with a mark, which Listener.go_on() makes it remove."""
+    """Run a protector with a mark. Listener.go_on() makes it remove the mark."""
     with listening(PROTECT, UNPROTECT, folder=str(folder)) as protector:
         yield protector
 

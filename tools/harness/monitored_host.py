@@ -69,12 +69,12 @@ class Host:
         return Text(**text)
 
 
-def need_few_blockers(prometheus: Prometheus, *ours: str, within: str = "3s") -> None:
-    """Skip the test if two programs other than *ours* have blocking marks."""
+def need_few_blockers(prometheus: Prometheus, *own: str, within: str = "3s") -> None:
+    """Skip the test if two programs other than *own* have blocking marks."""
     marks = f"last_over_time(instance_comm:fanotify_blocking_marks:sum[{within}])"
 
     def others() -> set[str]:
-        return {labels["comm"] for labels, _ in prometheus.query(marks)} - {*ours}
+        return {labels["comm"] for labels, _ in prometheus.query(marks)} - {*own}
 
     blockers = poll(others, lambda comms: len(comms) < 2)
     if len(blockers) >= 2:

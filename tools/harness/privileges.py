@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tools.harness.serving import SCRIPT
 
 
-NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 READ_ALL = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
 
 TRACEFS = "/sys/kernel/tracing"
@@ -51,6 +51,6 @@ def nobody() -> tuple[str, ...]:
     the command keeps CAP_DAC_READ_SEARCH. Otherwise the exporter could not start.
     """
     started = subprocess.run(
-        [*NOBODY, SCRIPT, "--version"], capture_output=True, check=False
+        [*AS_NOBODY, SCRIPT, "--version"], capture_output=True, check=False
     )
-    return NOBODY if started.returncode == 0 else (*NOBODY, *READ_ALL)
+    return AS_NOBODY if started.returncode == 0 else (*AS_NOBODY, *READ_ALL)

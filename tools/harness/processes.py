@@ -96,12 +96,12 @@ def running(
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment without variables of the exporter, plus *more*."""
-    ours = {
+    inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("FANOTIFY_EXPORTER_")
     }
-    return ours | dict(more or {})
+    return inherited | dict(more or {})
 
 
 def resident_kb(pid: int) -> int:

@@ -19,7 +19,7 @@ def missing(reason: str) -> NoReturn:
 def need_root() -> None:
     """Skip the test unless it runs as root."""
     if os.geteuid() != 0:
-        missing("tests/e2e load BPF programs: run them as root")
+        missing("the test loads BPF programs: run it as root")
 
 
 def need(program: str) -> str:

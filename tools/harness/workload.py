@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.harness.listeners import as_user, listening
-from tools.harness.privileges import NOBODY
+from tools.harness.privileges import AS_NOBODY
 from tools.harness.processes import Running, running
 from tools.harness.requirements import need
 
@@ -167,7 +167,7 @@ def distribution_programs(
     fatrace = (need("fatrace"), "--current-mount", "--command=nobody")
     commands: dict[str, tuple[str, ...]] = {
         "fatrace": fatrace,
-        "refused": (*NOBODY, *fatrace),
+        "refused": (*AS_NOBODY, *fatrace),
         "filesystem": (need("fsnotifywait"), "--monitor", "--filesystem", "files"),
         "folder": (need("fsnotifywait"), "--monitor", "--fanotify", "files"),
         "tail": ("tail", "--follow=name", f"files/{FILES - 1}"),

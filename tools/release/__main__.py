@@ -32,7 +32,9 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args()
     try:
-        found = list(problems()) or build()
+        found = list(problems())
+        if not found:
+            build()
     except ReleaseError as error:
         found = [str(error)]
     for problem in found:
@@ -40,8 +42,8 @@ def main() -> int:
     return 1 if found else 0
 
 
-def build() -> list[str]:
-    """Build all files in a temporary folder, then replace dist/; return no problems."""
+def build() -> None:
+    """Build all files in a temporary folder, then replace dist/ and list its files."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "dist"
         distributions(folder)
@@ -52,7 +54,6 @@ def build() -> list[str]:
         shutil.copytree(folder, DIST)
     for path in sorted(DIST.iterdir()):
         print(path.relative_to(CHECKOUT))
-    return []
 
 
 if __name__ == "__main__":

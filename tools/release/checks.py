@@ -12,8 +12,8 @@ from grafana import dashboard
 from tools import CHECKOUT
 from tools.docs import pages
 from tools.harness import golden
-from tools.manifests import __main__
-from tools.manifests.__main__ import KUBERNETES
+from tools.manifests import rules
+from tools.manifests.rules import KUBERNETES
 from tools.release.errors import ReleaseError
 
 
@@ -46,7 +46,7 @@ def problems() -> Iterator[str]:
 
 
 def changes() -> Iterator[str]:
-    """Yield a problem if a file is not committed and so missing in the tag."""
+    """Yield a problem if a file is not committed, and so is missing in the tag."""
     if changed := git("status", "--porcelain").splitlines():
         names = ", ".join(line[3:] for line in changed[:3])
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
@@ -85,11 +85,11 @@ def tag(name: str) -> Iterator[str]:
 
 
 def generated() -> dict[str, Mapping[Path, str]]:
-    """Return the generated files, with their current content, by make target."""
+    """Return the text that each generated file should have, by make target."""
     return {
         "make docs": pages.render(),
         "make dashboard": {dashboard.PATH: dashboard.render()},
-        "make manifests": {__main__.WRITTEN: __main__.render()},
+        "make manifests": {rules.WRITTEN: rules.render()},
         "make golden": golden.render(),
     }
 

@@ -71,8 +71,8 @@ def select(
     """
     Return the *rows* of *architecture* that *words* name, or all if there are no words.
 
-    A word is a series or a suite. The kernel of a suite whose series changes is fetched
-    to learn the series, if a word may mean it.
+    A word is a series or a suite. If a word is no known name, the kernels of suites
+    without a fixed series are fetched to learn their series.
     """
     rows = [row for row in rows if architecture in (row.suite.architecture, "all")]
     if not words:
@@ -88,7 +88,8 @@ def select(
     named = [(row, names(row)) for row in rows]
     for word in words:
         if not any(word in own for _, own in named):
-            raise UsageError(f"--kernel {word}: no row has this series or suite")
+            choices = ", ".join(sorted(filter(None, known)))
+            raise UsageError(f"--kernel {word}: no such series or suite; try {choices}")
     return [row for row, own in named if own.intersection(words)]
 
 

@@ -165,7 +165,7 @@ def run_command(
     """
     if not shutil.which(command[0]):
         raise AptError(
-            f"{command[0]} not found: install the packages of tools/packages/vm.txt"
+            f"{command[0]} not found: install the packages listed in tools/packages"
         )
     done = subprocess.run(
         command, capture_output=True, text=True, env=environment, cwd=cwd, check=False

@@ -51,7 +51,8 @@ COMPILERS = (
     "libc6-dev-armhf-cross",
 )
 BYTECODE = "/run/bytecode"
-# Does the work of the maintainer scripts, which do not run when packages are unpacked.
+# Shell commands in place of the maintainer scripts, which do not run when packages are
+# unpacked.
 PRELUDE = f"""\
 ldconfig
 ln -sf /proc/self/mounts /etc/mtab

@@ -84,12 +84,14 @@ class Outcome:
     seconds: float
 
 
-async def run(guest: Guest, job: str, results: Path, *, patience: float) -> Outcome:
+async def run(
+    guest: Guest, job: str, results: Path, *, limit_seconds: float
+) -> Outcome:
     """
     Boot *guest*, run the shell script *job* in it, and wait for power-off.
 
     The folder *results* is `/run/results` in the guest, and gets a log of the console.
-    A guest that runs longer than *patience* seconds is killed.
+    A guest that runs longer than *limit_seconds* is killed.
     """
     started = time.monotonic()
     shares = (
@@ -102,7 +104,7 @@ async def run(guest: Guest, job: str, results: Path, *, patience: float) -> Outc
     with tempfile.TemporaryDirectory(prefix="guest-", dir="/run") as name:
         folder = Path(name)
         write_initramfs(folder / "initramfs", guest, shares, job)
-        await _boot(guest, shares, folder, results / CONSOLE, patience)
+        await _boot(guest, shares, folder, results / CONSOLE, limit_seconds)
     return Outcome(_status(results / "status"), time.monotonic() - started)
 
 
@@ -126,9 +128,9 @@ async def _boot(
     shares: Sequence[Share],
     folder: Path,
     console: Path,
-    patience: float,
+    limit_seconds: float,
 ) -> None:
-    """Serve *shares* and run QEMU until it ends, or for *patience* seconds."""
+    """Serve *shares* and run QEMU until it ends, or for *limit_seconds*."""
     async with AsyncExitStack() as stack:
         sockets = {
             share.tag: await stack.enter_async_context(served(share, folder))
@@ -137,7 +139,7 @@ async def _boot(
         command = qemu_command(guest, folder / "initramfs", sockets)
         qemu = await stack.enter_async_context(running(*command, log=console))
         with suppress(TimeoutError):  # leaving the stack ends the guest
-            await asyncio.wait_for(qemu.wait(), patience)
+            await asyncio.wait_for(qemu.wait(), limit_seconds)
 
 
 def qemu_command(guest: Guest, initrd: Path, sockets: Mapping[str, Path]) -> list[str]:

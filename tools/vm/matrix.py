@@ -14,9 +14,9 @@ from tools.vm.verdicts import Kind, Verdict, failed, judge, not_run, parse_junit
 HOOKS = ("fentry", "kprobe", "tracepoint", "raw_tracepoint", "auto")
 # Time limit of the tests in a guest. QEMU emulates the processor, so that tests take
 # about ten times as long as on the machine.
-SECONDS = 1200
+TEST_SECONDS = 1200
 # Time limit of a guest: the tests, the boot and the power-off.
-PATIENCE = SECONDS + 60.0
+GUEST_SECONDS = TEST_SECONDS + 60.0
 # Exit status of timeout(1) after SIGTERM, and after SIGKILL.
 TIMED_OUT = (124, 137)
 JUNIT, LOG = "tests.xml", "tests.log"
@@ -102,7 +102,7 @@ def job(checkout: Path, hooks: Sequence[str], prelude: str = "") -> str:
     *prelude* is a part of the script that prepares the root file system.
     """
     pytest = [
-        *("timeout", "--kill-after=10", str(SECONDS)),
+        *("timeout", "--kill-after=10", str(TEST_SECONDS)),
         *(str(checkout / ".venv/bin/python"), "-m", "pytest", "tests/kernel", "-v"),
         *(f"--hook={hook}" for hook in hooks),
         *("-p", "no:cacheprovider", f"--junitxml={RESULTS}/{JUNIT}"),
@@ -150,7 +150,7 @@ def expected(row: Row, hook: str, verdict: Verdict) -> Verdict:
 def early_end(outcome: Outcome, console: Path) -> str:
     """Return the reason for missing results, from the status and the *console*."""
     if outcome.status in TIMED_OUT:
-        return f"not finished after {SECONDS} s"
+        return f"not finished after {TEST_SECONDS} s"
     if outcome.status is not None:
         return f"pytest wrote no results, its exit status is {outcome.status}"
     text = console.read_text(errors="replace") if console.exists() else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 # Seconds from SIGTERM to SIGKILL.
-PATIENCE = 5.0
+GRACE_SECONDS = 5.0
 
 
 @asynccontextmanager
@@ -39,5 +39,5 @@ async def end(process: Process) -> None:
         with suppress(ProcessLookupError):  # the process has ended already
             send_signal()
         with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), PATIENCE)
+            await asyncio.wait_for(process.wait(), GRACE_SECONDS)
             return

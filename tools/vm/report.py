@@ -85,8 +85,11 @@ def _reasons(results: Sequence[Result]) -> Iterator[str]:
     """Yield a section for each kind of cell without results, with each reason once."""
     cells = [(r.label, h, cell) for r in results for h, cell in r.cells.items()]
     for kind in (Kind.FAILED, Kind.NOT_OFFERED, Kind.NOT_RUN):
-        wanting = [c for c in cells if c[2].kind is kind and not c[2].has_run]
-        places = [(cell.detail, f"{label} {hook}") for label, hook, cell in wanting]
+        places = [
+            (cell.detail, f"{label} {hook}")
+            for label, hook, cell in cells
+            if cell.kind is kind and not cell.has_run
+        ]
         yield from _section(kind.value.capitalize(), places)
     skipped = [
         (reason, f"{label} {hook} ({count})")
@@ -101,7 +104,7 @@ def _section(title: str, places: Sequence[tuple[str, str]]) -> Iterator[str]:
     if places:
         yield f"\n## {title}\n\n"
     for reason in dict.fromkeys(reason for reason, _ in places):
-        where = ", ".join(place for its, place in places if its == reason)
+        where = ", ".join(place for each, place in places if each == reason)
         yield f"- {where}: {_cell(reason)}\n"
 
 

@@ -126,7 +126,7 @@ class Schedule:
             prepared,
             matrix.job(self.checkout, self.hooks, prelude),
             results,
-            patience=matrix.PATIENCE,
+            limit_seconds=matrix.GUEST_SECONDS,
         )
         return matrix.judge_row(row, prepared.kernel, self.hooks, outcome, results)
 

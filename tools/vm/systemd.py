@@ -15,14 +15,15 @@ import asyncio
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from tools import CHECKOUT
-from tools.harness import readme
+from tools.harness import readme_systemd
 from tools.vm import command, guest, initramfs
 from tools.vm.apt import machine_mirror
-from tools.vm.errors import HarnessError
+from tools.vm.errors import HarnessError, UsageError
 from tools.vm.guest import RESULTS, Guest
 from tools.vm.kernels import Kernel, Suite
 from tools.vm.matrix import NEWEST
@@ -43,8 +44,8 @@ MASKED = (
     "systemd-timesyncd",
     "systemd-update-utmp",
 )
-# Replaces the script of PID 1 by systemd, which mounts the kernel's file systems
-# itself.
+# The script of PID 1 in the guest. systemd, which replaces the script, mounts the
+# kernel's file systems itself.
 PID_1 = """\
 rm -f /.dockerenv
 umount /sys/kernel/debug /sys/kernel/tracing /sys/fs/bpf
@@ -77,17 +78,34 @@ def parse_arguments() -> argparse.Namespace:
 
 def run(arguments: argparse.Namespace) -> int:
     """Install as README.md says, run the tests on each kernel, return the status."""
+    suites = select(arguments.kernel or [suite.name for suite in SUITES])
     kernels = Kernels(arguments.cache, machine_mirror(arguments.mirror))
     opt = install(arguments.cache / "opt")
-    wanted = arguments.kernel or [suite.name for suite in SUITES]
     failed = False
-    for suite in SUITES:
-        if {suite.name, suite.series}.intersection(wanted):
-            kernel = kernels.newest(suite)
-            if isinstance(kernel, HarnessError):
-                raise kernel
-            failed |= not passes(kernel, opt, arguments.cache / "systemd" / suite.name)
+    for suite in suites:
+        kernel = kernels.newest(suite)
+        if isinstance(kernel, HarnessError):
+            raise kernel
+        failed |= not passes(kernel, opt, arguments.cache / "systemd" / suite.name)
     return int(failed)
+
+
+def select(words: Sequence[str]) -> list[Suite]:
+    """
+    Return the suites that *words* name, each by its name or its series.
+
+    Raises:
+        UsageError: a word names no suite.
+    """
+    names = {
+        suite: {word for word in (suite.name, suite.series) if word} for suite in SUITES
+    }
+    known = set[str]().union(*names.values())
+    for word in words:
+        if word not in known:
+            choices = ", ".join(sorted(known))
+            raise UsageError(f"--kernel {word}: no such series or suite; try {choices}")
+    return [suite for suite, own in names.items() if own.intersection(words)]
 
 
 def install(opt: Path) -> Path:
@@ -101,7 +119,7 @@ def install(opt: Path) -> Path:
     opt.mkdir(parents=True)
     INSTALLED.mkdir(parents=True, exist_ok=True)
     mount = f'mount --bind {shlex.quote(str(opt))} {INSTALLED}; exec "$@"'
-    readme.follow("install", ("unshare", "--mount", "sh", "-ec", mount, "sh"))
+    readme_systemd.follow("install", ("unshare", "--mount", "sh", "-ec", mount, "sh"))
     with suppress(OSError):  # the folder has files of the machine's own installation
         INSTALLED.rmdir()
     return opt
@@ -119,7 +137,7 @@ def passes(kernel: Kernel, opt: Path, results: Path) -> bool:
         (Share("opt", opt, str(INSTALLED)),),
         "guest.init=job",
     )
-    outcome = asyncio.run(guest.run(machine, job(), results, patience=SECONDS))
+    outcome = asyncio.run(guest.run(machine, job(), results, limit_seconds=SECONDS))
     log = results / LOG
     print(log.read_text(errors="replace") if log.exists() else "no tests ran")
     print(f"{kernel.series}: {outcome.seconds:.0f} s, all output is in {results}")

@@ -86,7 +86,7 @@ def test_inexact_scan_is_logged(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """If descriptors cannot be compared, a warning says what is counted wrongly."""
+    """If descriptors cannot be compared, a warning names the inexact counts."""
     monkeypatch.setattr(BackgroundScan, "inexact_reason", "refused")
     monkeypatch.setattr(BackgroundScan, "start", lambda _: None)
     monkeypatch.setattr(BackgroundScan, "stop", lambda _: None)

@@ -63,7 +63,7 @@ def test_changed_certificate(folder: Path) -> None:
 
 
 def test_open_connection_after_a_change(folder: Path) -> None:
-    """A new client CA also closes connections that the old one let in."""
+    """A new client CA also closes connections that the old CA allowed."""
 
     def client(port: int) -> tuple[int, int]:
         with trusting(folder, "client").wrap_socket(

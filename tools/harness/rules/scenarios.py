@@ -1,8 +1,8 @@
 """
 Convert the cases in tests/rules/alerts/*.yml to files for `promtool test rules`.
 
-A case says what Prometheus scraped from a host, and when the alert fires. Times are in
-minutes:
+A case has the series that Prometheus scraped from a host, and the times at which the
+alert fires. Times are in minutes:
 
     series: values that the exporter exposed. {0: 3, 20: 5} is 3 from the start and 5
         from minute 20 on; {20: 1} begins at minute 20; `gone` ends the series; "+60"

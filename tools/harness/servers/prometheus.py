@@ -66,7 +66,7 @@ class Prometheus:
 @contextmanager
 def scraping(target: str, folder: Path, **others: str) -> Iterator[Prometheus]:
     """
-    Start a Prometheus that scrapes *target* and records the thresholds of our alerts.
+    Start a Prometheus that scrapes *target* and records the alerts' thresholds.
 
     Args:
         target: address of an exporter.

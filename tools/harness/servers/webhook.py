@@ -13,8 +13,7 @@ from typing import Any
 from tools.harness.processes import poll
 
 
-# On an idle machine a notification takes up to half as long; those of resolved alerts
-# take longest.
+# Twice the longest wait on an idle machine, which is for a resolved alert.
 DEADLINE_SECONDS = 60.0
 
 
