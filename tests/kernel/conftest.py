@@ -20,7 +20,8 @@ from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.bpf.samples import Snapshot
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
 from tools.harness.compiled import COMPAT, NATIVE, program
-from tools.harness.kernel_calls import Caller, Counts, Load, attached, exercised, placed
+from tools.harness.kernel_caller import Caller, placed
+from tools.harness.kernel_calls import Counts, Load, attached, exercised
 
 
 # First argument of run.load() -> hook.

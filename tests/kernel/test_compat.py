@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from tools.harness.kernel_calls import Caller, Counts
+from tools.harness.kernel_caller import Caller
+from tools.harness.kernel_calls import Counts
 from tools.harness.plans import NOBODY, every_bit_and_pair
 
 

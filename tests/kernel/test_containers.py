@@ -11,7 +11,8 @@ import pytest
 
 from fanotify_exporter.procfs.mounts import read_mounted
 from fanotify_exporter.system.cgroups import Cgroups
-from tools.harness.kernel_calls import Caller, Load
+from tools.harness.kernel_caller import Caller
+from tools.harness.kernel_calls import Load
 from tools.harness.plans import ADD, OPEN, every_bit_and_pair
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from fanotify_exporter.bpf.samples import OTHER_COMM
 from fanotify_exporter.uapi.fanotify import MARK_COMMANDS, MARK_MODIFIERS, MARK_TYPES
-from tools.harness.kernel_calls import Caller, Counts, Load
+from tools.harness.kernel_caller import Caller
+from tools.harness.kernel_calls import Counts, Load
 from tools.harness.plans import ADD, FLUSH, NOBODY, OPEN, REMOVE, every_bit_and_pair
 
 

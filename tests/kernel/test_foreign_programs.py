@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.harness.kernel_calls import Caller, Counts
+from tools.harness.kernel_caller import Caller
+from tools.harness.kernel_calls import Counts
 from tools.harness.strace import STRACE, parse_trace, trace
 
 

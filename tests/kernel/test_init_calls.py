@@ -11,7 +11,8 @@ from collections import Counter
 import pytest
 
 from fanotify_exporter.bpf.samples import OTHER_COMM
-from tools.harness.kernel_calls import Caller, Counts, Load
+from tools.harness.kernel_caller import Caller
+from tools.harness.kernel_calls import Counts, Load
 from tools.harness.plans import NOBODY, every_init_flag
 
 

@@ -9,7 +9,8 @@ from collections import Counter
 
 import pytest
 
-from tools.harness.kernel_calls import Caller, Counts, Key
+from tools.harness.kernel_caller import Caller
+from tools.harness.kernel_calls import Counts, Key
 from tools.harness.plans import ADD, FLUSH, OPEN, REMOVE
 
 

@@ -13,7 +13,8 @@ from fanotify_exporter.bpf.ftrace import FTRACE_ENABLED, is_attached
 from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run
-from tools.harness.kernel_calls import LOAD_SECONDS, Caller, Counts, Load
+from tools.harness.kernel_caller import Caller
+from tools.harness.kernel_calls import LOAD_SECONDS, Counts, Load
 from tools.harness.plans import ADD, OPEN
 from tools.harness.serving import LISTEN, serving
 
