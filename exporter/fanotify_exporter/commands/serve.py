@@ -34,7 +34,7 @@ from fanotify_exporter.options.flags import (
 )
 from fanotify_exporter.options.model import BpfOptions, ServeOptions, WebOptions
 from fanotify_exporter.options.parser import Parser
-from fanotify_exporter.system.malloc import use_one_arena
+from fanotify_exporter.system.malloc import return_free_memory, use_one_arena
 from fanotify_exporter.system.privileges import drop, find_user
 from fanotify_exporter.system.systemd import SystemdNotifier, passed_sockets
 from fanotify_exporter.web import server
@@ -98,6 +98,7 @@ def run(options: ServeOptions) -> int:
         )
         # These objects live until the exit, so garbage collections may skip them.
         gc.freeze()
+        return_free_memory()
         log_limits(loaded)
         lifecycle = server.Lifecycle(
             on_started=partial(report_start, loaded, systemd),

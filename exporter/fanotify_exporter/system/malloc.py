@@ -20,3 +20,10 @@ def use_one_arena() -> None:
     mallopt = getattr(libc, "mallopt", None)
     if mallopt:
         mallopt(M_ARENA_MAX, 1)
+
+
+def return_free_memory() -> None:
+    """Return what the start allocated and freed to the kernel; malloc_trim(3)."""
+    malloc_trim = getattr(libc, "malloc_trim", None)
+    if malloc_trim:
+        malloc_trim(0)
