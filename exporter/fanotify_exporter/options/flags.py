@@ -42,11 +42,11 @@ class Switchable(Protocol):
 
     @property
     def help(self) -> str:
-        """What the collector exports."""
+        """Return what the collector exports, for --help."""
 
     @property
     def on_by_default(self) -> bool:
-        """Whether the collector runs without a flag."""
+        """Return whether the collector runs without a flag."""
 
 
 def web_flags(parser: Parser) -> Build[WebOptions]:

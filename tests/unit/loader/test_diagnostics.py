@@ -16,7 +16,7 @@ from fanotify_exporter.loader.diagnostics import (
 
 METHODS = {method.name: method for method in ATTACH_METHODS}
 
-# What libbpf and the verifier print if the kernel refuses a program, shortened.
+# Shortened output of libbpf and the verifier for a program that the kernel refuses.
 REFUSED = """\
 bpf: Failed to load program: Permission denied
 ; return count_call(FANOTIFY_INIT);
