@@ -122,6 +122,11 @@ def test_every_imported_module_is_in_the_list() -> None:
     assert any(path.match("bcc/version.py") for path in hashed)
 
 
+def test_format_of_pins_is_in_the_list() -> None:
+    """Pins that another version of the format made are not adopted."""
+    assert PACKAGE / "bpf/pins.py" in set(identity_files())
+
+
 def test_modules_of_serving_are_not_in_the_list() -> None:
     """A change of serving code keeps the identity, so a restart keeps the counts."""
     folders = {path.parent.name for path in identity_files()}
