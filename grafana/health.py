@@ -124,8 +124,8 @@ def map_usage() -> Builder[Panel]:
         PanelInfo(
             "Used share of the maps",
             "Share of --bpf.max-entries in use. Unprivileged users can fill "
-            "calls_user, which holds their calls. They cannot fill calls_root. Keys "
-            "stay until the exporter restarts.",
+            "calls_user, which holds their calls. They cannot fill calls_privileged. "
+            "Keys stay until the exporter restarts.",
             runbooks=("FanotifyExporterMapNearFull",),
         ),
         {"{{map}} on {{instance}}": top(MAX_LINES, MAP_KEYS_USED)},
@@ -167,7 +167,7 @@ def scrape_duration() -> Builder[Panel]:
 
 def series() -> Builder[Panel]:
     """Return the graph of the number of exposed series."""
-    counts = select("fanotify_exporter_series", HOST_MATCHERS)
+    counts = select("fanotify_exporter_collector_series", HOST_MATCHERS)
     return lines(
         PanelInfo(
             "Series",

@@ -123,9 +123,9 @@ def used_groups() -> Builder[Panel]:
 def limits() -> Builder[Panel]:
     """Return the table of the fanotify limits of each host."""
     families = {
-        "Marks": "fanotify_limit_user_marks",
-        "Groups": "fanotify_limit_user_groups",
-        "Queue": "fanotify_limit_queued_events",
+        "Marks": "fanotify_user_marks_limit",
+        "Groups": "fanotify_user_groups_limit",
+        "Queue": "fanotify_queued_events_limit",
         "Watchdog": "fanotify_watchdog_timeout_seconds",
     }
     return table_panel(

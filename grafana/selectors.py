@@ -27,11 +27,11 @@ MAP_FULL_CALLS = select(_LOST_CALLS, HOST_MATCHERS, 'reason="map_full"')
 # Used share of each limit, from 0 to 1.
 USER_MARKS_USED = (
     f"{select('fanotify_user_marks', HOST_MATCHERS)}\n"
-    f"/ ignoring (uid) group_left {select('fanotify_limit_user_marks', HOST_MATCHERS)}"
+    f"/ ignoring (uid) group_left {select('fanotify_user_marks_limit', HOST_MATCHERS)}"
 )
 USER_GROUPS_USED = (
     f"{select('fanotify_user_groups', HOST_MATCHERS)}\n"
-    f"/ ignoring (uid) group_left {select('fanotify_limit_user_groups', HOST_MATCHERS)}"
+    f"/ ignoring (uid) group_left {select('fanotify_user_groups_limit', HOST_MATCHERS)}"
 )
 MAP_KEYS_USED = (
     f"{select('fanotify_exporter_map_entries', HOST_MATCHERS)}\n"

@@ -93,8 +93,8 @@ def test_users_and_limits(scanning: Exporter) -> None:
     }
     assert [1, 1] == [users["61234"] for users in by_user.values()]
     for file, name in (
-        ("max_user_groups", "fanotify_limit_user_groups"),
-        ("max_user_marks", "fanotify_limit_user_marks"),
+        ("max_user_groups", "fanotify_user_groups_limit"),
+        ("max_user_marks", "fanotify_user_marks_limit"),
     ):
         limit = Path("/proc/sys/fs/fanotify", file).read_text()
         assert [float(limit)] == [each.value for each in samples(text, name)]

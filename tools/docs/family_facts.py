@@ -37,9 +37,9 @@ FAMILIES = {
     "fanotify_user_marks": FDINFO,
     "fanotify_exporter_groups_unreadable_processes": Source("`/proc/*/fd`"),
     "fanotify_exporter_groups_last_scan_timestamp_seconds": ITSELF,
-    "fanotify_limit_user_groups": Source(LIMIT.format("max_user_groups"), LIMITS),
-    "fanotify_limit_user_marks": Source(LIMIT.format("max_user_marks"), LIMITS),
-    "fanotify_limit_queued_events": Source(LIMIT.format("max_queued_events"), LIMITS),
+    "fanotify_user_groups_limit": Source(LIMIT.format("max_user_groups"), LIMITS),
+    "fanotify_user_marks_limit": Source(LIMIT.format("max_user_marks"), LIMITS),
+    "fanotify_queued_events_limit": Source(LIMIT.format("max_queued_events"), LIMITS),
     "fanotify_watchdog_timeout_seconds": Source(
         LIMIT.format("watchdog_timeout"), "6.18"
     ),
@@ -55,7 +55,7 @@ FAMILIES = {
     "fanotify_exporter_counting_start_time_seconds": ITSELF,
     "fanotify_exporter_collector_success": ITSELF,
     "fanotify_exporter_collector_duration_seconds": ITSELF,
-    "fanotify_exporter_series": ITSELF,
+    "fanotify_exporter_collector_series": ITSELF,
     "process_virtual_memory_bytes": Source("`/proc/self/stat`"),
     "process_resident_memory_bytes": Source("`/proc/self/stat`"),
     "process_start_time_seconds": Source("`/proc/self/stat`, `/proc/stat`"),
@@ -88,8 +88,8 @@ LABELS = {
     "errno": "`EINVAL`, `ENOSPC` and so on, or the number of an errno without a name",
     "probe": "name of the system call that the probe counts",
     "hook": "hook and attach point: `fentry:do_fanotify_mark`",
-    "map": "`calls_root` has the keys that were first used by uid 0, `calls_user` all "
-    "others",
+    "map": "`calls_privileged` has the keys that were first used by uid 0, "
+    "`calls_user` all others",
     "reason": "`map_full`: the map had no free slot for the key. `no_entry`: the call "
     "began before the exporter started, or its entry was missed, or seccomp refused "
     "it. `recursion`: the kernel skipped the BPF program, and counted the skipped run. "

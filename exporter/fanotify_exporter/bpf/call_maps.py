@@ -68,7 +68,7 @@ class CallMaps:
             counting_since=self._counting_since,
             calls=calls,
             usage=(
-                Usage("calls_root", used[ROOT], section_size),
+                Usage("calls_privileged", used[ROOT], section_size),
                 Usage("calls_user", used[USER], section_size),
             ),
             lost=(

@@ -103,7 +103,7 @@ CATALOG = (
         help="limits of fanotify groups, marks and queues",
         build=lambda sources: LimitsCollector(sources.procfs),
         needs="`/proc/sys/fs/fanotify`",
-        family="fanotify_limit_user_groups",
+        family="fanotify_user_groups_limit",
         missing="on kernels without /proc/sys/fs/fanotify, such as Linux 5.12",
     ),
 )

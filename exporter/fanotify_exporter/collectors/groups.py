@@ -36,13 +36,13 @@ class GroupsCollector:
         )
         yield GaugeMetricFamily(
             "fanotify_user_groups",
-            "Groups that exist now, by user; fanotify_limit_user_groups is the limit.",
+            "Groups that exist now, by user; fanotify_user_groups_limit is the limit.",
             labels=("uid",),
         )
         yield GaugeMetricFamily(
             "fanotify_user_marks",
             "Marks that exist now, by user, without the marks of groups made with "
-            "FAN_UNLIMITED_MARKS; fanotify_limit_user_marks is the limit.",
+            "FAN_UNLIMITED_MARKS; fanotify_user_marks_limit is the limit.",
             labels=("uid",),
         )
         yield GaugeMetricFamily(

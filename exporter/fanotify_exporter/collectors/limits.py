@@ -1,8 +1,8 @@
 """
 Collector of fanotify's limits, from /proc/sys/fs/fanotify.
 
-# TYPE fanotify_limit_user_groups gauge
-fanotify_limit_user_groups 128
+# TYPE fanotify_user_groups_limit gauge
+fanotify_user_groups_limit 128
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from fanotify_exporter.procfs.sysctl import read_fanotify_limit
 # added watchdog_timeout.
 LIMITS = {
     "max_user_groups": (
-        "fanotify_limit_user_groups",
+        "fanotify_user_groups_limit",
         "fs.fanotify.max_user_groups: maximum number of fanotify groups of a user.",
     ),
     "max_user_marks": (
-        "fanotify_limit_user_marks",
+        "fanotify_user_marks_limit",
         (
             "fs.fanotify.max_user_marks: maximum number of marks of a user, in groups "
             "without FAN_UNLIMITED_MARKS."
         ),
     ),
     "max_queued_events": (
-        "fanotify_limit_queued_events",
+        "fanotify_queued_events_limit",
         (
             "fs.fanotify.max_queued_events: maximum length of the queue of a group "
             "without FAN_UNLIMITED_QUEUE."

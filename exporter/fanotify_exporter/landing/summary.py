@@ -11,8 +11,8 @@ T = TypeVar("T")
 
 # Names of the gauges with the two per-user limits of the kernel
 # (/proc/sys/fs/fanotify). They are the keys of Summary.limits.
-GROUP_LIMIT = "fanotify_limit_user_groups"
-MARK_LIMIT = "fanotify_limit_user_marks"
+GROUP_LIMIT = "fanotify_user_groups_limit"
+MARK_LIMIT = "fanotify_user_marks_limit"
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def _scrape_families() -> tuple[GaugeMetricFamily, ...]:
             labels=("collector",),
         ),
         GaugeMetricFamily(
-            "fanotify_exporter_series",
+            "fanotify_exporter_collector_series",
             "Number of series that the collector returned in this scrape.",
             labels=("collector",),
         ),

@@ -99,7 +99,7 @@ def test_sections_are_counted_separately(memory: Memory) -> None:
         *[pack_slot(b"", 9)] * 2 * SECTION_SIZE,
     )
     assert (
-        Usage("calls_root", 2, SECTION_SIZE),
+        Usage("calls_privileged", 2, SECTION_SIZE),
         Usage("calls_user", 1, SECTION_SIZE),
     ) == snapshot.usage
     assert [

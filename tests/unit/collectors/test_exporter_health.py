@@ -27,7 +27,7 @@ LOADED = replace(
 SNAPSHOT = Snapshot(
     counting_since=1.0,
     calls={},
-    usage=(Usage("calls_root", 3, 8), Usage("calls_user", 0, 8)),
+    usage=(Usage("calls_privileged", 3, 8), Usage("calls_user", 0, 8)),
     lost=(Lost("fanotify_mark", "no_entry", 5), Lost("fanotify_mark", "recursion", 0)),
 )
 
@@ -67,11 +67,11 @@ def test_each_attach_point_is_attached_or_not(families: dict[str, Metric]) -> No
 def test_maps_are_measured_beside_their_limit(families: dict[str, Metric]) -> None:
     """The number of keys and its maximum have the same labels, for a ratio."""
     assert [
-        ({"map": "calls_root"}, 3),
+        ({"map": "calls_privileged"}, 3),
         ({"map": "calls_user"}, 0),
     ] == rows(families["fanotify_exporter_map_entries"])
     assert [
-        ({"map": "calls_root"}, 8),
+        ({"map": "calls_privileged"}, 8),
         ({"map": "calls_user"}, 8),
     ] == rows(families["fanotify_exporter_map_max_entries"])
 

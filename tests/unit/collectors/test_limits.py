@@ -38,9 +38,9 @@ def values(proc: Path) -> dict[str, float]:
 def test_each_limit_is_a_gauge(tmp_path: Path) -> None:
     """The number in each file is the value of one series without labels."""
     assert {
-        "fanotify_limit_user_groups": 128,
-        "fanotify_limit_user_marks": 205039,
-        "fanotify_limit_queued_events": 16384,
+        "fanotify_user_groups_limit": 128,
+        "fanotify_user_marks_limit": 205039,
+        "fanotify_queued_events_limit": 16384,
         "fanotify_watchdog_timeout_seconds": 0,
     } == values(proc_with(tmp_path, VALUES))
 
@@ -49,8 +49,8 @@ def test_older_kernel(tmp_path: Path) -> None:
     """A limit that the kernel lacks has no series, instead of a 0."""
     files = {name: VALUES[name] for name in ("max_user_groups", "max_user_marks")}
     assert {
-        "fanotify_limit_user_groups": 128,
-        "fanotify_limit_user_marks": 205039,
+        "fanotify_user_groups_limit": 128,
+        "fanotify_user_marks_limit": 205039,
     } == values(proc_with(tmp_path, files))
 
 
@@ -68,7 +68,7 @@ def test_garbled(tmp_path: Path, text: str) -> None:
     registry = build_registry({"limits": LimitsCollector(proc)})
     labels = {"collector": "limits"}
     assert 0 == registry.get_sample_value("fanotify_exporter_collector_success", labels)
-    assert registry.get_sample_value("fanotify_limit_user_groups") is None
+    assert registry.get_sample_value("fanotify_user_groups_limit") is None
 
 
 def test_this_machine() -> None:

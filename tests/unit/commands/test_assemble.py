@@ -57,7 +57,7 @@ def test_each_scrape_reads_the_maps(loaded: LoadedPrograms, stack: ExitStack) ->
     os.pwrite(loaded.fds["slots"], pack_slot(b"late", 1), 0)
     text = encode_text(registry.collect()).decode()
     assert 'comm="late"' in text
-    assert 'fanotify_exporter_map_entries{map="calls_root"} 1.0' in text
+    assert 'fanotify_exporter_map_entries{map="calls_privileged"} 1.0' in text
 
 
 def test_labels(

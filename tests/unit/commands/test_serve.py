@@ -114,7 +114,7 @@ def test_whole_program(tmp_path: Path) -> None:
         'fanotify_exporter_lost_calls_total{probe="fanotify_mark",reason="no_entry"}'
         " 7.0\n"
     ) in text
-    assert 'fanotify_exporter_map_entries{map="calls_root"} 1.0\n' in text
+    assert 'fanotify_exporter_map_entries{map="calls_privileged"} 1.0\n' in text
     assert 'fanotify_exporter_collector_success{collector="mark_calls"} 1.0\n' in text
     assert (200, "Ready.\n") == served.answers["/-/ready"]
     assert 200 == served.answers["/"][0]

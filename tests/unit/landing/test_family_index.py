@@ -88,8 +88,8 @@ def test_limit_of_zero() -> None:
     families = [
         *_gauges("fanotify_user_groups", ("uid",), {("7",): 1}),
         *_gauges("fanotify_user_marks", ("uid",), {("7",): 0}),
-        *_gauges("fanotify_limit_user_groups", (), {(): 0}),
-        *_gauges("fanotify_limit_user_marks", (), {(): 0}),
+        *_gauges("fanotify_user_groups_limit", (), {(): 0}),
+        *_gauges("fanotify_user_marks_limit", (), {(): 0}),
     ]
     assert User("7", 1, 0, float("inf"), 0) == summarize(families).users.rows[0]
 
@@ -127,7 +127,7 @@ def test_map_full_without_comm() -> None:
 
 def test_exporter_state(golden: Summary) -> None:
     """Probes, maps, collectors and build equal the metrics."""
-    assert {"calls_root": (4096, 8192), "calls_user": (8192, 8192)} == golden.maps
+    assert {"calls_privileged": (4096, 8192), "calls_user": (8192, 8192)} == golden.maps
     assert [True, False] == [probe.attached for probe in golden.probes]
     assert (
         Probe(

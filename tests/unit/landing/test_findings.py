@@ -37,7 +37,7 @@ QUIET = Summary(
     unreadable=0,
     users=Top([User("0", 2, 7, 2 / 128, 7 / 1000)], 0),
     limits={GROUP_LIMIT: 128, MARK_LIMIT: 1000},
-    maps={"calls_root": (3, 8192)},
+    maps={"calls_privileged": (3, 8192)},
     lost={},
     absences={
         "groups": Absence("fanotify_groups", "until the first scan has finished"),

@@ -51,13 +51,13 @@ def success(registry: CollectorRegistry, collector: str) -> float | None:
 ABOUT_COLLECTORS = [
     "fanotify_exporter_collector_success",
     "fanotify_exporter_collector_duration_seconds",
-    "fanotify_exporter_series",
+    "fanotify_exporter_collector_series",
 ]
 
 
 def series(registry: CollectorRegistry, collector: str) -> float | None:
     return registry.get_sample_value(
-        "fanotify_exporter_series", {"collector": collector}
+        "fanotify_exporter_collector_series", {"collector": collector}
     )
 
 
