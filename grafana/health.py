@@ -123,8 +123,9 @@ def map_usage() -> Builder[Panel]:
     return ratio_lines(
         PanelInfo(
             "Used share of the maps",
-            "Share of --bpf.max-entries in use. Unprivileged users can fill "
-            "calls_user, which holds their calls. They cannot fill calls_privileged. "
+            "Share of --bpf.max-entries and --bpf.max-user-entries in use. "
+            "Unprivileged users can fill calls_user, which holds their calls. They "
+            "cannot fill calls_privileged. "
             "Keys stay until the exporter restarts.",
             runbooks=("FanotifyExporterMapNearFull",),
         ),

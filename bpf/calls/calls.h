@@ -22,10 +22,10 @@
  */
 #define OTHER_SLOTS_PER_SYSCALL 64
 
-/* The loader defines MAX_ENTRIES, the size of each of two sections: slots for
- * keys of root, and slots for keys of other users.
+/* The loader defines MAX_ENTRIES, the number of slots for keys of privileged
+ * callers, and MAX_USER_ENTRIES, the number of slots for keys of all others.
  */
-#define FIRST_OTHER_SLOT (2 * MAX_ENTRIES)
+#define FIRST_OTHER_SLOT (MAX_ENTRIES + MAX_USER_ENTRIES)
 #define SLOTS (FIRST_OTHER_SLOT + SYSCALLS * OTHER_SLOTS_PER_SYSCALL)
 
 /* The flags that say what a fanotify_mark(2) call does: FAN_MARK_ADD,

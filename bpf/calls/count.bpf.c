@@ -23,11 +23,12 @@ BPF_HASH(slot_of, struct call, u32, FIRST_OTHER_SLOT);
 BPF_F_TABLE("array", u32, struct slot, slots, SLOTS, BPF_F_MMAPABLE);
 
 /*
- * Indexes of free slots, pushed by the loader. Keys that are first seen from
- * uid 0 have a stack of their own, so no other user can use up root's slots.
+ * Indexes of free slots, pushed by the loader. Keys that are first seen from a
+ * privileged caller have a stack of their own, so no other caller can use up
+ * their slots.
  */
-BPF_STACK(free_root, u32, MAX_ENTRIES);
-BPF_STACK(free_user, u32, MAX_ENTRIES);
+BPF_STACK(free_privileged, u32, MAX_ENTRIES);
+BPF_STACK(free_user, u32, MAX_USER_ENTRIES);
 
 /* enum syscall * LOST_REASONS + enum lost_reason -> calls */
 BPF_F_TABLE("array", u32, u64, lost, SYSCALLS *LOST_REASONS, BPF_F_MMAPABLE);
@@ -51,11 +52,11 @@ static inline void count_lost(u32 syscall, u32 reason)
  */
 static inline bool claim_slot(struct call *call, u32 *index)
 {
-	bool root = (u32)bpf_get_current_uid_gid() == 0;
+	bool privileged = (u32)bpf_get_current_uid_gid() == 0;
 	struct slot *slot;
 	u32 *winner;
 
-	if (root ? free_root.pop(index) : free_user.pop(index))
+	if (privileged ? free_privileged.pop(index) : free_user.pop(index))
 		return false;
 	slot = slots.lookup(index);
 	if (!slot)
@@ -68,8 +69,8 @@ static inline bool claim_slot(struct call *call, u32 *index)
 	/* Another CPU inserted the same key first. Push our slot back and use
 	 * the slot of the other CPU.
 	 */
-	if (root)
-		free_root.push(index, 0);
+	if (privileged)
+		free_privileged.push(index, 0);
 	else
 		free_user.push(index, 0);
 	winner = slot_of.lookup(call);

@@ -40,7 +40,7 @@ ALL_CALLS = "All fanotify_mark calls"
 
 FLAGS = (
     LISTEN,
-    f"--bpf.max-entries={workload.KEYS}",
+    f"--bpf.max-user-entries={workload.KEYS}",
     "--collector.groups.interval=1s",
 )
 

@@ -39,7 +39,7 @@ for user, *names in json.loads(sys.argv[2]):
         continue
     drop(names, pwd.getpwnam(user) if user != "root" else None)
     try:
-        load(methods, 8192, container=False)
+        load(methods, 8192, 8192, container=False)
     except LoadError as error:
         print("refused", user, *names, error.why, flush=True)
     else:

@@ -81,4 +81,4 @@ def test_attaching_while_it_is_off(
             counts.agree(made, "dark")
         else:
             with pytest.raises(LoadError, match="ftrace_enabled is 0"):
-                run.load(method, 64, timeout=LOAD_SECONDS)
+                run.load(method, 64, 64, timeout=LOAD_SECONDS)

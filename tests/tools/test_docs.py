@@ -80,7 +80,7 @@ def test_documented_families_are_served() -> None:
     build = serve.add_flags(parser)
     options = build(parser.parse([f"--collector.{each.name}" for each in CATALOG], {}))
     with ExitStack() as stack:
-        loaded = run.load("auto", 1)
+        loaded = run.load("auto", 1, 1)
         served = build_collectors(loaded, options.collectors, options.labels, stack)
         expected = names(registry().collect())
         deadline = time.monotonic() + 30

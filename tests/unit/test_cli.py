@@ -22,7 +22,8 @@ FLAGS = {
     "": {
         *("--web.listen-address", "--web.telemetry-path", "--web.config.file"),
         *("--web.systemd-socket", "--no-web.systemd-socket"),
-        *("--bpf.hook", "--bpf.max-entries", "--bpf.pin", "--run.user"),
+        *("--bpf.hook", "--bpf.max-entries", "--bpf.max-user-entries"),
+        *("--bpf.pin", "--run.user"),
         *(f"--collector.{each.name}" for each in CATALOG),
         *(f"--no-collector.{each.name}" for each in CATALOG),
         *("--collector.disable-defaults", "--no-collector.disable-defaults"),

@@ -104,7 +104,7 @@ def attempt(hook: str, method: str, caller: Caller, comm: str) -> Attempt:
     caller.run()  # calls before the attachment must not be counted
     started = time.monotonic()
     try:
-        loaded = run.load(method, MAX_ENTRIES)
+        loaded = run.load(method, MAX_ENTRIES, MAX_ENTRIES)
     except LoadError as error:
         return judge_refusal(hook, method, error.why)
     seconds = time.monotonic() - started

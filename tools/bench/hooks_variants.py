@@ -124,7 +124,7 @@ def pair(caller: list[str]) -> dict[str, float]:
 
 def ours(method: AttachMethod, caller: list[str]) -> dict[str, float]:
     """Time the calls with the exporter's programs, attached by *method*."""
-    loaded = run.load(method.name, MAX_ENTRIES)
+    loaded = run.load(method.name, MAX_ENTRIES, MAX_ENTRIES)
     figures = run_caller(caller)
     calls = CallMaps(loaded).read().calls["fanotify_mark"]
     check(figures, sum(call.count for call in calls if call.comm == "hooks_caller"))

@@ -46,7 +46,9 @@ FAMILIES = {
     "fanotify_exporter_build_info": ITSELF,
     "fanotify_exporter_probe_attached": Source("`/proc/sys/kernel/ftrace_enabled`"),
     "fanotify_exporter_map_entries": Source("map `slots`"),
-    "fanotify_exporter_map_max_entries": Source("`--bpf.max-entries`"),
+    "fanotify_exporter_map_max_entries": Source(
+        "`--bpf.max-entries`, `--bpf.max-user-entries`"
+    ),
     "fanotify_exporter_lost_calls_total": Source(
         "map `lost`; `map_full`: map `slots`; `recursion`: `/proc/self/fdinfo` of the "
         "BPF programs; `nmissed`: the kernel's account of the probe's BPF link",

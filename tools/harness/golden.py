@@ -104,7 +104,7 @@ SNAPSHOT = Snapshot(
             Call("future", 0x1, 0, 22, 1, BOOTED + 301),
         ),
     },
-    usage=(Usage("calls_privileged", 4096, 8192), Usage("calls_user", 8192, 8192)),
+    usage=(Usage("calls_privileged", 4096, 8192), Usage("calls_user", 1024, 1024)),
     lost=(
         Lost("fanotify_mark", "map_full", 403),
         Lost("fanotify_init", "map_full", 7),

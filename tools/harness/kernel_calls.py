@@ -41,7 +41,7 @@ attaching: dict[tuple[ProbeSpec, ...], str] = {}
 
 
 class Load(Protocol):
-    """Load programs with *max_entries* keys; count calls of *syscall*."""
+    """Load programs with two sections of *max_entries*; count calls of *syscall*."""
 
     def __call__(
         self, max_entries: int, syscall: str = ..., *, container: bool = ...
@@ -189,7 +189,10 @@ def attached(
         pytest.skip(f"{method} is for kernels that refuse {better}, which works here")
     try:
         loaded = run.load(
-            method, max_entries, container=container, timeout=LOAD_SECONDS
+            method,
+            *(max_entries, max_entries),
+            container=container,
+            timeout=LOAD_SECONDS,
         )
     except LoadError as error:
         if not error.why.startswith(REFUSED):

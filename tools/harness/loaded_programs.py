@@ -23,6 +23,7 @@ WITHOUT_MAPS = LoadedPrograms(
     layouts={},
     lost_reasons=("no_entry",),
     max_entries=8192,
+    max_user_entries=1024,
     sees_compat=False,
     slows_all_syscalls=True,
     bcc="0.26.0",
@@ -68,6 +69,7 @@ def make_loaded(
     lost_reasons: tuple[str, ...] = ("no_entry",),
     creators: Sequence[bytes] = (bytes(_CREATOR.size),),
     max_entries: int = 3,
+    max_user_entries: int = 3,
     probes: Sequence[AttachedProbe] = (),
     hook: str = "tracepoint",
     share: Callable[[bytes], int] = share_memory,
@@ -89,6 +91,7 @@ def make_loaded(
         },
         lost_reasons=lost_reasons,
         max_entries=max_entries,
+        max_user_entries=max_user_entries,
         fds={
             "slots": share(b"".join(slots)),
             "lost": share(struct.pack(f"@{len(lost)}Q", *lost)),

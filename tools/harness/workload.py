@@ -22,9 +22,9 @@ from tools.harness.requirements import need
 FILES = 60
 # Groups of one user. The default limit of Linux is 128.
 USER_GROUPS = 110
-# Value for --bpf.max-entries.
+# Value for --bpf.max-user-entries.
 KEYS = 256
-# Callers of the program flood: more than KEYS.
+# Callers of the program flood, which is not privileged: more than KEYS.
 FLOOD = 400
 
 HELPERS = """

@@ -21,7 +21,11 @@ from tools.pictures.drawing import draw
 from tools.pictures.style import Drawn
 
 
-FLAGS = (LISTEN, f"--bpf.max-entries={workload.KEYS}", "--collector.groups.interval=1s")
+FLAGS = (
+    LISTEN,
+    f"--bpf.max-user-entries={workload.KEYS}",
+    "--collector.groups.interval=1s",
+)
 
 
 def main() -> None:

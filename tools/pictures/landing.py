@@ -21,7 +21,11 @@ from tools.harness.processes import poll
 from tools.harness.serving import LISTEN, serving
 
 
-FLAGS = (LISTEN, f"--bpf.max-entries={workload.KEYS}", "--collector.groups.interval=1s")
+FLAGS = (
+    LISTEN,
+    f"--bpf.max-user-entries={workload.KEYS}",
+    "--collector.groups.interval=1s",
+)
 # Enough colours for antialiased text, in a file of a third of the size.
 COLOURS = 64
 

@@ -25,9 +25,9 @@ CALL_MEMBERS = (
     "count",
 )
 
-# Sections of the slots: keys of root, keys of other users, and the fixed slots for
-# keys that did not fit. The first two have max_entries slots each.
-ROOT, USER, OVERFLOW = range(3)
+# Sections of the slots: keys of privileged callers, keys of all other callers, and the
+# fixed slots for keys that did not fit.
+PRIVILEGED, USER, OVERFLOW = range(3)
 
 
 class CallMaps:
@@ -47,7 +47,8 @@ class CallMaps:
 
     def read(self) -> Snapshot:
         """Read each map once."""
-        section_size = self._loaded.max_entries
+        first_user = self._loaded.max_entries
+        first_overflow = first_user + self._loaded.max_user_entries
         calls: dict[str, list[Call]] = {syscall: [] for syscall in SYSCALLS}
         used = [0, 0, 0]
         map_full = dict.fromkeys(SYSCALLS, 0)
@@ -56,7 +57,7 @@ class CallMaps:
             if not count:
                 continue
             syscall = SYSCALLS[number]
-            section = min(index // section_size, OVERFLOW)
+            section = (index >= first_user) + (index >= first_overflow)
             used[section] += 1
             if section == OVERFLOW:
                 map_full[syscall] += count
@@ -68,8 +69,8 @@ class CallMaps:
             counting_since=self._counting_since,
             calls=calls,
             usage=(
-                Usage("calls_privileged", used[ROOT], section_size),
-                Usage("calls_user", used[USER], section_size),
+                Usage("calls_privileged", used[PRIVILEGED], self._loaded.max_entries),
+                Usage("calls_user", used[USER], self._loaded.max_user_entries),
             ),
             lost=(
                 *(Lost(name, "map_full", count) for name, count in map_full.items()),

@@ -59,7 +59,8 @@ class LoadedPrograms:
         probes: the attached programs.
         layouts: layout of each shared map.
         lost_reasons: names of enum lost_reason.
-        max_entries: maximum distinct keys for root, and for all other users together.
+        max_entries: maximum distinct keys of privileged callers.
+        max_user_entries: maximum distinct keys of all other callers together.
         sees_compat: True if 32-bit compat calls are counted.
         slows_all_syscalls: True if every system call of the host gets slower.
         bcc: version of bcc that compiled the programs.
@@ -74,6 +75,7 @@ class LoadedPrograms:
     layouts: Mapping[str, Layout]
     lost_reasons: tuple[str, ...]
     max_entries: int
+    max_user_entries: int
     sees_compat: bool
     slows_all_syscalls: bool
     bcc: str

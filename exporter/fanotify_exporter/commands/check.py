@@ -134,7 +134,7 @@ def try_hook(hook: str) -> Attempts:
             continue
         methods.append(method)
         try:
-            loaded = loader.load(method.name, max_entries=1)
+            loaded = loader.load(method.name, 1, 1)
         except LoadError as error:
             errors.append(error)
     for fd in loaded.fds.values() if loaded else ():

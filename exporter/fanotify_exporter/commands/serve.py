@@ -139,13 +139,12 @@ def load(
 
     Pinned programs are adopted only if this exporter would load the same ones.
     """
-    attach = partial(
-        loader.load, options.hook, options.max_entries, container=container
-    )
+    settings = (options.hook, options.max_entries, options.max_user_entries)
+    attach = partial(loader.load, *settings, container=container)
     if not options.pin:
         return attach()
     stack.enter_context(pins.locked(options.pin))
-    wanted = identity(options.hook, options.max_entries, container)
+    wanted = identity(*settings, container)
     return pins.adopt_or_load(options.pin, wanted, attach)
 
 

@@ -124,6 +124,13 @@ def _near_limit(user: User, number: float, limit: float, noun: str) -> Finding:
     )
 
 
+# By map: the flag that sets the size of the map.
+SIZE_FLAGS = {
+    "calls_privileged": "--bpf.max-entries",
+    "calls_user": "--bpf.max-user-entries",
+}
+
+
 def _full_maps(summary: Summary) -> Iterator[Finding]:
     for name, (entries, maximum) in summary.maps.items():
         if entries > NEAR_LIMIT * maximum:
@@ -132,7 +139,7 @@ def _full_maps(summary: Summary) -> Iterator[Finding]:
                 f"The map {name} has {format_count(entries)} of "
                 f"{format_count(maximum)} entries",
                 "In a full map, calls of new callers are counted without their caller. "
-                "Raise --bpf.max-entries.",
+                f"Raise {SIZE_FLAGS[name]}.",
             )
 
 

@@ -20,12 +20,18 @@ from fanotify_exporter.loader.load import load
 
 
 def main(
-    channel: socket.socket, names: Sequence[str], max_entries: int, *, container: bool
+    channel: socket.socket,
+    names: Sequence[str],
+    max_entries: int,
+    max_user_entries: int,
+    *,
+    container: bool,
 ) -> int:
     """Send the loaded programs, or the error, over *channel*; return the status."""
     try:
         methods = [method for method in ATTACH_METHODS if method.name in names]
-        send(channel, load(methods, max_entries, container=container))
+        loaded = load(methods, max_entries, max_user_entries, container=container)
+        send(channel, loaded)
     except LoadError as error:
         send_error(channel, error)
         return 1
@@ -37,7 +43,8 @@ if __name__ == "__main__":
         socket.socket(fileno=int(sys.argv[1])),
         sys.argv[2].split(","),
         int(sys.argv[3]),
-        container=sys.argv[4] == "1",
+        int(sys.argv[4]),
+        container=sys.argv[5] == "1",
     )
     # bcc's atexit handler would disable the probes that the parent now holds.
     os._exit(status)

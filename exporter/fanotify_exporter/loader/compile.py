@@ -41,7 +41,12 @@ def import_bcc() -> Any:
 
 
 def compile_method(
-    bcc: Any, method: AttachMethod, max_entries: int, *, container: bool
+    bcc: Any,
+    method: AttachMethod,
+    max_entries: int,
+    max_user_entries: int,
+    *,
+    container: bool,
 ) -> Any:
     """
     Compile *method*'s sources and create their maps.
@@ -52,6 +57,7 @@ def compile_method(
     flags = [
         f"-I{find_programs()}",
         f"-DMAX_ENTRIES={max_entries}",
+        f"-DMAX_USER_ENTRIES={max_user_entries}",
         f"-DCOMPAT_WORD_OFFSET={compat_word_offset()}",
     ]
     if container:

@@ -39,7 +39,11 @@ _keep_alive: list[Any] = []
 
 
 def load(
-    methods: Sequence[AttachMethod], max_entries: int, *, container: bool
+    methods: Sequence[AttachMethod],
+    max_entries: int,
+    max_user_entries: int,
+    *,
+    container: bool,
 ) -> LoadedPrograms:
     """
     Load by the first of *methods* that works.
@@ -57,7 +61,9 @@ def load(
         try:
             if method.hook in forbidden:
                 raise forbidden[method.hook]
-            loaded = _load_method(bcc, method, max_entries, container=container)
+            loaded = _load_method(
+                bcc, method, max_entries, max_user_entries, container=container
+            )
         except LoadError as error:
             failures.append((method, error))
             if _NOT_PERMITTED in error.why:
@@ -69,15 +75,22 @@ def load(
 
 
 def _load_method(
-    bcc: Any, method: AttachMethod, max_entries: int, *, container: bool
+    bcc: Any,
+    method: AttachMethod,
+    max_entries: int,
+    max_user_entries: int,
+    *,
+    container: bool,
 ) -> LoadedPrograms:
     require_hook(method.hook)
     compat = has_compat()
     specs = [spec for spec in method.probes if compat or not spec.compat_only]
     with captured_stderr() as summarize:
         try:
-            bpf = compile_method(bcc, method, max_entries, container=container)
-            fill_free_slots(bpf, max_entries)
+            bpf = compile_method(
+                bcc, method, max_entries, max_user_entries, container=container
+            )
+            fill_free_slots(bpf, max_entries, max_user_entries)
             fds = attach_probes(bpf, method.hook, specs)
         except Exception as error:  # bcc raises nothing narrower
             raise LoadError(summarize() or str(error), advise()) from error
@@ -88,6 +101,7 @@ def _load_method(
         layouts=read_layouts(bpf),
         lost_reasons=LOST_REASONS,
         max_entries=max_entries,
+        max_user_entries=max_user_entries,
         sees_compat=method.sees_compat,
         slows_all_syscalls=method.slows_all_syscalls,
         bcc=bcc.__version__,

@@ -17,10 +17,12 @@ SHARED_MAPS: Final = ("slots", "lost", "creators")
 LOST_REASONS: Final = ("no_entry",)
 
 
-def fill_free_slots(bpf: Any, max_entries: int) -> None:
+def fill_free_slots(bpf: Any, max_entries: int, max_user_entries: int) -> None:
     """Push the indexes of both sections, so that indexes pop in ascending order."""
-    for name, first in ((b"free_root", 0), (b"free_user", max_entries)):
-        for index in range(first + max_entries - 1, first - 1, -1):
+    privileged = range(max_entries)
+    user = range(max_entries, max_entries + max_user_entries)
+    for name, section in ((b"free_privileged", privileged), (b"free_user", user)):
+        for index in reversed(section):
             bpf[name].push(ctypes.c_uint32(index))
 
 

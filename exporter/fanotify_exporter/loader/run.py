@@ -29,6 +29,7 @@ CHILD = Path(__file__).with_name("child.py")
 def load(
     hook: str,
     max_entries: int,
+    max_user_entries: int,
     *,
     container: bool = False,
     timeout: float = TIMEOUT_SECONDS,
@@ -38,7 +39,8 @@ def load(
 
     Args:
         hook: "auto", a value of --bpf.hook, or the name of an attach method.
-        max_entries: maximum distinct keys for root, and for all other users together.
+        max_entries: maximum distinct keys of privileged callers.
+        max_user_entries: maximum distinct keys of all other callers together.
         container: whether the cgroup is a part of the key.
         timeout: seconds that the child may take.
 
@@ -50,10 +52,13 @@ def load(
         for method in ATTACH_METHODS
         if hook in ("auto", method.hook, method.name)
     ]
-    names = ",".join(method.name for method in methods)
+    arguments = (
+        ",".join(method.name for method in methods),
+        *(str(max_entries), str(max_user_entries), str(int(container))),
+    )
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs, os.fdopen(os.memfd_create("loader"), "r+b") as output:
-        child = _start(theirs, output, names, str(max_entries), str(int(container)))
+        child = _start(theirs, output, *arguments)
         theirs.close()
         ours.settimeout(timeout)
         try:

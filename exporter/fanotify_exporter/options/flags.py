@@ -32,6 +32,11 @@ LOG_LEVELS = ("debug", "info", "warn", "error")
 LOG_FORMATS = ("logfmt", "json")
 DEFAULT_ADDRESS = ":10301"
 
+# Defaults of --bpf.max-user-entries: any local user can take all of these slots. With
+# --label.container the cgroup is a part of the key, so a host has more keys.
+MAX_USER_ENTRIES = 1024
+MAX_USER_ENTRIES_BY_CGROUP = 4096
+
 
 class Switchable(Protocol):
     """A collector that a flag enables."""
@@ -111,11 +116,29 @@ def bpf_flags(parser: Parser) -> Build[BpfOptions]:
         default=8192,
         dest="max_entries",
         metavar="N",
-        help="maximum distinct (comm, arguments, errno) combinations, for root and "
-        "again for all other users together",
+        help="maximum distinct (comm, arguments, errno) combinations of callers with "
+        "CAP_SYS_ADMIN in the initial user namespace",
+    )
+    parser.add_argument(
+        "--bpf.max-user-entries",
+        type=values.max_entries,
+        dest="max_user_entries",
+        metavar="N",
+        help="the same for all other callers together (default: "
+        f"{MAX_USER_ENTRIES}, or {MAX_USER_ENTRIES_BY_CGROUP} with --label.container)",
     )
     pin = pin_flag(parser)
-    return lambda found: BpfOptions(hook(found), found.max_entries, pin(found))
+    return lambda found: BpfOptions(
+        hook(found),
+        found.max_entries,
+        found.max_user_entries or _default_user_entries(found),
+        pin(found),
+    )
+
+
+def _default_user_entries(found: Namespace) -> int:
+    """Return the default of --bpf.max-user-entries, which --label.container raises."""
+    return MAX_USER_ENTRIES_BY_CGROUP if found.container else MAX_USER_ENTRIES
 
 
 def hook_flag(parser: Parser) -> Build[str]:

@@ -22,6 +22,7 @@ class BpfOptions:
 
     hook: str
     max_entries: int
+    max_user_entries: int
     pin: Path | None
 
 

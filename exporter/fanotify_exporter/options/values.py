@@ -12,7 +12,7 @@ from argparse import ArgumentTypeError
 from collections.abc import Sequence
 
 
-# Two sets (root, other users) of this many slots of 48 bytes take 25 MB in the kernel.
+# Two sections with this many slots of 48 bytes take 25 MB in the kernel.
 MAX_MAX_ENTRIES = 262_144
 
 UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}

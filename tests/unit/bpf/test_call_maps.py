@@ -23,7 +23,7 @@ from tools.harness.loaded_programs import (
 
 Memory = Callable[[bytes], int]
 
-# max_entries: slots in the section of root, and in the section of other users.
+# Slots in each of the sections for keys, unless a test says otherwise.
 SECTION_SIZE = 3
 
 NO_MAP_FULL = tuple(Lost(syscall, "map_full", 0) for syscall in SYSCALLS)
@@ -91,20 +91,21 @@ def test_unused_slots_are_no_calls(memory: Memory) -> None:
 
 
 def test_sections_are_counted_separately(memory: Memory) -> None:
-    """The slots of root and of the other users each have a usage and a maximum."""
-    snapshot = read(
-        memory,
+    """Privileged and other callers have sections of different sizes."""
+    slots = (
         *(pack_slot(b"root 0", 1), UNUSED, pack_slot(b"root 2", 1)),
-        *(pack_slot(b"user 0", 1), UNUSED, UNUSED),
-        *[pack_slot(b"", 9)] * 2 * SECTION_SIZE,
+        *(UNUSED, pack_slot(b"user 1", 1)),
+        *[pack_slot(b"", 9)] * 4,
     )
+    loaded = make_loaded(slots, max_entries=3, max_user_entries=2, share=memory)
+    snapshot = CallMaps(loaded).read()
     assert (
-        Usage("calls_privileged", 2, SECTION_SIZE),
-        Usage("calls_user", 1, SECTION_SIZE),
+        Usage("calls_privileged", 2, 3),
+        Usage("calls_user", 1, 2),
     ) == snapshot.usage
     assert [
-        *("root 0", "root 2", "user 0"),
-        *[OTHER_COMM] * 2 * SECTION_SIZE,
+        *("root 0", "root 2", "user 1"),
+        *[OTHER_COMM] * 4,
     ] == [call.comm for call in snapshot.calls["fanotify_mark"]]
 
 

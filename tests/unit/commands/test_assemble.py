@@ -34,7 +34,7 @@ def stack() -> Iterator[ExitStack]:
 @pytest.fixture
 def loaded(memory: Callable[[bytes], int]) -> LoadedPrograms:
     """Give empty maps in ordinary memory."""
-    return make_loaded([UNUSED] * 2, max_entries=1, share=memory)
+    return make_loaded([UNUSED] * 2, max_entries=1, max_user_entries=1, share=memory)
 
 
 @pytest.mark.parametrize("name", [each.name for each in CATALOG])

@@ -67,8 +67,8 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Let the loader succeed for attach methods that match a pattern only."""
 
     def accept(pattern: str) -> None:
-        def load(name: str, max_entries: int) -> LoadedPrograms:
-            assert 1 == max_entries
+        def load(name: str, *sizes: int) -> LoadedPrograms:
+            assert (1, 1) == sizes
             if re.fullmatch(pattern, name):
                 return LOADED
             raise LoadError(
@@ -115,8 +115,8 @@ def test_leaves_no_program_attached(
     """The descriptors that keep the programs attached are closed after each trial."""
     made: list[int] = []
 
-    def load(_: str, max_entries: int) -> LoadedPrograms:
-        made.append(os.memfd_create(f"{max_entries}"))
+    def load(*_: object) -> LoadedPrograms:
+        made.append(os.memfd_create("slots"))
         return replace(LOADED, fds={"slots": made[-1]})
 
     monkeypatch.setattr(loader, "load", load)
@@ -165,7 +165,7 @@ def test_reason_that_several_ways_share(
 ) -> None:
     """A reason that all methods of a hook share is listed once, without their names."""
 
-    def refuse(name: str, **_: int) -> LoadedPrograms:
+    def refuse(name: str, *_: int) -> LoadedPrograms:
         (hook,) = (each.hook for each in ATTACH_METHODS if each.name == name)
         raise LoadError(f"cannot attach to fanotify_mark: {hook}: EPERM: a: b")
 

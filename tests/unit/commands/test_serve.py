@@ -211,14 +211,15 @@ def test_pinned_programs(
     monkeypatch.setattr(pins, "locked", lambda _: ExitStack())
     monkeypatch.setattr(pins, "adopt_or_load", adopt_or_load)
     for options, container in (
-        (BpfOptions("kprobe", 5, tmp_path), False),
-        (BpfOptions("fentry", 5, tmp_path), False),
-        (BpfOptions("kprobe", 6, tmp_path), False),
-        (BpfOptions("kprobe", 5, tmp_path), True),
+        (BpfOptions("kprobe", 5, 7, tmp_path), False),
+        (BpfOptions("fentry", 5, 7, tmp_path), False),
+        (BpfOptions("kprobe", 6, 7, tmp_path), False),
+        (BpfOptions("kprobe", 5, 8, tmp_path), False),
+        (BpfOptions("kprobe", 5, 7, tmp_path), True),
     ):
         assert LOADED is serve.load(options, stack, container=container)
-    assert [tmp_path] * 4 == [folder for folder, _, _ in seen]
-    assert 4 == len({identity for _, identity, _ in seen})
+    assert [tmp_path] * 5 == [folder for folder, _, _ in seen]
+    assert 5 == len({identity for _, identity, _ in seen})
 
 
 def test_limits_of_the_hook_are_logged(caplog: pytest.LogCaptureFixture) -> None:

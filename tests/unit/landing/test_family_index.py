@@ -127,7 +127,7 @@ def test_map_full_without_comm() -> None:
 
 def test_exporter_state(golden: Summary) -> None:
     """Probes, maps, collectors and build equal the metrics."""
-    assert {"calls_privileged": (4096, 8192), "calls_user": (8192, 8192)} == golden.maps
+    assert {"calls_privileged": (4096, 8192), "calls_user": (1024, 1024)} == golden.maps
     assert [True, False] == [probe.attached for probe in golden.probes]
     assert (
         Probe(

@@ -21,8 +21,8 @@ import fanotify_exporter
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.sources import find_programs
 
-def load(methods, max_entries, *, container):
-    found = fanotify_exporter.__file__, find_programs(), max_entries, container
+def load(methods, *sizes, container):
+    found = fanotify_exporter.__file__, find_programs(), *sizes, container
     names = [method.name for method in methods]
     raise LoadError(" ".join([*names, *map(str, found)]))
 """
@@ -46,7 +46,7 @@ def test_child_runs_from_a_private_folder(package: Path, tmp_path: Path) -> None
         status = subprocess.call(
             [
                 *(sys.executable, "-I", package / "loader/child.py"),
-                *(fd, "kretprobe,sys_exit", "64", "1"),
+                *(fd, "kretprobe,sys_exit", "64", "32", "1"),
             ],
             pass_fds=[theirs.fileno()],
             cwd=tmp_path,
@@ -56,4 +56,4 @@ def test_child_runs_from_a_private_folder(package: Path, tmp_path: Path) -> None
     assert 1 == status
     assert isinstance(error, LoadError)
     init, programs = package / "__init__.py", package / "bpf/programs"
-    assert f"kretprobe sys_exit {init} {programs} 64 True" == error.why
+    assert f"kretprobe sys_exit {init} {programs} 64 32 True" == error.why

@@ -40,10 +40,10 @@ def test_compat_word_offset(
 def test_each_method_is_compiled_from_its_sources(method: AttachMethod) -> None:
     """The text has each part of the method, under the name of its file."""
     compiled = SimpleNamespace(BPF=lambda text, cflags: (text, cflags))
-    text, flags = compile_method(compiled, method, 8, container=True)
+    text, flags = compile_method(compiled, method, 8, 4, container=True)
     names = [line for line in text.splitlines() if line.startswith("#line")]
     assert [f'#line 1 "bpf/{name}.bpf.c"' for name in method.sources] == names
-    assert {"-DMAX_ENTRIES=8", "-DCONTAINER"} < set(flags)
+    assert {"-DMAX_ENTRIES=8", "-DMAX_USER_ENTRIES=4", "-DCONTAINER"} < set(flags)
 
 
 def test_python_without_bcc(monkeypatch: pytest.MonkeyPatch) -> None:

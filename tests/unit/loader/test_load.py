@@ -33,7 +33,7 @@ def test_forbidden_hooks_are_not_compiled_again(
     monkeypatch.setattr(loader, "import_bcc", lambda: SimpleNamespace(BPF=refuse))
     monkeypatch.setattr(loader, "require_hook", lambda _: None)
     with pytest.raises(LoadError) as error:
-        loader.load(FENTRY, 8, container=False)
+        loader.load(FENTRY, 8, 8, container=False)
     expected = f"cannot attach to fanotify_mark: fentry (3 ways tried): {refusal}"
     assert expected == error.value.why
     assert times == len(compiled)
@@ -62,6 +62,6 @@ def test_reasons_of_the_hooks_that_are_not_used(
     monkeypatch.setattr(loader, "_load_method", load)
     names = ("fexit", "fexit_read", works, "raw_sys_exit")
     methods = [METHODS[name] for name in dict.fromkeys(names)]
-    loaded = loader.load(methods, 8, container=False)
+    loaded = loader.load(methods, 8, 8, container=False)
     assert METHODS[works].hook == loaded.hook
     assert reasons == loaded.reasons

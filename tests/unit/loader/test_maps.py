@@ -40,6 +40,6 @@ def test_layout_of_nested_structures() -> None:
 
 def test_free_slots_pop_in_ascending_order() -> None:
     """Each section has its own indexes, and the lowest is pushed last."""
-    stacks = {b"free_root": Stack(), b"free_user": Stack()}
-    fill_free_slots(stacks, 3)
-    assert {b"free_root": [2, 1, 0], b"free_user": [5, 4, 3]} == stacks
+    stacks = {b"free_privileged": Stack(), b"free_user": Stack()}
+    fill_free_slots(stacks, 3, 2)
+    assert {b"free_privileged": [2, 1, 0], b"free_user": [4, 3]} == stacks

@@ -56,7 +56,7 @@ def _leaves_nothing() -> Iterator[None]:
 
 def message(*, timeout: float = 5.0) -> str:
     with pytest.raises(LoadError) as caught:
-        run.load("kprobe", 8, timeout=timeout)
+        run.load("kprobe", 8, 8, timeout=timeout)
     text = str(caught.value)
     assert "\n" not in text
     return text
@@ -145,12 +145,12 @@ def test_child_that_cannot_be_started(
 
 def test_arguments_of_the_child(loader_child: Child, tmp_path: Path) -> None:
     """The child is an isolated Python with the methods of the hook and the settings."""
-    loader_child(f"echo $1 $2 - $4 $5 $6 > {tmp_path}/arguments")
+    loader_child(f"echo $1 $2 - $4 $5 $6 $7 > {tmp_path}/arguments")
     with pytest.raises(LoadError):
-        run.load("fentry", 64)
+        run.load("fentry", 64, 32)
     arguments = (tmp_path / "arguments").read_text()
     methods = "fexit,fexit_read,fexit_wrappers"
-    assert f"-I {run.CHILD} - {methods} 64 0\n" == arguments
+    assert f"-I {run.CHILD} - {methods} 64 32 0\n" == arguments
 
 
 def test_child_inherits_its_socket_only(loader_child: Child, tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_stdin_of_the_child(loader_child: Child, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("handing_over_child")
 def test_child_that_hands_over() -> None:
     """The programs that the child sent can be read after the child has exited."""
-    loaded = run.load("auto", 1, timeout=10.0)
+    loaded = run.load("auto", 1, 1, timeout=10.0)
     assert isinstance(loaded, LoadedPrograms)
     snapshot = CallMaps(loaded).read()
     for fd in loaded.fds.values():

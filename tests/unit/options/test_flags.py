@@ -86,11 +86,19 @@ def test_empty_config_file_is_a_path() -> None:
 
 def test_bpf() -> None:
     """Each flag changes one option."""
-    assert BpfOptions("auto", 8192, None) == built(bpf_flags)
-    assert BpfOptions("auto", 5, Path("/p")) == built(
-        bpf_flags, "--bpf.max-entries=5", "--bpf.pin=/p"
+
+    def add(parser: Parser) -> Build[BpfOptions]:
+        label_flags(parser, ())
+        return bpf_flags(parser)
+
+    assert BpfOptions("auto", 8192, 1024, None) == built(add)
+    assert 4096 == built(add, "--label.container").max_user_entries
+    assert BpfOptions("auto", 5, 6, Path("/p")) == built(
+        add,
+        *("--bpf.max-entries=5", "--bpf.max-user-entries=6", "--bpf.pin=/p"),
+        "--label.container",
     )
-    assert list(HOOKS) == [built(bpf_flags, f"--bpf.hook={h}").hook for h in HOOKS]
+    assert list(HOOKS) == [built(add, f"--bpf.hook={h}").hook for h in HOOKS]
 
 
 def test_log() -> None:
