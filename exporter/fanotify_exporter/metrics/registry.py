@@ -41,6 +41,7 @@ class IsolatedCollectors:
         """Wrap *collectors*, by name. Before and after a scrape, forget *sources*."""
         self._collectors = dict(collectors)
         self._sources = tuple(sources)
+        self._failures = dict[str, type[Exception]]()
 
     def describe(self) -> Iterator[Metric]:
         """Yield the families of all collectors, then the families about collectors."""
@@ -54,10 +55,10 @@ class IsolatedCollectors:
         self._forget_readings()
         for name, collector in self._collectors.items():
             started = time.perf_counter()
-            families, failed = _collect(name, collector)
+            families = self._collect(name, collector)
             yield from families
             size.add_metric((name,), sum(map(_series, families)))
-            success.add_metric((name,), not failed)
+            success.add_metric((name,), name not in self._failures)
             duration.add_metric((name,), time.perf_counter() - started)
         self._forget_readings()
         yield from (success, duration, size)
@@ -66,14 +67,19 @@ class IsolatedCollectors:
         for source in self._sources:
             source.forget()
 
-
-def _collect(name: str, collector: Collector) -> tuple[list[Metric], bool]:
-    """Return the families, none after a failure, and whether the collector failed."""
-    try:
-        return list(collector.collect()), False
-    except Exception:
-        log.exception("collector failed", extra={"collector": name})
-        return [], True
+    def _collect(self, name: str, collector: Collector) -> list[Metric]:
+        """Return the families, none after a failure. Log failures that are new."""
+        extra = {"collector": name}
+        try:
+            families = list(collector.collect())
+        except Exception as error:
+            if self._failures.get(name) is not type(error):
+                log.exception("collector failed", extra=extra)
+            self._failures[name] = type(error)
+            return []
+        if self._failures.pop(name, None):
+            log.info("collector works again", extra=extra)
+        return families
 
 
 def _series(family: Metric) -> int:

@@ -107,6 +107,40 @@ def test_failing_collector_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert "no second family" == str(record.exc_info[1])
 
 
+def test_failure_is_logged_once_per_change(caplog: pytest.LogCaptureFixture) -> None:
+    """A log line tells the first failure, another kind of failure, and the recovery."""
+    failures: list[Exception | None] = [
+        OSError("a"),
+        OSError("b"),
+        ValueError("c"),
+        ValueError("d"),
+        None,
+        None,
+        ValueError("e"),
+    ]
+
+    class Changing(Steady):
+        def collect(self) -> Iterator[Metric]:
+            if error := failures.pop(0):
+                raise error
+            yield from super().collect()
+
+    registry = build_registry({"changing": Changing("a"), "b": Steady("b")})
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        found = [success(registry, "changing") for _ in range(7)]
+    assert [0, 0, 0, 0, 1, 1, 0] == found
+    assert [
+        ("collector failed", "a"),
+        ("collector failed", "c"),
+        ("collector works again", ""),
+        ("collector failed", "e"),
+    ] == [
+        (each.message, str(each.exc_info[1]) if each.exc_info else "")
+        for each in caplog.records
+    ]
+
+
 def test_every_collector_is_timed() -> None:
     """Each collector has a duration, also after a failure."""
     registry = build_registry({"a": Steady("a"), "broken": Broken("broken")})
