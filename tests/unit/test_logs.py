@@ -139,6 +139,30 @@ def test_exception_is_on_the_line(style: str) -> None:
     ) == line["exception"].splitlines()[-1]
 
 
+def test_exception_with_causes(style: str) -> None:
+    """A traceback names each place and each cause, and has no line of source code."""
+
+    def fail(log: logging.Logger) -> None:
+        try:
+            try:
+                int("first")
+            except ValueError as error:
+                raise RuntimeError("second") from error
+        except RuntimeError:
+            log.exception("failed")
+
+    lines = line_of(style, fail)["exception"].splitlines()
+    assert ["ValueError", "RuntimeError"] == [
+        line.partition(":")[0] for line in lines if re.match(r"\w+Error: ", line)
+    ]
+    places = [line for line in lines if line.startswith("  ")]
+    assert len(places) == len(lines) - 4
+    for place in places:
+        assert re.fullmatch(
+            rf'  File "{re.escape(__file__)}", line \d+, in \S+\.fail', place
+        )
+
+
 @pytest.mark.parametrize("level", LOG_LEVELS)
 def test_level_and_above(style: str, level: str) -> None:
     """Each level of the flag logs records of its own level and above."""

@@ -10,6 +10,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+# tornado imports this module at the first connection. An import opens files, and may
+# wait for a permission listener (fanotify(7)) that does not answer.
+import tornado.platform.asyncio  # noqa: F401
+
 from fanotify_exporter.web.application import make_application
 from fanotify_exporter.web.connections import Connections
 from fanotify_exporter.web.service import MetricsService
