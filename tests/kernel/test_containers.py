@@ -64,9 +64,11 @@ def test_calls_by_cgroup(
             by_container[cgroups(call.cgroup)] += call.count
 
     path = f"/{container.relative_to(hierarchy)}"
-    assert 29 == by_container.pop((path, ID))
-    ((other, count),) = by_container.items()
-    assert 23 == count
+    within = by_container.pop((path, ID))
+    ((other, outside),) = by_container.items()
+    missing = counts.missing(23 + 29, within + outside)
+    assert 29 - missing <= within <= 29
+    assert 23 - missing <= outside <= 23
     assert "" == other[1]
 
 

@@ -94,7 +94,6 @@ def test_killed_in_the_middle(counts: Counts, caller: Caller, tmp_path: Path) ->
     assert ended >= 10_000
     assert ended <= total + lost
     assert total <= begun
-    counts.skip_if_inconclusive(ended - total, ended, lost)
 
 
 def _progress(path: Path) -> tuple[int, int]:
@@ -119,12 +118,13 @@ def test_full_map_keeps_the_sum(load: Load, caller: Caller) -> None:
     )
     kept = counts.of("flood", "late")
 
-    assert made.items() >= kept.items()
+    assert kept <= made
     assert 64 >= len(kept) > 32, "the map has another number of keys than it should"
-    assert sum(made.values()) - sum(kept.values()) == other.total()
+    missing = counts.missing(made.total(), kept.total() + other.total())
     assert other.total() == counts.found_no_room()
     assert {(ADD, True), (ADD, False), (FLUSH, False)} == set(other)
-    assert (5, 7) == (other[ADD, False], other[FLUSH, False])
+    assert 5 - missing <= other[ADD, False] <= 5
+    assert 7 - missing <= other[FLUSH, False] <= 7
 
 
 @pytest.mark.any_hook
@@ -141,8 +141,10 @@ def test_nobody_cannot_hide_root(load: Load, caller: Caller) -> None:
         if call.comm == OTHER_COMM
     )
 
-    assert made == counts.of("root")
-    assert flood.total() == counts.of("flood").total() + others
+    kept = counts.of("flood", "root")
+    missing = counts.missing((flood + made).total(), kept.total() + others)
+    assert kept <= flood + made
+    assert (made - kept).total() <= missing
     assert {"calls_user": 64} == {
         usage.map: usage.entries
         for usage in snapshot.usage
@@ -168,6 +170,8 @@ def test_created_is_the_first_call(counts: Counts, caller: Caller) -> None:
     caller.run([(ADD, OPEN, 1)], "first")
     after = time.time()
     caller.run([(ADD, OPEN, 1)], "first")
+    if counts.of("first").total() != 2:
+        counts.skip_if_lost()
     (created,) = {
         call.created
         for call in counts.read().calls["fanotify_mark"]

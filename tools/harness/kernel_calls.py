@@ -118,30 +118,22 @@ class Counts:
         wrong_keys = (counted - made).total()
         assert wrong_keys <= (lost if self.is_pair else 0)
         assert by_comm(counted) <= by_comm(made)
-        missing = made.total() - counted.total()
-        if self.counts_any_skip:
-            assert 0 <= missing <= lost
-            self.skip_if_inconclusive(missing, made.total(), lost)
-        else:
-            assert missing == lost
+        any_syscall = self.counts_any_skip
+        missing_calls(made.total(), counted.total(), lost, any_syscall=any_syscall)
+
+    def missing(self, calls: int, counted: int) -> int:
+        """Return how many of *calls* were not *counted*, see missing_calls()."""
+        any_syscall = self.counts_any_skip
+        return missing_calls(calls, counted, self.lost(), any_syscall=any_syscall)
+
+    def skip_if_lost(self) -> None:
+        """Skip the test if a call is reported as lost, maybe the one that it needs."""
+        if lost := self.lost():
+            pytest.skip(f"{lost} calls are reported as lost: inconclusive")
 
     def lost(self) -> int:
         """Return how many calls are reported as lost."""
         return self._lost(self.read()) - self._lost(self._before)
-
-    def skip_if_inconclusive(self, missing: int, calls: int, lost: int) -> None:
-        """
-        Skip the test if *lost* would also explain that none of *calls* was counted.
-
-        The raw tracepoint's figure includes the skipped runs of every other system
-        call of the host. A figure of at least *calls* proves nothing about the calls
-        that are *missing*.
-        """
-        if self.counts_any_skip and missing > 0 and lost >= calls:
-            pytest.skip(
-                f"the kernel skipped {lost} runs on any system call during "
-                f"{calls} calls: inconclusive"
-            )
 
     def found_no_room(self) -> int:
         """Return how many calls were counted without their key."""
@@ -168,6 +160,28 @@ class Counts:
             for lost in snapshot.lost
             if lost.syscall == self._syscall and lost.reason != "map_full"
         )
+
+
+def missing_calls(calls: int, counted: int, lost: int, *, any_syscall: bool) -> int:
+    """
+    Return how many of *calls* were not *counted*. Assert that these are *lost* calls.
+
+    The figure of the raw tracepoint includes the skipped runs of every other system
+    call of the host (*any_syscall*). Then *lost* may be more than the missing calls. A
+    figure of at least *calls* proves nothing about the missing calls, and the test is
+    skipped.
+    """
+    missing = calls - counted
+    if not any_syscall:
+        assert missing == lost
+        return missing
+    assert 0 <= missing <= lost
+    if missing and lost >= calls:
+        pytest.skip(
+            f"the kernel skipped {lost} runs on any system call during {calls} calls, "
+            f"{missing} of which are missing: inconclusive"
+        )
+    return missing
 
 
 def by_comm(calls: Counter[Key]) -> Counter[str]:
