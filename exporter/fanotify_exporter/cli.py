@@ -11,6 +11,8 @@ from importlib import import_module
 
 from fanotify_exporter.errors import ExporterError, UsageError
 from fanotify_exporter.options.parser import COMMANDS, PROGRAM, SERVE, Parser
+from fanotify_exporter.system.signals import STOP_SIGNALS
+from fanotify_exporter.system.standard_streams import open_closed_streams
 
 
 # Exit status that shells report for a program that SIGINT ended: 128 + 2.
@@ -19,13 +21,22 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line. Return the exit status."""
+    words = sys.argv[1:] if argv is None else argv
+    if not has_command(words):
+        STOP_SIGNALS.install()
+    open_closed_streams()
     try:
-        return parse(sys.argv[1:] if argv is None else argv, os.environ)()
+        return parse(words, os.environ)()
     except ExporterError as error:
         print(f"{PROGRAM}: {one_line(str(error))}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def has_command(argv: Sequence[str]) -> bool:
+    """Return whether *argv* begins with a command word. Without one it serves."""
+    return bool(argv) and not argv[0].startswith("-")
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Callable[[], int]:
@@ -37,7 +48,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Callable[[], int]:
     Raises:
         UsageError: there is no such command, or a flag or variable cannot be used.
     """
-    named = bool(argv) and not argv[0].startswith("-")
+    named = has_command(argv)
     command = argv[0] if named else SERVE
     if named and command not in COMMANDS:
         raise UsageError(

@@ -34,7 +34,7 @@ def refusal(
     prefix: Sequence[str | Path] = (),
     env: Mapping[str, str] | None = None,
 ) -> Refusal:
-    """Run an exporter that must not start, and may write one line to stderr."""
+    """Run an exporter that must not start, and return its error line."""
     ended = subprocess.run(
         [*prefix, SCRIPT, *arguments],
         env=environment(env),
@@ -47,12 +47,13 @@ def refusal(
 
 
 def one_line(status: int, output: bytes) -> Refusal:
-    """Return the status and *output*, which must be one line."""
+    """Return the status and the last line of *output*; all others must be log lines."""
     text = output.decode()
-    assert text.startswith("fanotify-exporter: ")
     assert text.endswith("\n")
-    assert len(text.splitlines()) == 1, text
-    return Refusal(status, text.removesuffix("\n"))
+    *log, error = text.splitlines()
+    assert error.startswith("fanotify-exporter: ")
+    assert all(line.startswith("time=") for line in log), text
+    return Refusal(status, error)
 
 
 def site_packages(folder: Path) -> Path:

@@ -6,14 +6,16 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from fanotify_exporter import __version__
-from tools.harness.processes import DEADLINE_SECONDS, environment
+from tools.harness.processes import DEADLINE_SECONDS, environment, poll, running
 from tools.harness.serving import LISTEN, SCRIPT, Exporter, request, samples, serving
 
 
@@ -128,3 +130,22 @@ def test_environment_variables_are_flags(tmp_path: Path) -> None:
     sizes = samples(text, "fanotify_exporter_map_max_entries")
     assert {sample.value for sample in sizes} == {64}
     assert "fanotify_mark_calls" not in text
+
+
+def test_closed_standard_streams(tmp_path: Path) -> None:
+    """A parent that closes descriptors 0 to 2 gets an exporter that serves."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    script = f"exec {SCRIPT} --web.listen-address={address} <&- >&- 2>&-"
+    with running(["sh", "-c", script], tmp_path / "exporter.log") as exporter:
+
+        def status() -> int:
+            with suppress(OSError):
+                return request(address, "/-/healthy").status
+            return 0
+
+        assert 200 == poll(status, lambda s: s or exporter.process.poll() is not None)
+        streams = Path(f"/proc/{exporter.pid}/fd")
+        assert ["/dev/null"] * 3 == [str((streams / n).readlink()) for n in "012"]
+        exporter.process.send_signal(signal.SIGTERM)
+        assert 0 == exporter.process.wait(DEADLINE_SECONDS)

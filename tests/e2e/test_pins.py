@@ -8,14 +8,12 @@ import signal
 import stat
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 
 from fanotify_exporter.loader.run import CHILD
-from fanotify_exporter.procfs.mounts import read_mounted
 from tools.harness import caller
 from tools.harness.caller import Calls
 from tools.harness.serving import LISTEN, SCRIPT, Exporter, serving
@@ -25,22 +23,6 @@ pytestmark = pytest.mark.whole_host
 
 RESTARTS = 20
 COMM = f"e2e-pin-{os.getpid()}"
-
-
-@pytest.fixture
-def pins(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder in a bpffs that does not exist yet; mount a bpffs if needed."""
-    mounted = read_mounted("bpf")
-    root = Path(mounted[0]) if mounted else tmp_path / "bpffs"
-    if not mounted:
-        root.mkdir()
-        subprocess.run(["mount", "-t", "bpf", "bpf", root], check=True)
-    folder = root / f"e2e-{os.getpid()}"
-    yield folder
-    subprocess.run([SCRIPT, "unpin", f"--bpf.pin={folder}"], check=True)
-    folder.rmdir()
-    if not mounted:
-        subprocess.run(["umount", root], check=True)
 
 
 def failing(comm: str, times: int) -> Calls:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import errno
+import os
+import re
 import select
 import signal
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from fanotify_exporter.bpf.pins import DESCRIPTION
 from tools.harness import bpf_objects, caller
 from tools.harness.caller import Calls
-from tools.harness.processes import DEADLINE_SECONDS, poll
-from tools.harness.serving import Exporter
+from tools.harness.processes import DEADLINE_SECONDS, poll, running
+from tools.harness.serving import LISTEN, SCRIPT, Exporter
 
 
 pytestmark = pytest.mark.whole_host
@@ -88,6 +92,58 @@ def test_stops_within_a_second_with_stalled_clients(
         poll(lambda: bpf_objects.still_there(objects), lambda left: not left) == set()
     )
     assert exporter.later_lines() == []
+
+
+def test_stop_is_logged(exporter: Exporter) -> None:
+    """The last two log lines name the signal, and say that the end was clean."""
+    exporter.stop(signal.SIGTERM)
+    stopping, stopped = exporter.process.lines()[-2:]
+    assert stopping.endswith(" msg=stopping signal=SIGTERM\n")
+    assert stopped.endswith(" msg=stopped\n")
+
+
+def test_hangup_is_ignored(exporter: Exporter) -> None:
+    """SIGHUP, by which people ask for the configuration to be read, ends nothing."""
+    os.kill(exporter.pid, signal.SIGHUP)
+    assert 200 == exporter.get("/-/healthy").status
+    assert (0, []) == (exporter.stop(signal.SIGTERM)[0], exporter.later_lines())
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Return whether process *pid* has a handler for the signal *number*."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"^SigCgt:\s+(\w+)$", status, re.MULTILINE)
+    return bool(found and int(found[1], 16) >> (number - 1) & 1)
+
+
+def processes_with(variable: str) -> list[str]:
+    """Return the pids of running processes with *variable* in their environment."""
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # the process has ended
+            if variable.encode() in environ.read_bytes():
+                found.append(environ.parent.name)
+    return found
+
+
+# Seconds from the first line of the program to the signal: imports, the start of the
+# loader child, compiling, attaching, pinning, the first requests.
+@pytest.mark.parametrize("wait", [0.0, 0.1, 0.2, 0.4, 0.8, 1.2, 1.6, 2.0, 2.4])
+def test_stop_during_the_start(wait: float, pins: Path, tmp_path: Path) -> None:
+    """SIGTERM during the start: status 0, no child and no half-made pins are left."""
+    command: list[str | Path] = [SCRIPT, LISTEN, f"--bpf.pin={pins}"]
+    mark = {"E2E_STOP": str(tmp_path)}
+    with running(command, tmp_path / "exporter.log", env=mark) as exporter:
+        poll(lambda: catches(exporter.pid, signal.SIGTERM))
+        time.sleep(wait)
+        os.kill(exporter.pid, signal.SIGTERM)
+        status = exporter.process.wait(DEADLINE_SECONDS)
+        *_, stopping, stopped = exporter.lines()
+    assert 0 == status
+    assert " msg=stopping signal=SIGTERM\n" in stopping
+    assert " msg=stopped pins=kept\n" in stopped
+    assert [] == processes_with(f"E2E_STOP={tmp_path}")
+    assert all((each / DESCRIPTION).exists() for each in pins.iterdir())
 
 
 def test_a_killed_exporter_leaves_nothing(exporter: Exporter) -> None:

@@ -24,10 +24,10 @@ from itertools import count
 from prometheus_client import CollectorRegistry
 
 from fanotify_exporter.fsnotify.proc_scan import GroupScanner
-from fanotify_exporter.web import server as web
 from fanotify_exporter.web.service import MetricsService
 from fanotify_exporter.web.sockets import address, listen
 from tools.bench.groups_host import host, make_group
+from tools.harness.web_server import serve_until_sigterm
 
 
 ASK_SECONDS = 10.0
@@ -79,7 +79,7 @@ def answers(marks: int) -> dict[str, float]:
 def serve(listening: socket.socket) -> None:
     """Serve until SIGTERM."""
     service = MetricsService(CollectorRegistry(), "/metrics", ready=lambda: True)
-    asyncio.run(web.serve(service, [listening]))
+    asyncio.run(serve_until_sigterm(service, [listening]))
 
 
 def scan_on(stopping: threading.Event, polls: Iterator[int]) -> None:

@@ -50,10 +50,14 @@ class Exporter:
         return self.process.pid
 
     def later_lines(self) -> list[str]:
-        """Return the log lines after the line "listening"."""
+        """Return the log lines between the lines "listening" and "stopping"."""
         lines = self.process.lines()
         start = next(n for n, line in enumerate(lines) if "listening" in line)
-        return lines[start + 1 :]
+        return [
+            line
+            for line in lines[start + 1 :]
+            if not re.search(r" msg=(stopping|stopped)\b", line)
+        ]
 
     def get(
         self,

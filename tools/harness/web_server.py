@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPSConnection
@@ -106,10 +106,12 @@ def serve(
     port = sockets[0].getsockname()[1]
 
     async def run() -> T:
+        stop = asyncio.Event()
         serving = asyncio.create_task(
             server.serve(
                 service,
                 sockets,
+                stop,
                 access,
                 server.Lifecycle(
                     on_stopping=lambda: notifier.notify("STOPPING=1"),
@@ -122,13 +124,21 @@ def serve(
         try:
             return await asyncio.to_thread(client, port)
         finally:
-            if not serving.done():
-                signal.raise_signal(signal.SIGTERM)
+            stop.set()
             await serving
             if access:
                 access.stop()
 
     return asyncio.run(run())
+
+
+async def serve_until_sigterm(
+    service: MetricsService, sockets: Sequence[socket.socket]
+) -> None:
+    """Serve *service* in a process of its own, which a test ends with SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await server.serve(service, sockets, stop)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,9 @@ from fanotify_exporter.bpf import pins
 from fanotify_exporter.bpf.ftrace import is_attached
 from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.collectors.catalog import CATALOG, droppable_labels
+from fanotify_exporter.collectors.revision import read_revision
 from fanotify_exporter.commands.assemble import build_collectors
+from fanotify_exporter.errors import ExporterError
 from fanotify_exporter.landing.summary import Absence
 from fanotify_exporter.loader import run as loader
 from fanotify_exporter.loader.sources import identity
@@ -36,6 +38,7 @@ from fanotify_exporter.options.model import BpfOptions, ServeOptions, WebOptions
 from fanotify_exporter.options.parser import Parser
 from fanotify_exporter.system.malloc import return_free_memory, use_one_arena
 from fanotify_exporter.system.privileges import drop, find_user
+from fanotify_exporter.system.signals import STOP_SIGNALS
 from fanotify_exporter.system.systemd import SystemdNotifier, passed_sockets
 from fanotify_exporter.web import server
 from fanotify_exporter.web.service import MetricsService
@@ -74,39 +77,71 @@ def add_flags(parser: Parser) -> Build[ServeOptions]:
 
 
 def run(options: ServeOptions) -> int:
-    """Attach the programs, then answer scrapes. Return 0 when a signal has arrived."""
+    """
+    Serve until SIGTERM or SIGINT arrives. Return 0.
+
+    A signal may also have arrived before this call, or may arrive while the programs
+    are loaded. The loader child is then ended, and its error is no failure.
+    """
     logs.setup(options.log.level, options.log.format)
+    log.info(
+        "starting fanotify-exporter",
+        extra={"version": __version__, "revision": read_revision()},
+    )
+    try:
+        with ExitStack() as stack:
+            serve(options, stack)
+    except ExporterError:
+        if not STOP_SIGNALS.received:
+            raise
+        log_stopping()
+    log.info("stopped", extra={"pins": "kept"} if options.bpf.pin else {})
+    return 0
+
+
+def serve(options: ServeOptions, stack: ExitStack) -> None:
+    """Attach the programs, then answer scrapes until a stop signal arrives."""
     use_one_arena()
     systemd = SystemdNotifier(os.environ)
-    with ExitStack() as stack:
-        sockets = open_sockets(options.web, stack)
-        access = read_access_control(options.web.config_file, stack)
-        user = find_user(options.user) if options.user else None
-        loaded = load(options.bpf, stack, container=options.labels.container)
-        drop_privileges(options.collectors.enabled, user)
-        service = MetricsService(
-            registry=build_collectors(
-                loaded, options.collectors, options.labels, stack
-            ),
-            telemetry_path=options.web.telemetry_path,
-            ready=lambda: is_attached(loaded.hook),
-            absences={
-                each.name: Absence(each.family, each.missing)
-                for each in CATALOG
-                if each.missing
-            },
-        )
-        # These objects live until the exit, so garbage collections may skip them.
-        gc.freeze()
-        return_free_memory()
-        log_limits(loaded)
-        lifecycle = server.Lifecycle(
-            on_started=partial(report_start, loaded, systemd),
-            on_stopping=partial(systemd.notify, "STOPPING=1"),
-            watchdog=systemd.ping_watchdog,
-        )
-        asyncio.run(server.serve(service, sockets, access, lifecycle))
-    return 0
+    sockets = open_sockets(options.web, stack)
+    access = read_access_control(options.web.config_file, stack)
+    user = find_user(options.user) if options.user else None
+    loaded = load(options.bpf, stack, container=options.labels.container)
+    drop_privileges(options.collectors.enabled, user)
+    service = MetricsService(
+        registry=build_collectors(loaded, options.collectors, options.labels, stack),
+        telemetry_path=options.web.telemetry_path,
+        ready=lambda: is_attached(loaded.hook),
+        absences={
+            each.name: Absence(each.family, each.missing)
+            for each in CATALOG
+            if each.missing
+        },
+    )
+    # These objects live until the exit, so garbage collections may skip them.
+    gc.freeze()
+    return_free_memory()
+    log_limits(loaded)
+    lifecycle = server.Lifecycle(
+        on_started=partial(report_start, loaded, systemd),
+        on_stopping=partial(report_stop, systemd),
+        watchdog=systemd.ping_watchdog,
+    )
+    asyncio.run(serve_until_stopped(service, sockets, access, lifecycle))
+
+
+async def serve_until_stopped(
+    service: MetricsService,
+    sockets: Sequence[socket.socket],
+    access: AccessControl | None,
+    lifecycle: server.Lifecycle,
+) -> None:
+    """Serve until a stop signal arrives, or at once stop if one has arrived."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    # Only call_soon_threadsafe wakes a loop that waits for sockets.
+    with STOP_SIGNALS.reacting(partial(loop.call_soon_threadsafe, stop.set)):
+        await server.serve(service, sockets, stop, access, lifecycle)
 
 
 def open_sockets(options: WebOptions, stack: ExitStack) -> list[socket.socket]:
@@ -166,8 +201,10 @@ def drop_privileges(enabled: frozenset[str], user: struct_passwd | None) -> None
 def log_limits(loaded: LoadedPrograms) -> None:
     """Log which hooks failed, and what the attached hook misses and costs."""
     for hook, reason in loaded.reasons.items():
-        log.info("hook not used", extra={"hook": hook, "reason": reason})
+        log.debug("hook not used", extra={"hook": hook, "reason": reason})
+    skipped = "; ".join(f"{hook}: {why}" for hook, why in loaded.reasons.items())
     attached = {"hook": loaded.hook}
+    log.info("attached", extra=attached | ({"skipped": skipped} if skipped else {}))
     if not loaded.sees_compat:
         log.warning("32-bit compat calls are not counted", extra=attached)
     if loaded.slows_all_syscalls:
@@ -192,3 +229,15 @@ def report_start(
             "bcc": loaded.bcc,
         },
     )
+
+
+def report_stop(systemd: SystemdNotifier) -> None:
+    """Report to systemd and to the log that the exporter stops."""
+    systemd.notify("STOPPING=1")
+    log_stopping()
+
+
+def log_stopping() -> None:
+    """Log which signal stops the exporter."""
+    received = STOP_SIGNALS.received
+    log.info("stopping", extra={"signal": received.name if received else "none"})

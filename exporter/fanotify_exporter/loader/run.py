@@ -18,6 +18,7 @@ from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
 from fanotify_exporter.loader.handover import receive
+from fanotify_exporter.system.signals import STOP_SIGNALS
 
 
 # Compiling takes 1 to 2 s on an idle machine. The limit leaves room for a busy one.
@@ -35,7 +36,7 @@ def load(
     timeout: float = TIMEOUT_SECONDS,
 ) -> LoadedPrograms:
     """
-    Load and attach the programs in a child process.
+    Load and attach the programs in a child process. A stop signal ends the child.
 
     Args:
         hook: "auto", a value of --bpf.hook, or the name of an attach method.
@@ -62,8 +63,9 @@ def load(
         theirs.close()
         ours.settimeout(timeout)
         try:
-            received = receive(ours)
-            child.wait(timeout)
+            with STOP_SIGNALS.reacting(child.kill):
+                received = receive(ours)
+                child.wait(timeout)
         except (TimeoutError, subprocess.TimeoutExpired):
             raise LoadError(
                 f"loading the BPF programs took more than {timeout:g} s and was ended",

@@ -1,10 +1,9 @@
-"""Serve HTTP on listening sockets until a signal arrives."""
+"""Serve HTTP on listening sockets until an event is set."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -40,12 +39,11 @@ class Lifecycle:
     Callbacks of the server.
 
     Attributes:
-        on_started: called with the listen addresses once requests and signals are
-            answered.
-        on_stopping: called when a signal has arrived.
-        watchdog: run from the start until a signal arrives. Its argument returns an
-            awaitable that completes once the event loop and the scrape thread have
-            made progress.
+        on_started: called with the listen addresses once requests are answered.
+        on_stopping: called when the server begins to stop.
+        watchdog: run from the start to the stop. Its argument returns an awaitable
+            that completes once the event loop and the scrape thread have made
+            progress.
     """
 
     on_started: Callable[[Sequence[str]], None] = lambda _: None
@@ -56,21 +54,18 @@ class Lifecycle:
 async def serve(
     service: MetricsService,
     sockets: Sequence[socket.socket],
+    stop: asyncio.Event,
     access: AccessControl | None = None,
     lifecycle: Lifecycle | None = None,
 ) -> None:
     """
-    Serve *service* on *sockets* until SIGTERM or SIGINT.
+    Serve *service* on *sockets* until *stop* is set.
 
     Args:
         access: authorizes connections and requests; None answers every client.
         lifecycle: callbacks for the start, the watchdog and the stop.
     """
     lifecycle = lifecycle or Lifecycle()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     logging.getLogger("tornado.general").addFilter(filter_tornado)
     worker = Worker("scrape")
     application = make_application(service, SingleFlight(worker), access)

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from fanotify_exporter import __version__
 from fanotify_exporter.bpf import pins
 from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.cli import main
@@ -30,7 +31,7 @@ LISTEN = "--web.listen-address=127.0.0.1:0"
 
 LOADED = replace(WITHOUT_MAPS, reasons={"fentry": "no BTF"})
 
-own_root_logger = pytest.mark.usefixtures("root_logger")
+own_root_logger = pytest.mark.usefixtures("root_logger", "signal_handlers")
 # The sockets of a start that failed are closed when the process ends, which is later
 # here than in the exporter.
 leaves_sockets = pytest.mark.filterwarnings(
@@ -119,9 +120,15 @@ def test_whole_program(tmp_path: Path) -> None:
     assert (200, "Ready.\n") == served.answers["/-/ready"]
     assert 200 == served.answers["/"][0]
 
-    dropped, not_used, compat, slow, listening = served.log.splitlines()
+    starting, dropped, attached, compat, slow, listening, stopping, stopped = (
+        served.log.splitlines()
+    )
+    assert f'msg="starting fanotify-exporter" version={__version__} ' in starting
+    assert " revision=" in starting
     assert 'msg="dropped privileges" capabilities_kept=CAP_DAC_READ_SEARCH' in dropped
-    assert 'hook=fentry reason="not in this kernel"' in not_used
+    assert (
+        'msg=attached hook=tracepoint skipped="fentry: not in this kernel"'
+    ) in attached
     assert "level=warn" in compat
     assert "32-bit compat calls are not counted" in compat
     assert "level=warn" in slow
@@ -129,6 +136,57 @@ def test_whole_program(tmp_path: Path) -> None:
     assert "msg=listening" in listening
     for key in ("version", "address", "hook", "attach_points", "kernel", "bcc"):
         assert f" {key}=" in listening
+    assert stopping.endswith(" msg=stopping signal=SIGTERM")
+    assert stopped.endswith(" msg=stopped")
+
+
+@own_root_logger
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stop_while_loading(
+    number: signal.Signals,
+    loader_child: Callable[[str], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A signal ends the loader child, and the exporter exits with status 0."""
+    loader_child(f"kill -{number.value} $PPID; sleep 60")
+    assert 0 == main([LISTEN])
+    *_, stopping, stopped = capsys.readouterr().err.splitlines()
+    assert stopping.endswith(f" msg=stopping signal={number.name}")
+    assert stopped.endswith(" msg=stopped")
+
+
+@own_root_logger
+@pytest.mark.usefixtures("handing_over_child")
+def test_stop_before_serving(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A signal that arrives while the programs are attached is not forgotten."""
+
+    def interrupted(loaded: LoadedPrograms) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        log_limits(loaded)
+
+    log_limits = serve.log_limits
+    monkeypatch.setattr(serve, "log_limits", interrupted)
+    assert 0 == main([LISTEN])
+    gc.unfreeze()
+    assert " msg=stopping signal=SIGTERM\n" in capsys.readouterr().err
+
+
+@own_root_logger
+@pytest.mark.usefixtures("handing_over_child")
+def test_hangup_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """SIGHUP, by which people ask for the configuration to be read, ends nothing."""
+
+    def interrupted(loaded: LoadedPrograms) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        log_limits(loaded)
+
+    log_limits = serve.log_limits
+    monkeypatch.setattr(serve, "log_limits", interrupted)
+    served = Served(tmp_path, "/-/healthy")
+    assert 0 == served.run()
+    assert 200 == served.answers["/-/healthy"][0]
 
 
 @own_root_logger
@@ -154,8 +212,10 @@ def test_error_before_loading(
     assert status == main([LISTEN, flag])
     printed = capsys.readouterr()
     assert "" == printed.out
-    assert re.fullmatch(r"fanotify-exporter: [^\n]+\n", printed.err)
-    assert said in printed.err
+    starting, error = printed.err.splitlines()
+    assert 'msg="starting fanotify-exporter"' in starting
+    assert error.startswith("fanotify-exporter: ")
+    assert said in error
 
 
 @own_root_logger
@@ -163,13 +223,14 @@ def test_error_before_loading(
 def test_loader_that_fails(
     loader_child: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Programs that cannot be loaded are one line on stderr and exit status 1."""
+    """Programs that cannot be loaded are one line after the log, and exit status 1."""
     loader_child("echo 'no kernel for you' >&2; exit 5")
     status = main([LISTEN])
     said = capsys.readouterr()
     assert 1 == status
     assert "" == said.out
-    assert re.fullmatch(r"fanotify-exporter: [^\n]+no kernel for you[^\n]+\n", said.err)
+    *_, error = said.err.splitlines()
+    assert re.fullmatch(r"fanotify-exporter: .+no kernel for you.+", error)
 
 
 @own_root_logger
@@ -224,10 +285,11 @@ def test_pinned_programs(
 
 def test_limits_of_the_hook_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     """The log says which hooks failed, and what the attached hook misses and costs."""
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.DEBUG):
         serve.log_limits(LOADED)
     assert [
-        ("INFO", "hook not used", "fentry"),
+        ("DEBUG", "hook not used", "fentry"),
+        ("INFO", "attached", "tracepoint"),
         ("WARNING", "32-bit compat calls are not counted", "tracepoint"),
         ("WARNING", "this hook slows every system call of the host", "tracepoint"),
     ] == [(r.levelname, r.message, vars(r)["hook"]) for r in caplog.records]

@@ -8,20 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from fanotify_exporter.web.server import filter_tornado
-
-
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+from tools import CHECKOUT
 
 
 def test_stop_during_a_hanging_scrape() -> None:
     """SIGTERM ends the process although a scrape never returns."""
     with subprocess.Popen(
-        [sys.executable, FIXTURES / "hanging_scrape.py"],
+        [sys.executable, "-m", "tests.unit.fixtures.hanging_scrape"],
+        cwd=CHECKOUT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
