@@ -36,12 +36,12 @@ def existing_marks() -> Builder[Panel]:
 def requests() -> Builder[Panel]:
     """Return the graph of calls that request a blocking event."""
     calls = select(
-        "fanotify_mark_mask_bit_calls_total",
+        "fanotify_mark_calls_total",
         HOST_MATCHERS,
         'action="add"',
-        'bit=~"FAN_.+_PERM|FAN_PRE_ACCESS"',
+        'mask=~".*(_PERM|FAN_PRE_ACCESS).*"',
     )
-    rates = sum_by(per_second(calls), "comm, bit")
+    rates = sum_by(per_second(calls), "comm")
     return bars(
         PanelInfo(
             "Requests for blocking events",
@@ -50,7 +50,7 @@ def requests() -> Builder[Panel]:
             "soon for a scan of /proc to see their marks. All callers.",
             runbooks=("FanotifyNewBlockingProcess",),
         ),
-        {"{{comm}}, {{bit}}": top_nonzero(MAX_LINES, rates)},
+        {"{{comm}}": top_nonzero(MAX_LINES, rates)},
         unit=CALLS_PER_SECOND,
     )
 

@@ -57,7 +57,7 @@ def events() -> Builder[Panel]:
         PanelInfo(
             "Requested events",
             "fanotify_mark calls in the selected time range by bit of the mask. A call "
-            "with three bits is counted in three rows.",
+            "with three bits is counted in three rows. All callers.",
             width=7,
         ),
         {"action": "Action", "bit": "Event"},

@@ -7,7 +7,10 @@ from grafana.promql import CALLER_MATCHERS, HOST_MATCHERS, MARK_MATCHERS, select
 
 CALLS = select("fanotify_mark_calls_total", MARK_MATCHERS)
 ERRORS = select("fanotify_mark_errors_total", MARK_MATCHERS)
-BITS = select("fanotify_mark_mask_bit_calls_total", MARK_MATCHERS)
+# Series by bit of the mask have no comm.
+BITS = select(
+    "fanotify_mark_mask_bit_calls_total", HOST_MATCHERS, 'mark_type=~"$mark_type"'
+)
 INIT_CALLS = select("fanotify_init_calls_total", CALLER_MATCHERS)
 INIT_ERRORS = select("fanotify_init_errors_total", CALLER_MATCHERS)
 INOTIFY_CALLS = select("inotify_init_calls_total", CALLER_MATCHERS)

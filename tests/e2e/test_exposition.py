@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import secrets
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from prometheus_client.openmetrics.parser import (
 from tools.harness import caller
 from tools.harness.caller import Calls
 from tools.harness.requirements import need
-from tools.harness.serving import Exporter, samples
+from tools.harness.serving import Exporter, samples, serving
 
 
 pytestmark = pytest.mark.whole_host
@@ -89,10 +90,14 @@ def test_text_format_with_hostile_comms(exporter: Exporter, tmp_path: Path) -> N
         assert sorted(found) == expected()
 
 
-def test_openmetrics_with_hostile_comms(exporter: Exporter, tmp_path: Path) -> None:
-    """The OpenMetrics parser reads the exact counts and the time when each began."""
-    mask = call_under_hostile_names(tmp_path)
-    answer = exporter.get(headers={"Accept": OPENMETRICS})
+def test_openmetrics_with_hostile_comms(tmp_path: Path) -> None:
+    """The OpenMetrics parser reads the exact counts, and with the flag their starts."""
+    arguments = ("--web.listen-address=127.0.0.1:0", "--web.created-samples")
+    with serving(tmp_path / "exporter.log", *arguments) as exporter:
+        began = time.time()
+        mask = call_under_hostile_names(tmp_path)
+        answer = exporter.get(headers={"Accept": OPENMETRICS})
+        ended = time.time()
     assert answer.headers["Content-Type"] == f"{OPENMETRICS}; charset=utf-8"
     assert answer.body.endswith(b"\n# EOF\n")
     parsed = parse_openmetrics(answer.body.decode())  # type: ignore[no-untyped-call]
@@ -106,5 +111,6 @@ def test_openmetrics_with_hostile_comms(exporter: Exporter, tmp_path: Path) -> N
         for name in ("fanotify_mark_calls_total", "fanotify_mark_calls_created")
     }
     assert found["fanotify_mark_calls_total"] == expected()
-    created = [comm for comm, _ in found["fanotify_mark_calls_created"]]
-    assert created == [comm for comm, _ in expected()]
+    created = found["fanotify_mark_calls_created"]
+    assert [comm for comm, _ in created] == [comm for comm, _ in expected()]
+    assert all(began - 1 < start < ended + 1 for _, start in created)

@@ -22,6 +22,7 @@ FLAGS = {
     "": {
         *("--web.listen-address", "--web.telemetry-path", "--web.config.file"),
         *("--web.systemd-socket", "--no-web.systemd-socket"),
+        *("--web.created-samples", "--no-web.created-samples"),
         *("--bpf.hook", "--bpf.max-entries", "--bpf.max-user-entries"),
         *("--bpf.pin", "--run.user"),
         *(f"--collector.{each.name}" for each in CATALOG),

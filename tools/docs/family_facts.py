@@ -78,7 +78,7 @@ LABELS = {
     "without a name are one hex term at the end (`FAN_MARK_ADD|0x2000`); `0` if there "
     "are no flags",
     "mask": "the events in the call's mask, written like flags (`FAN_OPEN|FAN_ONDIR`)",
-    "bit": "one bit of the mask, or the hex value of all bits without a name",
+    "bit": "one bit of the mask, or `unknown` for all bits without a name",
     "class": "`notification`, `content`, `pre_content`, or `invalid` if the flags have "
     "two classes",
     "event_f_flags": "how event file descriptors are opened: the access mode, then the "

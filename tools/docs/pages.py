@@ -52,10 +52,11 @@ explained in [fanotify_mark.md](fanotify_mark.md).
   have slots of their own.
 - A call that no BPF program saw because the kernel skipped the run has
   `comm="[other: not seen]"`, and all other labels are empty.
-- With `--label.container` all families of calls have two more labels: `cgroup`, the
-  path of the caller's cgroup (`[unknown: ID]` if the cgroup was removed before its name
-  was read), and `container_id`, 64 digits, empty outside a container. To add the pod
-  labels of kube-state-metrics, whose ids begin with the name of the runtime:
+- With `--label.container` all families of calls by comm have two more labels:
+  `cgroup`, the path of the caller's cgroup (`[unknown: ID]` if the cgroup was removed
+  before its name was read), and `container_id`, 64 digits, empty outside a container.
+  To add the pod labels of kube-state-metrics, whose ids begin with the name of the
+  runtime:
 
   ```
   sum by (container_id) (rate(fanotify_mark_calls_total[5m]))
@@ -63,8 +64,20 @@ explained in [fanotify_mark.md](fanotify_mark.md).
   label_replace(kube_pod_container_info, "container_id", "$1", "container_id", ".+://(.+)")
   ```
 - `--label.drop` drops labels and sums over them.
-- A series appears with its first call, at its count and not at 0. OpenMetrics has the
-  time of that call as `_created`; the text format leaves it out.
+- `fanotify_mark_mask_bit_calls_total` has no `comm`, so that users can add no more than
+  a few hundred series to it. This query finds the callers that request an event:
+
+  ```
+  sum by (comm) (
+    rate(fanotify_mark_calls_total{mask=~"(.*\\\\|)?FAN_OPEN_PERM(\\\\|.*)?"}[5m])
+  )
+  ```
+- A series appears with its first call, at its count and not at 0.
+- With `--web.created-samples` OpenMetrics also has the time of a series' first call, as
+  a sample whose name ends in `_created`. Prometheus stores each of these samples as a
+  series of its own. With `--enable-feature=created-timestamp-zero-ingestion`,
+  Prometheus instead takes the time as the start of the counter, at 0. The text format
+  never has these samples.
 
 ## Collectors
 

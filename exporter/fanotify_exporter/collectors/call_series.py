@@ -23,9 +23,15 @@ class Series:
     """The series of one counter family: counts and first times by label values."""
 
     def __init__(
-        self, name: str, documentation: str, labels: Sequence[str], labelling: Labelling
+        self,
+        name: str,
+        documentation: str,
+        labels: Sequence[str],
+        labelling: Labelling,
+        *,
+        created: bool = False,
     ) -> None:
-        """Start with no series."""
+        """Start with no series. With *created* the family has ``_created`` samples."""
         self._name = name
         self._documentation = documentation
         wide = (*labels, *labelling.names)
@@ -33,15 +39,15 @@ class Series:
         self._labels = tuple(wide[i] for i in kept)
         self._pick = _picker(kept, len(wide))
         self._width = len(wide)
-        self._values: dict[tuple[str, ...], tuple[int, float]] = {}
+        self._counts: dict[tuple[str, ...], int] = {}
+        self._created: dict[tuple[str, ...], float] | None = {} if created else None
 
     def add(self, values: tuple[str, ...], count: int, created: float) -> None:
         """Add *count* calls to a series, the first of them at Unix time *created*."""
         values = self._pick(values)
-        known = self._values.get(values)
-        if known:
-            count, created = count + known[0], min(created, known[1])
-        self._values[values] = (count, created)
+        self._counts[values] = self._counts.get(values, 0) + count
+        if self._created is not None:
+            self._created[values] = min(created, self._created.get(values, created))
 
     def add_missed(self, count: int, since: float) -> None:
         """Add *count* calls with no known labels, so that the sum is exact."""
@@ -49,7 +55,7 @@ class Series:
             self.add((MISSED_COMM, *[""] * (self._width - 1)), count, since)
 
     def family(self) -> CounterMetricFamily:
-        """Return the series as a family of ``_total`` and ``_created`` samples."""
+        """Return the series as a family."""
         family = CounterMetricFamily(
             self._name, self._documentation, labels=self._labels
         )
@@ -58,10 +64,11 @@ class Series:
 
     def _samples(self) -> Iterator[Sample]:
         total, first = f"{self._name}_total", f"{self._name}_created"
-        for values, (count, created) in self._values.items():
+        for values, count in self._counts.items():
             labels = dict(zip(self._labels, values, strict=True))
             yield Sample(total, labels, count)
-            yield Sample(first, labels, created)
+            if self._created is not None:
+                yield Sample(first, labels, self._created[values])
 
 
 def _picker(
@@ -99,11 +106,21 @@ class CallsCollector:
     syscalls: tuple[Syscall, ...]
 
     def __init__(
-        self, read: Callable[[], Snapshot], labelling: Labelling = PLAIN
+        self,
+        read: Callable[[], Snapshot],
+        labelling: Labelling = PLAIN,
+        *,
+        created: bool = False,
     ) -> None:
-        """Collect the snapshot that *read* returns on each scrape."""
+        """
+        Collect the snapshot that *read* returns on each scrape.
+
+        Args:
+            created: whether the families have ``_created`` samples.
+        """
         self._read = read
         self._labelling = labelling
+        self._created = created
 
     def describe(self) -> Iterator[CounterMetricFamily]:
         """Yield the families without series."""
@@ -127,12 +144,14 @@ class CallsCollector:
             f"{syscall.title} calls that returned, successful or not.",
             syscall.labels,
             self._labelling,
+            created=self._created,
         )
         errors = Series(
             f"{syscall.name}_errors",
             f"{syscall.title} calls that failed, by errno.",
             (*syscall.labels, "errno"),
             self._labelling,
+            created=self._created,
         )
         for call in snapshot.calls.get(syscall.name, ()):
             values = syscall.values(call)

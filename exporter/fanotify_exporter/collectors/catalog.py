@@ -33,12 +33,14 @@ class Sources:
         start_group_scan: starts the background scan for groups, and returns the
             function that returns its latest result.
         procfs: mount point of the host's procfs.
+        created_samples: whether call families have ``_created`` samples.
     """
 
     calls: Callable[[], Snapshot]
     labelling: Labelling
     start_group_scan: Callable[[], Callable[[], GroupScan | None]]
     procfs: Path
+    created_samples: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,9 @@ CATALOG = (
     CollectorInfo(
         name="mark_calls",
         help="fanotify_mark(2) calls",
-        build=lambda sources: MarkCallsCollector(sources.calls, sources.labelling),
+        build=lambda sources: MarkCallsCollector(
+            sources.calls, sources.labelling, created=sources.created_samples
+        ),
         needs="any hook",
         family="fanotify_mark_calls",
         droppable=("comm", "flags", "mask"),
@@ -83,7 +87,9 @@ CATALOG = (
     CollectorInfo(
         name="init_calls",
         help="fanotify_init(2) and inotify_init(2) calls",
-        build=lambda sources: InitCallsCollector(sources.calls, sources.labelling),
+        build=lambda sources: InitCallsCollector(
+            sources.calls, sources.labelling, created=sources.created_samples
+        ),
         needs="any hook",
         family="fanotify_init_calls",
         droppable=("comm", "flags", "event_f_flags"),

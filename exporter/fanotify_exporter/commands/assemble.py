@@ -37,8 +37,15 @@ def build_collectors(
     collectors: CollectorOptions,
     labels: LabelOptions,
     stack: ExitStack,
+    *,
+    created_samples: bool = False,
 ) -> CollectorRegistry:
-    """Return a registry of the enabled collectors. *stack* stops their threads."""
+    """
+    Return a registry of the enabled collectors. *stack* stops their threads.
+
+    Args:
+        created_samples: whether call families have ``_created`` samples.
+    """
     maps = CallMaps(loaded)
     calls = OncePerScrape(maps.read)
     cgroups = start_cgroups(stack) if labels.container else None
@@ -47,6 +54,7 @@ def build_collectors(
         labelling=Labelling(labels.dropped, cgroups),
         start_group_scan=partial(start_group_scan, maps, collectors, stack),
         procfs=collectors.procfs,
+        created_samples=created_samples,
     )
     enabled = {
         each.name: each.build(sources)

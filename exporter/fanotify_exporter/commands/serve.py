@@ -109,7 +109,13 @@ def serve(options: ServeOptions, stack: ExitStack) -> None:
     loaded = load(options.bpf, stack, container=options.labels.container)
     drop_privileges(options.collectors.enabled, user)
     service = MetricsService(
-        registry=build_collectors(loaded, options.collectors, options.labels, stack),
+        registry=build_collectors(
+            loaded,
+            options.collectors,
+            options.labels,
+            stack,
+            created_samples=options.web.created_samples,
+        ),
         telemetry_path=options.web.telemetry_path,
         ready=lambda: is_attached(loaded.hook),
         absences={

@@ -41,10 +41,8 @@ class FamilyIndex:
         self._samples: dict[str, list[Sample]] = defaultdict(list)
         for family in families:
             self.families.add(family.name)
-            # The page shows no mask bits, and those families have most samples.
-            if not family.name.endswith("_mask_bit_calls"):
-                for sample in family.samples:
-                    self._samples[sample.name].append(sample)
+            for sample in family.samples:
+                self._samples[sample.name].append(sample)
 
     def counts(self) -> dict[CallKey, float]:
         """Return the number of calls by comm and system call."""
@@ -55,12 +53,9 @@ class FamilyIndex:
         return found
 
     def age(self, now: float) -> float:
-        """Return the seconds between the first counted call and *now*, a Unix time."""
-        first = now
-        for call in CALLS:
-            for sample in self._samples[f"{call}_calls_created"]:
-                first = min(first, sample.value)
-        return now - first
+        """Return the seconds between the start of counting and *now*, a Unix time."""
+        start = self._samples["fanotify_exporter_counting_start_time_seconds"]
+        return now - min((sample.value for sample in start), default=now)
 
     def callers(self, counts: Counts, per_second: Counts) -> Top[Caller]:
         """Return the callers with the highest rates, then with the most calls."""

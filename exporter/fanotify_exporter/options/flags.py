@@ -78,6 +78,13 @@ def web_flags(parser: Parser) -> Build[WebOptions]:
         metavar="FILE",
         help="file with TLS settings, users and headers, as in exporter-toolkit",
     )
+    parser.add_argument(
+        "--web.created-samples",
+        action=BooleanOptionalAction,
+        dest="created_samples",
+        help="add the time of the first call of each series to OpenMetrics; doubles "
+        "the samples of call metrics",
+    )
 
     def build(found: Namespace) -> WebOptions:
         if found.systemd_socket and found.listen_addresses:
@@ -90,6 +97,7 @@ def web_flags(parser: Parser) -> Build[WebOptions]:
             systemd_socket=bool(found.systemd_socket),
             telemetry_path=found.telemetry_path,
             config_file=found.config_file,
+            created_samples=bool(found.created_samples),
         )
 
     return build

@@ -8,12 +8,19 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class WebOptions:
-    """Options of the HTTP server. With *systemd_socket* the addresses are unused."""
+    """
+    Options of the HTTP server.
+
+    Attributes:
+        listen_addresses: unused with *systemd_socket*.
+        created_samples: whether OpenMetrics has ``_created`` samples.
+    """
 
     listen_addresses: tuple[str, ...]
     systemd_socket: bool
     telemetry_path: str
     config_file: Path | None
+    created_samples: bool = False
 
 
 @dataclass(frozen=True, slots=True)

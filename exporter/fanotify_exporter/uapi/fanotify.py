@@ -79,6 +79,9 @@ MASK: Final = MappingProxyType(
     }
 )
 
+# The bits of a fanotify_mark(2) mask without a name. The mask has 64 bits.
+UNNAMED_MASK: Final = (1 << 64) - 1 - sum(MASK)
+
 # The bits of fanotify_init(2) flags that hold the notification class.
 INIT_CLASS_MASK: Final = 0x00C
 
@@ -159,19 +162,6 @@ def mask_names(mask: int) -> str:
     'FAN_CLOSE_WRITE|FAN_OPEN'
     """
     return bit_names(mask, MASK)
-
-
-@lru_cache(maxsize=4096)
-def mask_bit_names(mask: int) -> tuple[str, ...]:
-    """
-    Return one text for each named bit of *mask*, lowest first, and one for the rest.
-
-    The bits without a name share one text in hex: any user may set all 64 bits, and
-    each text becomes a series.
-    """
-    names = tuple(MASK[bit] for bit in sorted(MASK) if mask & bit)
-    rest = mask & ~sum(MASK)
-    return (*names, f"{rest:#x}") if rest else names
 
 
 @lru_cache(maxsize=4096)

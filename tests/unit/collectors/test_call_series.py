@@ -65,15 +65,19 @@ def test_created_is_the_first_of_those_summed() -> None:
     """The creation time of a summed series is the time of its first call."""
     snapshot = Snapshot(1.0, {"fanotify_mark": CALLS}, (), ())
     labelling = Labelling(frozenset({"comm", "mask"}))
-    calls, _, _ = MarkCallsCollector(lambda: snapshot, labelling).collect()
+    calls, _, _ = MarkCallsCollector(
+        lambda: snapshot, labelling, created=True
+    ).collect()
     created = [s.value for s in calls.samples if s.name.endswith("_created")]
     assert [4.0, 6.0] == created
 
 
 def test_container_labels() -> None:
-    """With --label.container every series has the labels of the caller's cgroup."""
+    """With --label.container every series by caller has the labels of its cgroup."""
     names = {7: ("/system.slice/x.service", ""), 8: ("/kubepods/y", "y")}
     found = totals(Labelling(container=names.__getitem__))
+    bits = found.pop("fanotify_mark_mask_bit_calls")
+    assert {3} == set(map(len, bits))
     for series in found.values():
         assert {("/system.slice/x.service", ""), ("/kubepods/y", "y"), ("", "")} >= {
             labels[-2:] for labels in series

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily
 
 from fanotify_exporter.bpf.samples import OTHER_COMM, Call, Lost, Snapshot
 from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
-from fanotify_exporter.uapi.fanotify import mask_bit_names
+from fanotify_exporter.uapi.fanotify import MASK
 
 
 Labels = tuple[str, ...]
@@ -24,7 +24,7 @@ SINCE = 4.5
 
 def collector(*calls: Call, lost: tuple[Lost, ...] = ()) -> MarkCallsCollector:
     return MarkCallsCollector(
-        lambda: Snapshot(SINCE, {"fanotify_mark": calls}, (), lost)
+        lambda: Snapshot(SINCE, {"fanotify_mark": calls}, (), lost), created=True
     )
 
 
@@ -122,23 +122,45 @@ def test_errors_are_failures_only() -> None:
     )
 
 
+def test_no_created_samples_by_default() -> None:
+    """Without --web.created-samples each series is one sample."""
+    calls = {"fanotify_mark": (Call("a", ADD_INODE, OPEN, EBADF, 3, 8.0),)}
+    found = MarkCallsCollector(lambda: Snapshot(SINCE, calls, (), ())).collect()
+    assert [
+        "fanotify_mark_calls_total",
+        "fanotify_mark_errors_total",
+        "fanotify_mark_mask_bit_calls_total",
+    ] == [sample.name for family in found for sample in family.samples]
+
+
 def test_a_call_counts_once_for_each_mask_bit() -> None:
-    """A call with three bits counts in three series; a bit without a name is hex."""
+    """A call with three bits counts in three series, whoever made the call."""
     bits = families(
         Call("a", ADD_INODE, OPEN | ONDIR | 1 << 63, 0, 2, 9.0),
-        Call("a", ADD_INODE, OPEN | CLOSE_WRITE, EBADF, 3, 8.0),
+        Call("b", ADD_INODE, OPEN | CLOSE_WRITE, EBADF, 3, 8.0),
         Call("a", REMOVE, OPEN, 0, 5, 7.0),
         Call("a", FLUSH, 0, 0, 11, 6.0),
     )["mask_bit_calls"]
     assert {
-        ("a", "add", "inode", "FAN_OPEN"): 5,
-        ("a", "add", "inode", "FAN_ONDIR"): 2,
-        ("a", "add", "inode", "0x8000000000000000"): 2,
-        ("a", "add", "inode", "FAN_CLOSE_WRITE"): 3,
-        ("a", "remove", "inode", "FAN_OPEN"): 5,
+        ("add", "inode", "FAN_OPEN"): 5,
+        ("add", "inode", "FAN_ONDIR"): 2,
+        ("add", "inode", "unknown"): 2,
+        ("add", "inode", "FAN_CLOSE_WRITE"): 3,
+        ("remove", "inode", "FAN_OPEN"): 5,
     } == values(bits)
-    assert 8.0 == values(bits, "_created")["a", "add", "inode", "FAN_OPEN"]
-    assert {"comm", "action", "mark_type", "bit"} == set(bits.samples[0].labels)
+    assert 8.0 == values(bits, "_created")["add", "inode", "FAN_OPEN"]
+    assert {"action", "mark_type", "bit"} == set(bits.samples[0].labels)
+
+
+def test_series_by_bit_are_bounded() -> None:
+    """No calls of any user bring the family above 500 series."""
+    chance = random.Random(1)
+    calls = (
+        Call(f"comm{n}", chance.getrandbits(32), chance.getrandbits(64), EINVAL, 1, 1.0)
+        for n in range(2000)
+    )
+    bits = values(families(*calls)["mask_bit_calls"])
+    assert 300 < len(bits) <= 4 * 4 * (len(MASK) + 1) < 500
 
 
 def test_calls_that_found_the_map_full() -> None:
@@ -192,7 +214,11 @@ def test_sums_are_the_calls_made(seed: int) -> None:
     failed = sum(call.count for call in calls if call.errno)
     assert failed == sum(values(found["errors"]).values())
 
-    bits = sum(call.count * len(mask_bit_names(call.mask)) for call in calls)
+    named = sum(MASK)
+    bits = sum(
+        call.count * ((call.mask & named).bit_count() + bool(call.mask & ~named))
+        for call in calls
+    )
     assert bits == sum(values(found["mask_bit_calls"]).values())
 
     by_comm: Counter[str] = Counter()

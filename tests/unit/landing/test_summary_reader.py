@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from prometheus_client.core import Metric
 
 from fanotify_exporter.bpf.samples import Call, Snapshot
+from fanotify_exporter.collectors.exporter_health import ExporterHealthCollector
 from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
 from fanotify_exporter.landing.summary_reader import SummaryReader
-from tools.harness.golden import BOOTED
+from tools.harness.golden import BOOTED, LOADED
 
 
 def test_rates_between_two_summaries() -> None:
@@ -19,7 +20,8 @@ def test_rates_between_two_summaries() -> None:
     def collect() -> Iterable[Metric]:
         calls = [Call(comm, 1, 1, 0, n, BOOTED) for comm, n in counts.items()]
         snapshot = Snapshot(BOOTED, {"fanotify_mark": calls}, (), ())
-        return MarkCallsCollector(lambda: snapshot).collect()
+        yield from MarkCallsCollector(lambda: snapshot).collect()
+        yield from ExporterHealthCollector(LOADED, lambda: snapshot).collect()
 
     seconds = iter([100.0, 105.0])
     summaries = SummaryReader(collect, clock=lambda: next(seconds))

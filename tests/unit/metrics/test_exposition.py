@@ -88,7 +88,7 @@ def hostile_families() -> Frozen:
     counter = CounterMetricFamily("bare_counter", "No labels.", value=3, created=1.5)
     empty = CounterMetricFamily("empty", "No series.", labels=("a",))
     collector = MarkCallsCollector(
-        lambda: Snapshot(1.0, {"fanotify_mark": calls}, (), ())
+        lambda: Snapshot(1.0, {"fanotify_mark": calls}, (), ()), created=True
     )
     return Frozen((*collector.collect(), gauge, bare, counter, empty))
 

@@ -149,16 +149,14 @@ def test_names_each_flag(name: str, number: int) -> None:
 
 @pytest.mark.parametrize(("name", "number"), MASK.items())
 def test_names_each_mask_bit(name: str, number: int) -> None:
-    """The text of one mask bit is the name of the bit, alone or in a list of bits."""
+    """The text of one mask bit is the name of the bit."""
     assert name == fanotify.mask_names(number)
-    assert (name,) == fanotify.mask_bit_names(number)
 
 
 def test_zero_is_0() -> None:
     """The text of no bits is "0", not an empty label."""
     assert "0" == fanotify.mark_flag_names(0)
     assert "0" == fanotify.mask_names(0)
-    assert () == fanotify.mask_bit_names(0)
 
 
 def test_all_ones_of_flags() -> None:
@@ -176,11 +174,10 @@ def test_all_ones_of_a_mask() -> None:
     assert "|".join([*MASK, f"{rest:#x}"]) == fanotify.mask_names((1 << U64) - 1)
 
 
-def test_all_ones_bit_by_bit() -> None:
-    """64 ones give each named bit, and one text for the bits without a name."""
-    *names, rest = fanotify.mask_bit_names((1 << U64) - 1)
-    assert sorted(MASK.values()) == [number_of(name, MASK) for name in names]
-    assert U64 - len(MASK) == int(rest, 16).bit_count()
+def test_unnamed_mask() -> None:
+    """The named bits and the bits without a name are the 64 bits of a mask."""
+    assert 0 == fanotify.UNNAMED_MASK & sum(MASK.values())
+    assert (1 << U64) - 1 == fanotify.UNNAMED_MASK | sum(MASK.values())
 
 
 @pytest.mark.parametrize(
@@ -198,15 +195,6 @@ def test_unknown_bits_survive(
         assert f"{first}|{unknown:#x}" == spell(unknown | 1)
 
 
-def test_unknown_mask_bits_are_one_term() -> None:
-    """A call with many bits without a name adds one series, not one for each bit."""
-    # 0x80000 was FAN_DIR_MODIFY in 5.7-rc, and was removed before the release.
-    assert ("FAN_OPEN", "0x8000000000082000") == fanotify.mask_bit_names(
-        0x8000_0000_0008_2020
-    )
-    assert ("0x2000",) == fanotify.mask_bit_names(0x2000)
-
-
 @pytest.mark.parametrize(
     ("spell", "numbers", "width"),
     [(fanotify.mark_flag_names, FLAGS, U32), (fanotify.mask_names, MASK, U64)],
@@ -217,14 +205,6 @@ def test_numbers_never_share_a_text(
     """A text stands for exactly one number."""
     for number in some_numbers(width):
         assert number == number_of(spell(number), numbers)
-
-
-def test_bit_texts_add_up_to_the_mask() -> None:
-    """The texts of a mask's bits add up to the mask."""
-    for mask in some_numbers(U64):
-        names = fanotify.mask_bit_names(mask)
-        assert mask == sum(number_of(name, MASK) for name in names)
-        assert len(set(names)) == len(names) <= len(MASK) + 1
 
 
 @pytest.mark.parametrize(
