@@ -27,13 +27,14 @@ MISSED_CALLS = select(
 )
 MAP_FULL_CALLS = select(_LOST_CALLS, HOST_MATCHERS, 'reason="map_full"')
 
-# Used share of each limit, from 0 to 1.
+# Used share of each limit, from 0 to 1. The limits are per user.
+ONE_USER = 'uid!="[other: too many]"'
 USER_MARKS_USED = (
-    f"{select('fanotify_user_marks', HOST_MATCHERS)}\n"
+    f"{select('fanotify_user_marks', HOST_MATCHERS, ONE_USER)}\n"
     f"/ ignoring (uid) group_left {select('fanotify_user_marks_limit', HOST_MATCHERS)}"
 )
 USER_GROUPS_USED = (
-    f"{select('fanotify_user_groups', HOST_MATCHERS)}\n"
+    f"{select('fanotify_user_groups', HOST_MATCHERS, ONE_USER)}\n"
     f"/ ignoring (uid) group_left {select('fanotify_user_groups_limit', HOST_MATCHERS)}"
 )
 MAP_KEYS_USED = (

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from fanotify_exporter.fsnotify.proc_scan import GroupScanner
 from tools.harness.child_scan import scan_in_child
 from tools.harness.listeners import Listener, as_user, listening
 
@@ -63,3 +64,18 @@ def test_own_processes_need_no_capability() -> None:
         scan = scan_in_child(user="nobody")
         assert (1, 0) == (scan.groups[own.comm], scan.groups[other.comm])
         assert "" == scan.inexact_reason
+
+
+def test_privileged_owners() -> None:
+    """An owner is privileged with CAP_SYS_ADMIN on the host, not in a namespace."""
+    new_user = ("unshare", "--user", "--map-root-user")
+    with (
+        listening("init(FID)") as root,
+        listening("init(FID)", prefix=as_user(NOBODY)) as user,
+        listening("init(FID)", prefix=(*as_user(NOBODY), *new_user)) as contained,
+        listening("init(FID)", prefix=("setpriv", "--bounding-set=-sys_admin")) as weak,
+    ):
+        owned = {each.comm: each for each in GroupScanner().poll().groups}
+        assert [True, False, False, False] == [
+            owned[each.comm].privileged for each in (root, user, contained, weak)
+        ]

@@ -50,6 +50,9 @@ explained in [fanotify_mark.md](fanotify_mark.md).
   `comm="[other: map full]"` and empty `flags`, `mask` and `errno`, and, whatever labels
   are dropped, in `fanotify_exporter_lost_calls_total{reason="map_full"}`. Keys of root
   have slots of their own.
+- Gauges by comm or uid have a series for each owner with CAP_SYS_ADMIN in the initial
+  user namespace, and in each family for the 100 largest of the others. The rest is
+  summed as `comm="[other: too many]"` or `uid="[other: too many]"`.
 - A call that no BPF program saw because the kernel skipped the run has
   `comm="[other: not seen]"`, and all other labels are empty.
 - With `--label.container` all families of calls by comm have two more labels:

@@ -7,6 +7,7 @@ from pathlib import Path
 from shutil import rmtree
 
 from fanotify_exporter.fsnotify.descriptors import GROUP_LINK
+from fanotify_exporter.procfs.process import INITIAL_USER_NAMESPACE
 
 
 EMPTY_GROUP = (
@@ -30,6 +31,7 @@ class ProcFolder:
         comm: bytes = b"listener",
         started: int = 100,
         uid: int = 0,
+        privileged: bool = False,
     ) -> None:
         """Add a process with three ordinary descriptors and *groups*, fdinfo by fd."""
         process = self.path / str(pid)
@@ -38,7 +40,12 @@ class ProcFolder:
         (process / "comm").write_bytes(comm + b"\n")
         fields = " ".join(["S", *"0" * 18, str(started), "0"])
         (process / "stat").write_bytes(b"%d (%s) %s" % (pid, comm, fields.encode()))
-        (process / "status").write_text(f"Name:\tx\nUid:\t7\t{uid}\t8\t9\n")
+        effective = "00000000a80425fb" if not privileged else "000001ffffffffff"
+        (process / "status").write_text(
+            f"Name:\tx\nUid:\t7\t{uid}\t8\t9\nCapEff:\t{effective}\n"
+        )
+        (process / "ns").mkdir()
+        (process / "ns/user").symlink_to(INITIAL_USER_NAMESPACE)
         for fd, target in enumerate(("/dev/null", "pipe:[23]", "socket:[42]")):
             self.open(pid, fd, target)
         for fd, fdinfo in (groups or {}).items():

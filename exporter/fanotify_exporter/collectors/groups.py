@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 from prometheus_client.core import GaugeMetricFamily
 
+from fanotify_exporter.collectors.bounds import bound_names
 from fanotify_exporter.fsnotify.model import GroupScan
 
 
@@ -56,7 +57,12 @@ class GroupsCollector:
         )
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the families of the latest scan, none before the first scan ends."""
+        """
+        Yield the families of the latest scan, none before the first scan ends.
+
+        Names and users of privileged owners always have a series; of the others the
+        largest have a series, and the rest are summed.
+        """
         scan = self._read()
         if not scan:
             return
@@ -69,9 +75,13 @@ class GroupsCollector:
                 blocking = "true" if each.blocking else "false"
                 marks[held.comm, each.mark_type, blocking] += each.count
             user_marks[str(held.uid),] += held.group.limited_marks
+        privileged = [held for held in scan.groups if held.privileged]
+        comms = {held.comm for held in privileged}
+        uids = {str(held.uid) for held in privileged}
         *families, unreadable, scanned = self.describe()
-        for family, count in zip(families, counts, strict=True):
-            for labels, number in count.items():
+        always = (comms, comms, uids, uids)
+        for family, count, names in zip(families, counts, always, strict=True):
+            for labels, number in bound_names(count, names).items():
                 family.add_metric(labels, number)
         unreadable.add_metric((), scan.unreadable)
         scanned.add_metric((), scan.scanned)

@@ -22,7 +22,7 @@ from fanotify_exporter.fsnotify.kcmp import File
 from fanotify_exporter.fsnotify.throttle import yielding_gil
 from fanotify_exporter.procfs.process import (
     opened_process,
-    read_effective_uid,
+    read_credentials,
     read_linked_fds,
     read_process_comm,
     read_start_time,
@@ -51,6 +51,8 @@ class GroupDescriptor:
         comm: printable name of the process's first thread.
         uid: effective user id of the process now. The kernel charges the user who
             made the group, and does not show that user.
+        privileged: whether the process has CAP_SYS_ADMIN in the initial user
+            namespace.
     """
 
     started: int
@@ -58,6 +60,7 @@ class GroupDescriptor:
     fd: int
     comm: str
     uid: int
+    privileged: bool
 
     @property
     def file(self) -> File:
@@ -90,8 +93,11 @@ def find_group_descriptors(
             return ()
         started = read_start_time(process)
         comm = comm_text(read_process_comm(process))
-        uid = read_effective_uid(process)
-        return tuple(GroupDescriptor(started, pid, fd, comm, uid) for fd in found)
+        who = read_credentials(process)
+        return tuple(
+            GroupDescriptor(started, pid, fd, comm, who.uid, who.privileged)
+            for fd in found
+        )
     return ()
 
 

@@ -56,11 +56,13 @@ class OwnedGroup:
     Attributes:
         comm: printable name of the owner's first thread.
         uid: effective user id of the owner.
+        privileged: whether the owner has CAP_SYS_ADMIN in the initial user namespace.
     """
 
     comm: str
     uid: int
     group: Group
+    privileged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,9 @@ class GroupScanner:
                 group = self._read(descriptor, known.get(descriptor.key))
                 if group:
                     self._groups[descriptor.key] = group
-                    yield OwnedGroup(descriptor.comm, descriptor.uid, group)
+                    yield OwnedGroup(
+                        descriptor.comm, descriptor.uid, group, descriptor.privileged
+                    )
                     break
 
     def _read(self, descriptor: GroupDescriptor, known: Group | None) -> Group | None:

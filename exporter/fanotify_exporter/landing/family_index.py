@@ -97,11 +97,13 @@ class FamilyIndex:
             User(
                 uid,
                 number,
-                marks[uid],
+                marks.get(uid, 0),
                 _share(number, limits.get(GROUP_LIMIT)),
-                _share(marks[uid], limits.get(MARK_LIMIT)),
+                _share(marks.get(uid, 0), limits.get(MARK_LIMIT)),
             )
             for uid, number in groups.items()
+            # Another uid is the sum of many users, and the limits are for one user.
+            if uid.isdecimal()
         ]
         return _top(
             found,

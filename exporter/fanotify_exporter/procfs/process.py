@@ -6,7 +6,9 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from fanotify_exporter.procfs import PROC
 
@@ -16,6 +18,27 @@ CHUNK_BYTES = 65_536
 
 # Reading 250 links takes less than 1 ms of CPU time.
 LINKS_AT_ONCE = 250
+
+# CAP_SYS_ADMIN in include/uapi/linux/capability.h.
+CAP_SYS_ADMIN: Final = 21
+
+# The target of ns/user in the initial user namespace; PROC_USER_INIT_INO in
+# include/linux/proc_ns.h.
+INITIAL_USER_NAMESPACE: Final = "user:[4026531837]"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """
+    The user of a process, and whether the process has power over the whole host.
+
+    Attributes:
+        uid: effective user id, in the exporter's user namespace.
+        privileged: whether CAP_SYS_ADMIN is in effect in the initial user namespace.
+    """
+
+    uid: int
+    privileged: bool
 
 
 @contextmanager
@@ -109,14 +132,31 @@ def parse_start_time(stat: bytes) -> int:
     return int(stat.rpartition(b")")[2].split()[19])
 
 
-def read_effective_uid(process: int) -> int:
-    """Return the process's effective user id, in the exporter's user namespace."""
-    return parse_effective_uid(_read(process, "status"))
+def read_credentials(process: int) -> Credentials:
+    """
+    Return the credentials of the process's first thread.
+
+    The root user of a user namespace that any user may make has every capability
+    there. So a process with CAP_SYS_ADMIN is privileged only if its user namespace is
+    the initial one. A process whose namespace this process may not read, for want of
+    CAP_SYS_PTRACE, is not privileged.
+    """
+    uid, has_sys_admin = parse_credentials(_read(process, "status"))
+    return Credentials(uid, has_sys_admin and _is_in_initial_user_namespace(process))
 
 
-def parse_effective_uid(status: bytes) -> int:
-    """Return the second number of a *status* file's Uid line."""
-    return int(re.findall(rb"^Uid:\t\d+\t(\d+)\t", status, re.MULTILINE)[0])
+def parse_credentials(status: bytes) -> tuple[int, bool]:
+    """Return the effective uid, and whether CapEff of *status* has CAP_SYS_ADMIN."""
+    (uid,) = re.findall(rb"^Uid:\t\d+\t(\d+)\t", status, re.MULTILINE)
+    (effective,) = re.findall(rb"^CapEff:\t([0-9a-f]+)$", status, re.MULTILINE)
+    return int(uid), bool(int(effective, 16) >> CAP_SYS_ADMIN & 1)
+
+
+def _is_in_initial_user_namespace(process: int) -> bool:
+    try:
+        return os.readlink("ns/user", dir_fd=process) == INITIAL_USER_NAMESPACE
+    except PermissionError:
+        return False
 
 
 def _read(process: int, name: str) -> bytes:

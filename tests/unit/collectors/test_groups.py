@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from fanotify_exporter.collectors.groups import GroupsCollector
-from fanotify_exporter.fsnotify.model import GroupScan
+from fanotify_exporter.fsnotify.model import Group, GroupScan, Marks, OwnedGroup
 from fanotify_exporter.metrics.registry import build_registry
 from tools.harness.golden import SCAN
 
@@ -44,6 +44,28 @@ def test_families() -> None:
         "fanotify_exporter_groups_unreadable_processes": {(): 3},
         "fanotify_exporter_groups_last_scan_timestamp_seconds": {(): 1_750_000_000.5},
     } == collect(SCAN)
+
+
+def test_crowd_of_users() -> None:
+    """
+    A crowd of ordinary users costs 101 series a family, and the sums stay exact.
+
+    A small privileged owner keeps its series however large the others are.
+    """
+    group = Group(0, (Marks("inode", blocking=False, count=3),))
+    crowd = [OwnedGroup(f"u{n}", 1000 + n, group) for n in range(300)]
+    large = OwnedGroup("zz", 5000, Group(0, (Marks("inode", blocking=False, count=9),)))
+    root = OwnedGroup("zzz", 0, Group(0, ()), privileged=True)
+    families = collect(GroupScan((*crowd, large, root), 0, 5.0))
+    comms, marks, uids, user_marks = list(families.values())[:4]
+    assert [102, 101, 102, 102] == [*map(len, (comms, marks, uids, user_marks))]
+    assert [302, 909] * 2 == [
+        sum(each.values()) for each in list(families.values())[:4]
+    ]
+    assert 1 == comms["zzz",] == uids["0",]
+    assert 9 == marks["zz", "inode", "false"] == user_marks["5000",]
+    rest = ("[other: too many]", "inode", "false")
+    assert 3 * 201 == marks[rest] == user_marks[rest[:1]]
 
 
 def test_host_without_groups() -> None:

@@ -22,8 +22,8 @@ def test_finds_groups_among_descriptors(proc: ProcFolder) -> None:
     """Each group descriptor is found, with name, user and start of its process."""
     proc.start(812, {4: "", 700: ""}, comm=b"fapolicyd", started=4242, uid=994)
     assert {
-        GroupDescriptor(4242, 812, 4, "fapolicyd", 994),
-        GroupDescriptor(4242, 812, 700, "fapolicyd", 994),
+        GroupDescriptor(4242, 812, 4, "fapolicyd", 994, privileged=False),
+        GroupDescriptor(4242, 812, 700, "fapolicyd", 994, privileged=False),
     } == set(find_group_descriptors(812, proc.path))
 
 
@@ -59,9 +59,9 @@ def test_only_given_descriptors(proc: ProcFolder) -> None:
 def test_hostile_comm(proc: ProcFolder, comm: bytes, shown: str) -> None:
     """A name of any bytes is escaped, and does not shift the fields after the name."""
     proc.start(812, {4: ""}, comm=comm, started=4242, uid=994)
-    assert (GroupDescriptor(4242, 812, 4, shown, 994),) == find_group_descriptors(
-        812, proc.path
-    )
+    assert (
+        GroupDescriptor(4242, 812, 4, shown, 994, privileged=False),
+    ) == find_group_descriptors(812, proc.path)
 
 
 def test_process_that_has_ended(proc: ProcFolder) -> None:

@@ -26,7 +26,7 @@ def proc(tmp_path: Path) -> ProcFolder:
 
 
 DESCRIPTORS = {
-    name: GroupDescriptor(started, pid, fd, name, 0)
+    name: GroupDescriptor(started, pid, fd, name, 0, privileged=False)
     for name, (started, pid, fd) in {
         "a": (10, 300, 3),
         "b": (20, 200, 3),

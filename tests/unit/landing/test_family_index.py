@@ -94,6 +94,17 @@ def test_limit_of_zero() -> None:
     assert User("7", 1, 0, float("inf"), 0) == summarize(families).users.rows[0]
 
 
+def test_sum_of_many_users_is_no_user() -> None:
+    """The sum over the users without a series is not compared with a user's limit."""
+    others = ("[other: too many]",)
+    families = [
+        *_gauges("fanotify_user_groups", ("uid",), {("7",): 2, others: 900}),
+        *_gauges("fanotify_user_marks", ("uid",), {others: 5}),
+        *_gauges("fanotify_user_groups_limit", (), {(): 128}),
+    ]
+    assert [User("7", 2, 0, 2 / 128, 0)] == summarize(families).users.rows
+
+
 def _gauges(
     name: str, labels: tuple[str, ...], values: dict[tuple[str, ...], float]
 ) -> Iterable[Metric]:

@@ -13,12 +13,14 @@ import pytest
 
 from fanotify_exporter.procfs.process import (
     CHUNK_BYTES,
+    INITIAL_USER_NAMESPACE,
     LINKS_AT_ONCE,
+    Credentials,
     opened_process,
-    parse_effective_uid,
+    parse_credentials,
     parse_pid_numbers,
     parse_start_time,
-    read_effective_uid,
+    read_credentials,
     read_fdinfo,
     read_linked_fds,
     read_pids,
@@ -26,6 +28,7 @@ from fanotify_exporter.procfs.process import (
     read_start_time,
     shows_our_pids,
 )
+from tools.harness.proc_folder import ProcFolder
 
 
 @pytest.fixture
@@ -75,7 +78,7 @@ def test_process_that_ended() -> None:
     with opened_process(child.pid) as process:
         assert read_start_time(process) > 0
         child.communicate()
-        for read in (read_start_time, read_process_comm, read_effective_uid):
+        for read in (read_start_time, read_process_comm, read_credentials):
             with pytest.raises((ProcessLookupError, FileNotFoundError)):
                 read(process)
         with pytest.raises((ProcessLookupError, FileNotFoundError)):
@@ -112,7 +115,7 @@ def test_values_of_this_process(own_process: int) -> None:
     """Comm, user and start time of this process agree with its system calls."""
     comm = Path("/proc/self/comm").read_bytes()
     assert comm == read_process_comm(own_process) + b"\n"
-    assert os.geteuid() == read_effective_uid(own_process)
+    assert os.geteuid() == read_credentials(own_process).uid
     ticks = os.sysconf("SC_CLK_TCK")
     uptime = float(Path("/proc/uptime").read_text().split()[0])
     assert 0 < read_start_time(own_process) / ticks <= uptime
@@ -125,10 +128,40 @@ def test_parses_start_time(comm: bytes) -> None:
     assert 22 == parse_start_time(b"77 (%s) S %s\n" % (comm, fields))
 
 
-def test_parses_effective_uid() -> None:
-    """The effective uid is the second of real, effective, saved and filesystem uid."""
-    status = b"Name:\tUid:\nUmask:\t0022\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n"
-    assert 2 == parse_effective_uid(status)
+@pytest.mark.parametrize(
+    ("effective", "privileged"),
+    [
+        ("0000000000000000", False),
+        ("0000000000200000", True),
+        ("ffffffffffdfffff", False),
+        ("000001ffffffffff", True),
+    ],
+)
+def test_parses_credentials(effective: str, privileged: bool) -> None:  # noqa: FBT001
+    """The uid is the second of four; bit 21 of CapEff is CAP_SYS_ADMIN."""
+    status = (
+        "Name:\tUid:\nUmask:\t0022\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n"
+        f"CapPrm:\t000001ffffffffff\nCapEff:\t{effective}\nCapBnd:\t0000000000000000\n"
+    )
+    assert (2, privileged) == parse_credentials(status.encode())
+
+
+@pytest.mark.parametrize(
+    ("link", "privileged"),
+    [(INITIAL_USER_NAMESPACE, True), ("user:[4026532999]", False)],
+)
+def test_user_namespace_of_credentials(
+    tmp_path: Path,
+    link: str,
+    privileged: bool,  # noqa: FBT001
+) -> None:
+    """All capabilities in another user namespace are no privilege on the host."""
+    proc = ProcFolder(tmp_path / "proc")
+    proc.start(7, uid=1000, privileged=True)
+    (proc.path / "7/ns/user").unlink()
+    (proc.path / "7/ns/user").symlink_to(link)
+    with opened_process(7, proc.path) as process:
+        assert Credentials(1000, privileged) == read_credentials(process)
 
 
 def test_own_namespace() -> None:
