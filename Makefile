@@ -62,6 +62,10 @@ test-systemd: .venv/test .cache/vm-packages ## the systemd units in QEMU, with s
 test-bcc: .venv/test .cache/bcc-packages ## the loader with other versions of bcc, in chroots, as root
 	$(SUDO) $(PYTHON) -m tools.bcc
 
+.PHONY: test-debian13
+test-debian13: .venv/test .cache/debian-packages ## unit, rules and release tests on Debian 13, in a chroot, as root
+	$(SUDO) $(PYTHON) -m tools.debian $(or $(ARGS),test-unit test-rules test-release)
+
 .PHONY: test-image
 test-image: .venv/test .cache/image-packages ## build the container image and run it, alone and as a pod, as root
 	$(SUDO) $(PYTHON) -m pytest tests/image $(ARGS)

@@ -13,7 +13,7 @@ import pytest
 
 from fanotify_exporter import __version__
 from tools import CHECKOUT
-from tools.bcc.chroot import mounts_below
+from tools.debian.chroot import mounts_below
 from tools.harness.engine import Engine, make_base, run
 from tools.harness.requirements import need, need_root
 

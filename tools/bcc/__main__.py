@@ -25,15 +25,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tools import CHECKOUT
-from tools.bcc import chroot
-from tools.bcc.chroot import Chroot
 from tools.bcc.report import Report, Result, compare, exit_status, table
+from tools.debian import chroot
+from tools.debian.chroot import Chroot
 from tools.vm import command
 from tools.vm.apt import Mirror, machine_mirror
 from tools.vm.errors import HarnessError
 
 
 SUITES = ("bookworm", "trixie", "sid")
+PACKAGES = ("python3", "python3-bpfcc")
 CHECK = ("python3", "-I", "-m", "tools.bcc.check")
 CHECK_SECONDS = 300.0
 
@@ -76,7 +77,7 @@ def make_all(
         started = time.monotonic()
         try:
             outcome: Chroot | HarnessError = chroot.make(
-                suite, cache, mirror, fresh=fresh
+                suite, PACKAGES, cache, mirror, fresh=fresh
             )
         except HarnessError as error:
             outcome = error

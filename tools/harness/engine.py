@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import CHECKOUT
-from tools.bcc.chroot import machine_settings
+from tools.debian.chroot import machine_settings
 from tools.harness.serving import LISTEN, Exporter, serving
 from tools.vm.apt import machine_mirror
 

@@ -25,13 +25,16 @@ def git(*arguments: str) -> str:
     Return the output of a git command in the checkout.
 
     Raises:
-        ReleaseError: git failed; the message is the last line of its error.
+        ReleaseError: git failed; the message is the line that says why.
     """
     done = subprocess.run(
         ["git", "-C", CHECKOUT, *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise ReleaseError(done.stderr.strip().splitlines()[-1])
+        lines = done.stderr.strip().splitlines()
+        # "fatal: not a git repository" stands before a note about file systems.
+        fatal = [line for line in lines if line.startswith("fatal: ")]
+        raise ReleaseError([*lines, *fatal][-1])
     return done.stdout
 
 

@@ -1,7 +1,7 @@
 """
 Chroots of Debian releases, made by mmdebstrap and entered in a mount namespace.
 
-A finished chroot is read-only. Only the processes in the chroot see its mounts.
+A finished chroot is never changed. Only the processes in the chroot see its mounts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from tools.vm.apt import Mirror, run_command
 from tools.vm.errors import HarnessError
 
 
-PACKAGES = ("python3", "python3-bpfcc")
 # Additional folders for the imports of the chroot's Python: the package, tools, and the
 # dependencies installed by pip. In a .pth file, because `python3 -I` ignores
 # PYTHONPATH.
@@ -27,7 +26,11 @@ SEARCH_PATH = "/mnt/checkout/exporter\n/mnt/checkout\n/mnt/packages\n"
 PTH = "usr/lib/python3/dist-packages/exporter.pth"
 RECIPE = "recipe"
 ENTER = Path(__file__).with_name("enter.sh")
-ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LC_ALL": "C.UTF-8",
+}
 MAKE_SECONDS = 900
 # Settings of this machine's apt that a chroot needs too: proxies, certificates,
 # retries, and the maximum age of package lists.
@@ -69,15 +72,25 @@ class Chroot:
         )
 
 
-def make(suite: str, cache: Path, mirror: Mirror, *, fresh: bool = False) -> Chroot:
+def make(
+    suite: str,
+    packages: Sequence[str],
+    cache: Path,
+    mirror: Mirror,
+    *,
+    fresh: bool = False,
+) -> Chroot:
     """
-    Return the chroot of *suite* in *cache*; make it if missing or if *fresh*.
+    Return the chroot of *suite* with *packages*; make it in *cache* if missing.
+
+    With *fresh* the chroot is made anew. An element of *packages* is a name or an apt
+    pattern.
 
     Raises:
         HarnessError: the mirror does not serve the suite, or mmdebstrap failed.
     """
     folder = cache / suite
-    recipe = "\n".join((mirror.source(suite), *PACKAGES, SEARCH_PATH))
+    recipe = "\n".join((mirror.source(suite), *packages, SEARCH_PATH))
     known = folder / RECIPE
     if not fresh and known.is_file() and known.read_text() == recipe:
         return Chroot(folder)
@@ -85,7 +98,7 @@ def make(suite: str, cache: Path, mirror: Mirror, *, fresh: bool = False) -> Chr
     for leftover in (folder, unfinished):
         remove(leftover)
     try:
-        bootstrap(suite, unfinished, mirror)
+        bootstrap(suite, packages, unfinished, mirror)
     except HarnessError:
         remove(unfinished)
         raise
@@ -93,14 +106,16 @@ def make(suite: str, cache: Path, mirror: Mirror, *, fresh: bool = False) -> Chr
     return Chroot(unfinished.rename(folder))
 
 
-def bootstrap(suite: str, root: Path, mirror: Mirror) -> None:
-    """Install *suite* and PACKAGES in the new folder *root*."""
+def bootstrap(suite: str, packages: Sequence[str], root: Path, mirror: Mirror) -> None:
+    """Install *suite* and *packages* in the new folder *root*."""
     run_command(
         [
             *("setpriv", "--pdeathsig", "TERM"),
             *("timeout", "--foreground", str(MAKE_SECONDS)),
-            *("mmdebstrap", "--mode=root", "--variant=essential"),
-            f"--include={','.join(PACKAGES)}",
+            *("mmdebstrap", "--mode=root", "--variant=apt"),
+            # tests/rules looks up the mirror in apt's package lists.
+            "--skip=cleanup/apt/lists",
+            *(f"--include={package}" for package in packages),
             *(f"--aptopt={setting}" for setting in machine_settings()),
             *(suite, str(root), mirror.source(suite)),
         ]

@@ -1,0 +1,1 @@
+"""Chroots of other Debian releases."""
