@@ -48,10 +48,10 @@ def test_each_command_is_a_target(path: Path) -> None:
 
 
 def test_each_part_has_a_job() -> None:
-    """Each part of `make test` and the image have a job, and a tag runs the release."""
+    """Each part of `make test`, the image and Debian 13 have a job; a tag runs a release."""
     (listed,) = re.findall(r"^test: (.*?) ##", MAKEFILE, re.MULTILINE)
     wanted = {
-        "ci.yml": [*listed.split(), "test-image", "image"],
+        "ci.yml": [*listed.split(), "test-image", "test-debian13", "image"],
         "release.yml": ["release"],
     }
 
