@@ -118,6 +118,24 @@ def test_serving_as_another_user(tmp_path: Path) -> None:
         assert {1} == {sample.value for sample in successes}
 
 
+@pytest.mark.parametrize("hook", ["auto", "raw_tracepoint"])
+def test_every_thread_is_filtered(hook: str, tmp_path: Path) -> None:
+    """All threads have the seccomp filter, and no page and no collector fails."""
+    config = tmp_path / "web.yml"
+    config.write_text("{}")
+    flags = [f"--bpf.hook={hook}", f"--web.config.file={config}"]
+    with serving(tmp_path / "exporter.log", LISTEN, *flags) as exporter:
+        assert_counts(exporter, tmp_path)
+        for path in ("/", "/-/healthy", "/-/ready", "/metrics"):
+            assert 200 == exporter.get(path).status
+        successes = exporter.samples("fanotify_exporter_collector_success")
+        assert {1} == {sample.value for sample in successes}
+        found = [(each["Seccomp"], each["NoNewPrivs"]) for each in statuses(exporter)]
+        assert len(found) > 2
+        assert {("2", "1")} == set(found)
+        assert [] == [line for line in exporter.process.lines() if "seccomp" in line]
+
+
 def test_an_unknown_user() -> None:
     """An unknown user exits with status 2 and an error that names the user."""
     command = [str(SCRIPT), LISTEN, "--run.user=no-such-user"]

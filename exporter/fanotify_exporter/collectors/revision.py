@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from functools import cache
 from pathlib import Path
 
 
@@ -10,6 +11,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[3]
 
 
+@cache
 def read_revision(checkout: Path = CHECKOUT) -> str:
     """Return the commit of *checkout*, or "unknown" if it is no git checkout."""
     if not (checkout / ".git").exists():

@@ -18,6 +18,7 @@ from fanotify_exporter import __version__, logs
 from fanotify_exporter.bpf import pins
 from fanotify_exporter.bpf.ftrace import is_attached
 from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD
 from fanotify_exporter.collectors.catalog import CATALOG, droppable_labels
 from fanotify_exporter.collectors.revision import read_revision
 from fanotify_exporter.commands.assemble import build_collectors
@@ -36,6 +37,7 @@ from fanotify_exporter.options.flags import (
 )
 from fanotify_exporter.options.model import BpfOptions, ServeOptions, WebOptions
 from fanotify_exporter.options.parser import Parser
+from fanotify_exporter.system import seccomp
 from fanotify_exporter.system.malloc import return_free_memory, use_one_arena
 from fanotify_exporter.system.privileges import drop, find_user
 from fanotify_exporter.system.signals import STOP_SIGNALS
@@ -108,6 +110,7 @@ def serve(options: ServeOptions, stack: ExitStack) -> None:
     user = find_user(options.user) if options.user else None
     loaded = load(options.bpf, stack, container=options.labels.container)
     drop_privileges(options.collectors.enabled, user)
+    confine(loaded)
     service = MetricsService(
         registry=build_collectors(
             loaded,
@@ -202,6 +205,15 @@ def drop_privileges(enabled: frozenset[str], user: struct_passwd | None) -> None
             "uid": os.geteuid(),
         },
     )
+
+
+def confine(loaded: LoadedPrograms) -> None:
+    """Refuse this process the system calls that serving does not need."""
+    reads_links = any(probe.links for probe in loaded.probes)
+    try:
+        seccomp.install([BPF_OBJ_GET_INFO_BY_FD] if reads_links else [])
+    except OSError as error:
+        log.warning("serving without a seccomp filter", extra={"reason": error})
 
 
 def log_limits(loaded: LoadedPrograms) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, redirect_stderr
 from dataclasses import replace
+from errno import EINVAL
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ import pytest
 
 from fanotify_exporter import __version__
 from fanotify_exporter.bpf import pins
-from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.loaded import AttachedProbe, LoadedPrograms
+from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD
 from fanotify_exporter.cli import main
 from fanotify_exporter.commands import serve
 from fanotify_exporter.options.model import BpfOptions
+from fanotify_exporter.system import seccomp
 from tools.harness.loaded_programs import WITHOUT_MAPS
 
 
@@ -41,7 +44,7 @@ leaves_sockets = pytest.mark.filterwarnings(
 
 @pytest.fixture(autouse=True)
 def dropped(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
-    """Keep the privileges of the test process; give the capabilities kept by each."""
+    """Keep the test process unconfined; return the capabilities that each run keeps."""
     calls: list[set[str]] = []
 
     def drop(wanted: frozenset[str], _: object) -> frozenset[str]:
@@ -49,6 +52,7 @@ def dropped(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
         return wanted
 
     monkeypatch.setattr(serve, "drop", drop)
+    monkeypatch.setattr(seccomp, "install", lambda _: None)
     return calls
 
 
@@ -257,6 +261,38 @@ def test_capabilities_are_those_of_the_collectors(
     """Serving keeps the capabilities that enabled collectors need, and no others."""
     serve.drop_privileges(frozenset(enabled), None)
     assert [kept] == dropped
+
+
+@pytest.mark.parametrize(
+    ("links", "commands"), [((), []), (("link",), [BPF_OBJ_GET_INFO_BY_FD])]
+)
+def test_the_filter_allows_reading_links(
+    links: tuple[str, ...], commands: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """bpf(2) stays allowed only where links have a count of missed runs to be read."""
+    seen: list[object] = []
+    monkeypatch.setattr(seccomp, "install", seen.append)
+    probe = AttachedProbe("fanotify_mark", "kprobe:somewhere", links=links)
+    serve.confine(replace(LOADED, probes=(probe,)))
+    assert [commands] == seen
+
+
+def test_serving_without_a_filter(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A kernel that takes no filter is one warning, with the reason."""
+
+    def install(_: object) -> None:
+        raise OSError(EINVAL, os.strerror(EINVAL), "prctl")
+
+    monkeypatch.setattr(seccomp, "install", install)
+    serve.confine(LOADED)
+    (record,) = caplog.records
+    assert ("WARNING", "serving without a seccomp filter") == (
+        record.levelname,
+        record.message,
+    )
+    assert "Invalid argument" in str(vars(record)["reason"])
 
 
 def test_pinned_programs(

@@ -1,0 +1,27 @@
+"""A serving process that was taken over cannot change other processes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tools.harness.takeover import UNTOUCHED, WAYS, attack, victim
+
+
+ROOT, STRANGER = 0, 65_533
+
+# CAP_SYS_PTRACE is enough for these.
+OPEN_TO_ALL = {"process_vm_writev", "ptrace", "pidfd_getfd"}
+
+
+@pytest.mark.parametrize("uid", [ROOT, STRANGER])
+@pytest.mark.parametrize("user", ["nobody", "root"])
+@pytest.mark.parametrize("way", WAYS)
+def test_changing_another_process(way: str, user: str, uid: int) -> None:
+    """The filter refuses each way that the retained capabilities leave open."""
+    with victim(uid) as target:
+        attack(way, target, user=user, is_filtered=False)
+        is_open = way in OPEN_TO_ALL or (user, uid) == ("root", ROOT)
+        assert is_open == (target.content() != UNTOUCHED)
+    with victim(uid) as target:
+        assert "EPERM" == attack(way, target, user=user, is_filtered=True)
+        assert UNTOUCHED == target.content()
