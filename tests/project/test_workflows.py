@@ -48,7 +48,7 @@ def test_each_command_is_a_target(path: Path) -> None:
 
 
 def test_each_part_has_a_job() -> None:
-    """Each part of `make test`, the image and Debian 13 have a job; a tag runs a release."""
+    """Each part of `make test`, the image and Debian 13 have a job; tags release."""
     (listed,) = re.findall(r"^test: (.*?) ##", MAKEFILE, re.MULTILINE)
     wanted = {
         "ci.yml": [*listed.split(), "test-image", "test-debian13", "image"],
