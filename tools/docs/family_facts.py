@@ -55,6 +55,7 @@ FAMILIES = {
         "5.10; `recursion`: 5.12, with tracepoint or kprobe 6.7; `nmissed`: 6.7",
     ),
     "fanotify_exporter_counting_start_time_seconds": ITSELF,
+    "fanotify_exporter_web_config_age_seconds": ITSELF,
     "fanotify_exporter_collector_success": ITSELF,
     "fanotify_exporter_collector_duration_seconds": ITSELF,
     "fanotify_exporter_collector_series": ITSELF,

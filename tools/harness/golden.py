@@ -138,7 +138,10 @@ SOURCES = Sources(
 def registry() -> CollectorRegistry:
     """Return a registry of all collectors, which collect the fixed samples."""
     health = ExporterHealthCollector(
-        LOADED, lambda: SNAPSHOT, lambda hook: "sys_exit" not in hook
+        LOADED,
+        lambda: SNAPSHOT,
+        lambda hook: "sys_exit" not in hook,
+        web_config_age=lambda: 0.25,
     )
     collectors = {each.name: each.build(SOURCES) for each in CATALOG}
     return build_registry(collectors | {"exporter_health": health})

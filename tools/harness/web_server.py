@@ -181,6 +181,20 @@ def serve_config(folder: Path, text: str, client: Callable[[int], T]) -> T:
     return serve(example_service(), client, AccessControl(folder / "web.yml"))
 
 
+def serve_changing(
+    folder: Path, text: str, client: Callable[[int, Callable[[], None]], T]
+) -> T:
+    """
+    Serve as serve_config() does, while *client* changes files.
+
+    The second argument of *client* looks at the files, in the place of the thread that
+    looks each second.
+    """
+    (folder / "web.yml").write_text(text)
+    access = AccessControl(folder / "web.yml")
+    return serve(example_service(), lambda port: client(port, access.look), access)
+
+
 def basic(password: str) -> str:
     """Return the Authorization header of the user alice."""
     return f"Basic {b64encode(f'alice:{password}'.encode()).decode()}"

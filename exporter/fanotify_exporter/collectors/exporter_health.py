@@ -32,6 +32,7 @@ class ExporterHealthCollector:
         loaded: LoadedPrograms,
         read: Callable[[], Snapshot],
         attached: Callable[[str], bool] = is_attached,
+        web_config_age: Callable[[], float] | None = None,
     ) -> None:
         """
         Collect the state of the *loaded* programs.
@@ -39,9 +40,12 @@ class ExporterHealthCollector:
         Args:
             read: returns the snapshot of the maps.
             attached: returns whether the kernel runs programs at an attach point.
+            web_config_age: returns the seconds since the last look at the web
+                configuration; None without a web configuration.
         """
         self._loaded = loaded
         self._attached = attached
+        self._web_config_age = web_config_age
         self._read = read
         self._build = (
             __version__,
@@ -84,10 +88,15 @@ class ExporterHealthCollector:
             "Unix time at which the programs began to count. With --bpf.pin this may "
             "be before the exporter started.",
         )
+        yield GaugeMetricFamily(
+            "fanotify_exporter_web_config_age_seconds",
+            "Seconds since the last look at the files of --web.config.file was "
+            "answered. The exporter looks each second.",
+        )
 
     def collect(self) -> Iterator[Family]:
         """Yield the families with their current values."""
-        info, attached, entries, max_entries, lost, start = self.describe()
+        info, attached, entries, max_entries, lost, start, age = self.describe()
         info.add_metric(self._build, 1)
         for probe in self._loaded.probes:
             labels = (probe.syscall, probe.attach_point)
@@ -99,4 +108,6 @@ class ExporterHealthCollector:
         for each in snapshot.lost:
             lost.add_metric((each.syscall, each.reason), each.count)
         start.add_metric((), snapshot.counting_since)
-        yield from (info, attached, entries, max_entries, lost, start)
+        if self._web_config_age:
+            age.add_metric((), self._web_config_age())
+        yield from (info, attached, entries, max_entries, lost, start, age)

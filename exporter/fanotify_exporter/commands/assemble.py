@@ -32,19 +32,22 @@ log = logging.getLogger(__name__)
 RECENT_SECONDS = 3.0
 
 
-def build_collectors(
+def build_collectors(  # noqa: PLR0913  the one place that knows all parts
     loaded: LoadedPrograms,
     collectors: CollectorOptions,
     labels: LabelOptions,
     stack: ExitStack,
     *,
     created_samples: bool = False,
+    web_config_age: Callable[[], float] | None = None,
 ) -> CollectorRegistry:
     """
     Return a registry of the enabled collectors. *stack* stops their threads.
 
     Args:
         created_samples: whether call families have ``_created`` samples.
+        web_config_age: returns the seconds since the last look at the web
+            configuration; None without a web configuration.
     """
     maps = CallMaps(loaded)
     calls = OncePerScrape(maps.read)
@@ -61,7 +64,9 @@ def build_collectors(
         for each in CATALOG
         if each.name in collectors.enabled
     }
-    enabled["exporter_health"] = ExporterHealthCollector(loaded, calls)
+    enabled["exporter_health"] = ExporterHealthCollector(
+        loaded, calls, web_config_age=web_config_age
+    )
     return build_registry(enabled, [calls])
 
 

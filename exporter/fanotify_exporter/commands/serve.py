@@ -111,6 +111,8 @@ def serve(options: ServeOptions, stack: ExitStack) -> None:
     loaded = load(options.bpf, stack, container=options.labels.container)
     drop_privileges(options.collectors.enabled, user)
     confine(loaded)
+    if access:
+        access.start()
     service = MetricsService(
         registry=build_collectors(
             loaded,
@@ -118,6 +120,7 @@ def serve(options: ServeOptions, stack: ExitStack) -> None:
             options.labels,
             stack,
             created_samples=options.web.created_samples,
+            web_config_age=access.age if access else None,
         ),
         telemetry_path=options.web.telemetry_path,
         ready=lambda: is_attached(loaded.hook),

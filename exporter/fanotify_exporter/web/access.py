@@ -1,87 +1,79 @@
 """
 Access control from the web configuration file.
 
-The TLS settings and the users are reloaded when the file changes.
+A thread looks at the file, and at the files that it names, each second. The event loop
+uses what the last look found, so no answer waits for a file.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from ssl import SSLContext
+from threading import Event, Thread
 
 from fanotify_exporter.errors import ConfigError
-from fanotify_exporter.web.basic_auth import BasicAuth
-from fanotify_exporter.web.config import (
-    CLIENT_AUTH,
-    PEM_NAMES,
-    Tls,
-    WebConfig,
-    parse_web_config,
-)
-from fanotify_exporter.web.files import read_file
+from fanotify_exporter.web.config import WebConfig
+from fanotify_exporter.web.settings import Settings, SettingsReader
 from fanotify_exporter.web.source_network import source_network
-from fanotify_exporter.web.tls import server_context
 from fanotify_exporter.web.worker import Worker
 
 
+# The thread waits this long between two looks, so a change holds within two seconds.
+LOOK_SECONDS = 1.0
+
+# A look that takes longer is logged. A look usually takes less than a millisecond.
+STALL_SECONDS = 60.0
+
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class AccessState:
-    """
-    The settings from one version of the files.
-
-    Attributes:
-        pems: contents of the certificate, its key and the client CA, by name.
-        context: for new connections; None for plain HTTP.
-        auth: None if no user is configured.
-    """
-
-    config: WebConfig
-    pems: Mapping[str, bytes]
-    context: SSLContext | None
-    auth: BasicAuth | None
 
 
 class AccessControl:
     """
     Authorize connections and requests as the web configuration file says.
 
-    The file, and the files that it names, are compared with their last content at
-    each connection and each request, so a change takes effect at once. While a file
-    is invalid, every request is refused. A file that drops TLS, users or required
-    client certificates also counts as invalid, because a file that is only half
-    written looks like that.
+    While a file is invalid, every request is refused. A file that drops TLS, users or
+    required client certificates also counts as invalid, because a file that is only
+    half written looks like that. While the open of a file waits, for example for a
+    permission listener (fanotify(7)), the settings stay as they are.
     """
 
     def __init__(self, path: Path) -> None:
         """
-        Load the file at *path*.
+        Read the file at *path*.
 
         Raises:
             ConfigError: the file, or a file that it names, is invalid.
         """
         self._path = path
-        self._files: dict[Path, bytes | str] = {}
         self._worker = Worker("bcrypt")
-        self._state = AccessState(WebConfig(), {}, None, None)
-        self._broken = False
-        self._load()
+        self._reader = SettingsReader(path, self._worker)
+        self._settings = self._reader.read(Settings(WebConfig(), {}, None, None))
+        self._looked = time.monotonic()
+        self._stopping = Event()
+
+    def start(self) -> None:
+        """Start the thread, which gets the privileges that the process has now."""
+        Thread(target=self._run, name="web-config", daemon=True).start()
+
+    def stop(self) -> None:
+        """Ask both threads to end."""
+        self._stopping.set()
+        self._worker.stop()
 
     @property
     def headers(self) -> Mapping[str, str]:
         """Headers of every response."""
-        return self._state.config.headers
+        return self._settings.config.headers
 
     def tls_context(self) -> SSLContext | None:
         """Return the TLS context for a new connection, None for plain HTTP."""
-        self._reload_if_changed()
-        return self._state.context
+        return self._settings.context
 
     async def authorize(
         self, context: SSLContext | None, authorization: str, client: str
@@ -97,97 +89,55 @@ class AccessControl:
             authorization: the Authorization header.
             client: IP address of the client.
         """
-        self._reload_if_changed()
-        if context is not self._state.context:
+        settings = self._settings
+        if context is not settings.context:
             return HTTPStatus.MISDIRECTED_REQUEST
-        if self._broken:
+        if settings.broken:
             return HTTPStatus.INTERNAL_SERVER_ERROR
-        if auth := self._state.auth:
-            return await auth.authorize(authorization, source_network(client))
+        if settings.auth:
+            return await settings.auth.authorize(authorization, source_network(client))
         return HTTPStatus.OK
 
-    def stop(self) -> None:
-        """End the bcrypt thread."""
-        self._worker.stop()
+    def look(self) -> None:
+        """
+        Read the files again if one has changed. Only one thread may look.
 
-    def _reload_if_changed(self) -> None:
-        if all(read_file(path) == content for path, content in self._files.items()):
-            return
-        try:
-            self._load()
-        except ConfigError as error:
-            self._broken = True
-            log.error(  # noqa: TRY400  the reason suffices
-                "invalid web configuration: all requests are refused",
-                extra={"reason": error},
-            )
-        else:
-            self._broken = False
+        After any exception, also of a bug, every request is refused.
+        """
+        if self._reader.has_changed():
+            try:
+                self._settings = self._reader.read(self._settings)
+            except Exception as error:
+                self._settings = replace(self._settings, broken=True)
+                log.error(  # noqa: TRY400  the reason of a ConfigError suffices
+                    "invalid web configuration: all requests are refused",
+                    extra={"reason": error},
+                    exc_info=not isinstance(error, ConfigError),
+                )
+        self._looked = time.monotonic()
 
-    def _load(self) -> None:
-        self._files.clear()
-        try:
-            config = parse_web_config(self._read(self._path), self._path.parent)
-            self._check_protections(config)
-            self._apply(config)
-        except ConfigError as error:
-            raise ConfigError(f"{self._path}: {error}") from None
+    def age(self) -> float:
+        """Return the seconds since the end of the last look."""
+        return time.monotonic() - self._looked
 
-    def _check_protections(self, config: WebConfig) -> None:
-        """Raise ConfigError if *config* protects less than the current state."""
-        dropped = _protections(self._state.config) - _protections(config)
-        if dropped:
-            names = " and ".join(sorted(dropped))
-            raise ConfigError(
-                f"no longer has {names}: restart the exporter if this is intended"
-            )
+    async def report_stalls(self) -> None:
+        """Log when a look takes longer than STALL_SECONDS, and when looks go on."""
+        file = {"file": self._path}
+        stalled = False
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if (self.age() > STALL_SECONDS) == stalled:
+                continue
+            stalled = not stalled
+            if stalled:
+                log.warning(
+                    "the web configuration cannot be read: changes have no effect. "
+                    "Find the fanotify listener or the file system that hangs",
+                    extra=file | {"seconds": round(self.age())},
+                )
+            else:
+                log.info("the web configuration can be read again", extra=file)
 
-    def _apply(self, config: WebConfig) -> None:
-        """Make *config* the current state; keep the TLS context if it is the same."""
-        before = self._state
-        pems = self._read_pems(config.tls) if config.tls else {}
-        if (config.tls, pems) == (before.config.tls, before.pems):
-            context = before.context
-        else:
-            context = server_context(config.tls, pems) if config.tls else None
-        auth = BasicAuth(config.users, self._worker) if config.users else None
-        self._state = AccessState(config, pems, context, auth)
-        _log_loaded(self._path, config)
-
-    def _read_pems(self, tls: Tls) -> dict[str, bytes]:
-        given = {name: getattr(tls, name) for name in PEM_NAMES}
-        return {
-            name: pem.encode() if isinstance(pem, str) else self._read(pem)
-            for name, pem in given.items()
-            if pem is not None
-        }
-
-    def _read(self, path: Path) -> bytes:
-        """Return the content of a file, and remember it for _reload_if_changed()."""
-        content = self._files[path] = read_file(path)
-        if isinstance(content, str):
-            raise ConfigError(f"cannot read {path}: {content}")
-        return content
-
-
-def _protections(config: WebConfig) -> frozenset[str]:
-    """Return the keys in *config* that restrict access."""
-    tls = config.tls
-    values = {
-        "tls_server_config": tls,
-        "client_auth_type": tls and tls.client_auth == CLIENT_AUTH[-1],
-        "basic_auth_users": config.users,
-    }
-    return frozenset(name for name, value in values.items() if value)
-
-
-def _log_loaded(path: Path, config: WebConfig) -> None:
-    settings = {
-        "file": path,
-        "tls": bool(config.tls),
-        "client_auth_type": config.tls.client_auth if config.tls else "",
-        "users": len(config.users),
-    }
-    log.info("web configuration read", extra=settings)
-    if config.http2:
-        log.info("http2 has no effect: this exporter serves HTTP/1.1 only")
+    def _run(self) -> None:
+        while not self._stopping.wait(LOOK_SECONDS):
+            self.look()

@@ -76,10 +76,13 @@ async def serve(
     for each in sockets:
         connections.accept_on(each)
     lifecycle.on_started([address(each) for each in sockets])
-    watchdog = asyncio.create_task(lifecycle.watchdog(lambda: worker.run(_nothing)))
+    tasks = [asyncio.create_task(lifecycle.watchdog(lambda: worker.run(_nothing)))]
+    if access:
+        tasks.append(asyncio.create_task(access.report_stalls()))
     await stop.wait()
     lifecycle.on_stopping()
-    watchdog.cancel()
+    for task in tasks:
+        task.cancel()
     await connections.close()
     worker.stop()
 

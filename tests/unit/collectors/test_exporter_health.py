@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -90,6 +91,16 @@ def test_when_counting_began(families: dict[str, Metric]) -> None:
     """The start time is that of the programs, not that of the exporter."""
     family = families["fanotify_exporter_counting_start_time_seconds"]
     assert [({}, 1.0)] == rows(family)
+
+
+@pytest.mark.parametrize(("age", "expected"), [(None, []), (lambda: 0.5, [({}, 0.5)])])
+def test_age_of_the_web_configuration(
+    age: Callable[[], float] | None, expected: list[tuple[dict[str, str], float]]
+) -> None:
+    """The family has a series only if there is a web configuration."""
+    collector = ExporterHealthCollector(LOADED, lambda: SNAPSHOT, web_config_age=age)
+    families = {family.name: family for family in collector.collect()}
+    assert expected == rows(families["fanotify_exporter_web_config_age_seconds"])
 
 
 def test_describes_what_it_collects() -> None:

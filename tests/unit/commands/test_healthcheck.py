@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from fanotify_exporter.cli import main
 from fanotify_exporter.commands.healthcheck import healthcheck
 from fanotify_exporter.errors import HealthError
 from fanotify_exporter.web.access import AccessControl
-from tools.harness.web_server import example_service, serve
+from tools.harness.web_server import example_service, serve, serve_changing
 
 
 VARIABLE = "FANOTIFY_EXPORTER_WEB_LISTEN_ADDRESS"
@@ -88,16 +88,14 @@ def test_server_that_does_not_answer(listening: socket.socket) -> None:
 
 def test_server_with_a_broken_web_configuration(tmp_path: Path) -> None:
     """An exporter that refuses all requests, because of a bad file, is not healthy."""
-    config = tmp_path / "web.yml"
-    config.write_text("basic_auth_users: {}\n")
-    access = AccessControl(config)
 
-    def ask(port: int) -> None:
-        config.write_text("no such key: 1\n")
+    def ask(port: int, look: Callable[[], None]) -> None:
+        (tmp_path / "web.yml").write_text("no such key: 1\n")
+        look()
         with pytest.raises(HealthError, match="500 Bad Web Configuration File"):
             healthcheck(f"127.0.0.1:{port}")
 
-    serve(example_service(), ask, access)
+    serve_changing(tmp_path, "basic_auth_users: {}\n", ask)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tools import CHECKOUT
-from tools.harness.certificates import trusting
+from tools.harness.certificates import make_certificates, trusting
 from tools.harness.every_request import exercise
 from tools.harness.processes import running
 
@@ -56,7 +56,7 @@ def late_events(folder: Path, *flags: str, password: str = "") -> list[str]:
 def outside_proc(events: list[str]) -> list[str]:
     """Return the events that are no open of a file in /proc."""
     # The scan for groups opens files relative to a folder of /proc.
-    in_proc = r"\w+\t(open|os\.listdir|os\.scandir)\t/proc\b.*|groups\topen\t[\w/]+"
+    in_proc = r"\w+\t(open|os\.listdir|os\.scandir)\t/proc(/.*)?|groups\topen\t\w[\w/]*"
     assert [each for each in events if re.fullmatch(in_proc, each)]
     return [each for each in events if not re.fullmatch(in_proc, each)]
 
@@ -65,3 +65,16 @@ def outside_proc(events: list[str]) -> list[str]:
 def test_nothing_is_opened_late(tmp_path: Path) -> None:
     """No request and no error path opens a file outside /proc, or imports."""
     assert [] == outside_proc(late_events(tmp_path))
+
+
+@pytest.mark.usefixtures("handing_over_child")
+def test_only_a_thread_opens_the_web_configuration(tmp_path: Path) -> None:
+    """With TLS and passwords, only a thread that no answer waits for opens files."""
+    make_certificates(tmp_path)
+    config = tmp_path / "web.yml"
+    config.write_text(CONFIG)
+    found = late_events(tmp_path, f"--web.config.file={config}", password="secret")
+    files = ("ca.pem", "server.key", "server.pem", "web.yml")
+    assert [f"web-config\topen\t{tmp_path / name}" for name in files] == (
+        outside_proc(found)
+    )
