@@ -9,10 +9,11 @@ ENV PIP_BREAK_SYSTEM_PACKAGES=1 PIP_NO_CACHE_DIR=1 PIP_NO_DEPS=1 PIP_ROOT=/out \
 WORKDIR /src
 COPY requirements.lock ./
 RUN pip install --only-binary=:all: --require-hashes -r requirements.lock
-COPY LICENSE README.md pyproject.toml ./
+COPY LICENSE README.md hatch_build.py pyproject.toml ./
 COPY bpf bpf
 COPY exporter exporter
-RUN pip install --no-build-isolation .
+ARG REVISION=unknown
+RUN BUILD_REVISION="${REVISION}" pip install --no-build-isolation .
 
 FROM debian:trixie-slim
 # hadolint ignore=DL3008

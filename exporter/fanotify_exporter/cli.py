@@ -10,7 +10,13 @@ from functools import partial
 from importlib import import_module
 
 from fanotify_exporter.errors import ExporterError, UsageError
-from fanotify_exporter.options.parser import COMMANDS, PROGRAM, SERVE, Parser
+from fanotify_exporter.options.parser import (
+    COMMANDS,
+    PROGRAM,
+    SERVE,
+    Parser,
+    suggest,
+)
 from fanotify_exporter.system.signals import STOP_SIGNALS
 from fanotify_exporter.system.standard_streams import open_closed_streams
 
@@ -52,8 +58,8 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Callable[[], int]:
     command = argv[0] if named else SERVE
     if named and command not in COMMANDS:
         raise UsageError(
-            f"{command!r} is not a command: use {', '.join(COMMANDS)}, or "
-            f"no command to serve; see {PROGRAM} --help"
+            f"{command!r} is not a command{suggest(command, COMMANDS)}: "
+            f"use {', '.join(COMMANDS)}, or no command to serve; see {PROGRAM} --help"
         )
     module = import_module(f"fanotify_exporter.commands.{command}")
     parser = Parser(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,9 +102,12 @@ def test_users_and_limits(scanning: Exporter) -> None:
 
 
 def test_no_procfs(tmp_path: Path) -> None:
-    """With a wrong --path.procfs the groups collector fails; the others work."""
-    log = tmp_path / "exporter.log"
-    with serving(log, LISTEN, f"--path.procfs={tmp_path}/none") as exporter:
+    """When the procfs is gone the groups collector fails; the others work."""
+    log, procfs = tmp_path / "exporter.log", tmp_path / "proc"
+    procfs.mkdir()
+    (procfs / "self").symlink_to("4711")
+    with serving(log, LISTEN, f"--path.procfs={procfs}") as exporter:
+        shutil.rmtree(procfs)
         text = poll(
             lambda: str(exporter.get().body, "utf-8"),
             lambda text: 'success{collector="groups"} 0' in text,

@@ -23,6 +23,12 @@ from tools.harness.serving import serving
 PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
 
 
+def git_head() -> str:
+    command = ("git", "-C", CHECKOUT, "rev-parse", "HEAD")
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
 def pip(*arguments: str | Path) -> None:
     subprocess.run([*PIP, *arguments], check=True, env=environment())
 
@@ -84,7 +90,7 @@ def test_the_installed_wheel_counts(installed: Path, tmp_path: Path) -> None:
         key = (comm, "invalid", "inode", "FAN_MARK_DONT_FOLLOW", "FAN_ACCESS")
         assert exporter.calls(comm, 1) == {key: 1}
         (info,) = exporter.samples("fanotify_exporter_build_info")
-        assert info.labels["revision"] == "unknown"
+        assert info.labels["revision"].removesuffix("-modified") == git_head()
     origin = subprocess.run(
         [
             installed / "home/venvs/fanotify-exporter/bin/python",

@@ -25,7 +25,7 @@ print(json.dumps({each["Name"].lower(): each["Version"] for each in found}))
 
 
 def test_labels(engine: Engine, image: str) -> None:
-    """The labels have the title, the version, the commit and the licences."""
+    """The labels have title, version, commit and licences; the program the commit."""
     labels = engine.inspect(image)["Config"]["Labels"]
     own = {
         name.removeprefix("org.opencontainers.image."): value
@@ -41,6 +41,8 @@ def test_labels(engine: Engine, image: str) -> None:
     assert __version__ == own["version"]
     assert revision.stdout.strip() == own["revision"]
     assert "Apache-2.0 AND GPL-2.0-only" == own["licenses"]
+    printed = engine.output(image, "fanotify-exporter", "--version")
+    assert f"(revision: {own['revision']})\n" in printed
 
 
 def test_entry_point_and_port(engine: Engine, image: str) -> None:

@@ -76,7 +76,7 @@ def test_an_sdist_and_a_checkout_give_the_same_wheel(
 
 
 def test_the_sdist_is_the_commit(dist: Path, ready: Clone) -> None:
-    """The sdist has each file of the commit, byte for byte, and its metadata."""
+    """The sdist has each file of the commit, byte for byte, its hash and metadata."""
     (path,) = dist.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         packed = {
@@ -88,8 +88,17 @@ def test_the_sdist_is_the_commit(dist: Path, ready: Clone) -> None:
     files = {name: (ready.folder / name).read_bytes() for name in names}
 
     assert packed.pop("PKG-INFO")
+    assert ready.git("rev-parse", "HEAD") == packed.pop("revision.txt").decode()
     assert files.keys() == packed.keys()
     assert files == packed
+
+
+def test_the_wheel_has_the_commit(dist: Path, ready: Clone) -> None:
+    """The wheel has the hash of the commit, which build_info and --version show."""
+    (path,) = dist.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        revision = archive.read("fanotify_exporter/revision.txt").decode()
+    assert ready.git("rev-parse", "HEAD") == revision
 
 
 def test_version_and_licences_of_the_wheel(dist: Path) -> None:

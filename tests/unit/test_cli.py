@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import subprocess
 import sys
@@ -39,6 +40,10 @@ FLAGS = {
 }
 
 
+# What "[no-]" in --help stands for.
+NO = ("", "no-")
+
+
 def shown(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     """Return what the program prints before it exits with status 0."""
     with pytest.raises(SystemExit) as ended:
@@ -54,9 +59,12 @@ def test_help_lists_the_flags_of_the_command(
 ) -> None:
     """--help names each flag of the command, and shows no default of None."""
     text = shown(capsys, *filter(None, [command]), "--help")
-    options = text.partition("\noptions:\n")[2].partition("\ncommands")[0]
-    found = re.findall(r"(?<![\w.-])--[a-z][\w.-]*", options)
-    assert FLAGS[command] == set(found)
+    listed = re.findall(r"(?m)^  (?:-h, )?(--[^ \n]+)", text)
+    flags = [
+        name for each in listed for name in {each.replace("[no-]", no) for no in NO}
+    ]
+    assert FLAGS[command] == set(flags)
+    assert len(listed) == len(set(listed))
     assert [] == re.findall(r"default:\s+(?:None|\(\)|False)", text)
 
 
@@ -65,14 +73,38 @@ def test_help_lists_commands_defaults_and_a_variable(
 ) -> None:
     """--help without a command names the commands and a variable."""
     text = shown(capsys, "--help")
-    assert [*COMMANDS] == re.findall(r"(?m)^  (\w+)  ", text)
+    commands = text.partition("\ncommands")[2]
+    assert [*COMMANDS] == re.findall(r"(?m)^  (\w+)  ", commands)
     for each in (":10301", "/metrics", "8192", "FANOTIFY_EXPORTER_WEB_LISTEN_ADDRESS"):
         assert each in text
 
 
+@pytest.mark.parametrize(
+    ("command", "groups"),
+    [
+        ("", ["options", "web", "bpf", "collectors", "paths", "labels", "log", "run"]),
+        ("check", ["options", "bpf", "paths"]),
+        ("healthcheck", ["options", "web"]),
+    ],
+)
+def test_help_has_groups_of_flags(
+    command: str, groups: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--help lists flags under the subject that their first word names."""
+    text = shown(capsys, *filter(None, [command]), "--help")
+    assert groups == re.findall(r"(?m)^(\w+):$", text)
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    """--version names the program and its version."""
-    assert f"fanotify-exporter {__version__}\n" == shown(capsys, "--version")
+    """--version has the form of Prometheus' own exporters."""
+    first, *facts = shown(capsys, "--version").splitlines()
+    assert f"fanotify_exporter, version {__version__} (revision: unknown)" == first
+    named = dict(
+        re.split(":  +", fact.removeprefix("  "), maxsplit=1) for fact in facts
+    )
+    assert ["python version", "bcc version", "platform"] == [*named]
+    assert platform.python_version() == named["python version"]
+    assert re.fullmatch(r"linux/(amd64|arm64)", named["platform"])
 
 
 def test_command_gets_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +141,8 @@ def test_command_reads_the_variables_of_its_flags() -> None:
         (["surplus"], "'surplus' is not a command: use check, unpin, healthcheck"),
         ([""], "'' is not a command"),
         (["--bpf.pin=/x", "unpin"], "put the command first: fanotify-exporter unpin"),
-        (["check", "--bpf.pin=/x"], "unrecognized arguments: --bpf.pin=/x"),
+        (["chheck"], "'chheck' is not a command (did you mean check?): use check,"),
+        (["check", "--bpf.pin=/x"], "unknown flag --bpf.pin; see"),
         (["unpin"], "unpin needs --bpf.pin=DIR"),
         (["--log.level="], "--log.level"),
     ],

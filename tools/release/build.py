@@ -30,6 +30,7 @@ def distributions(folder: Path, *flags: str) -> None:
         environment = {
             **os.environ,
             "SOURCE_DATE_EPOCH": git("log", "-1", "--format=%ct").strip(),
+            "BUILD_REVISION": git("rev-parse", "HEAD").strip(),
         }
         build = (sys.executable, "-m", "build", "--no-isolation", *flags)
         run(*build, "--outdir", str(folder), tree, env=environment)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fanotify_exporter import __version__
 from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.collectors.revision import read_revision
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run as loader
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, AttachMethod
@@ -71,6 +72,7 @@ class Report:
     """
 
     version: str
+    revision: str
     kernel: str
     machine: str
     btf: bool
@@ -110,6 +112,7 @@ def check(hook: str, sysfs: Path) -> Report:
     *_, last = wanted.values()
     return Report(
         version=__version__,
+        revision=read_revision(),
         kernel=kernel.release,
         machine=kernel.machine,
         btf=(sysfs / "kernel/btf/vmlinux").exists(),
@@ -181,6 +184,7 @@ def as_text(report: Report) -> str:
 
 
 def _lines(report: Report) -> Iterator[str]:
+    yield f"exporter      {report.version}, revision {report.revision}"
     yield f"kernel        {report.kernel} {report.machine}"
     yield f"BTF           {'yes' if report.btf else 'no: fentry needs it'}"
     yield f"tracefs       {', '.join(report.tracefs) or 'not mounted'}"

@@ -22,7 +22,8 @@ from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD
 from fanotify_exporter.collectors.catalog import CATALOG, droppable_labels
 from fanotify_exporter.collectors.revision import read_revision
 from fanotify_exporter.commands.assemble import build_collectors
-from fanotify_exporter.errors import ExporterError
+from fanotify_exporter.commands.version import VersionAction
+from fanotify_exporter.errors import ExporterError, UsageError
 from fanotify_exporter.landing.summary import Absence
 from fanotify_exporter.loader import run as loader
 from fanotify_exporter.loader.sources import identity
@@ -37,6 +38,7 @@ from fanotify_exporter.options.flags import (
 )
 from fanotify_exporter.options.model import BpfOptions, ServeOptions, WebOptions
 from fanotify_exporter.options.parser import Parser
+from fanotify_exporter.procfs.mounts import is_procfs
 from fanotify_exporter.system import seccomp
 from fanotify_exporter.system.malloc import return_free_memory, use_one_arena
 from fanotify_exporter.system.privileges import drop, find_user
@@ -68,6 +70,9 @@ def add_flags(parser: Parser) -> Build[ServeOptions]:
         metavar="NAME",
         help="drop to this user after attaching",
     )
+    parser.add_argument(
+        "--version", action=VersionAction, nargs=0, help="print the version and exit"
+    )
     return lambda found: ServeOptions(
         web=web(found),
         bpf=bpf(found),
@@ -75,6 +80,7 @@ def add_flags(parser: Parser) -> Build[ServeOptions]:
         collectors=collectors(found),
         log=log_options(found),
         user=found.user,
+        unknown_variables=tuple(found.unknown_variables),
     )
 
 
@@ -90,6 +96,8 @@ def run(options: ServeOptions) -> int:
         "starting fanotify-exporter",
         extra={"version": __version__, "revision": read_revision()},
     )
+    for name in options.unknown_variables:
+        log.warning("variable stands for no flag", extra={"variable": name})
     try:
         with ExitStack() as stack:
             serve(options, stack)
@@ -107,7 +115,8 @@ def serve(options: ServeOptions, stack: ExitStack) -> None:
     systemd = SystemdNotifier(os.environ)
     sockets = open_sockets(options.web, stack)
     access = read_access_control(options.web.config_file, stack)
-    user = find_user(options.user) if options.user else None
+    user = None if options.user is None else find_user(options.user)
+    require_procfs(options.collectors.procfs)
     loaded = load(options.bpf, stack, container=options.labels.container)
     drop_privileges(options.collectors.enabled, user)
     confine(loaded)
@@ -176,6 +185,20 @@ def read_access_control(path: Path | None, stack: ExitStack) -> AccessControl | 
     access = AccessControl(path)
     stack.callback(access.stop)
     return access
+
+
+def require_procfs(path: Path) -> None:
+    """
+    Check the mount point of the host's procfs.
+
+    Raises:
+        UsageError: no procfs is mounted at *path*.
+    """
+    if not is_procfs(path):
+        raise UsageError(
+            f"--path.procfs: there is no procfs at {path}. Name the folder where the "
+            "host's procfs is mounted"
+        )
 
 
 def load(

@@ -63,10 +63,15 @@ def identity_files() -> Iterator[Path]:
     pin_format = PACKAGE / "bpf/pins.py"
     modules = _import_closure(PACKAGE / "loader/__main__.py") | loader | {pin_format}
     yield from sorted(modules - {PACKAGE / "__init__.py"})
-    bcc = find_spec("bcc")
-    version = Path(bcc.origin).with_name("version.py") if bcc and bcc.origin else None
-    if version and version.is_file():
+    if version := find_bcc_version_file():
         yield version
+
+
+def find_bcc_version_file() -> Path | None:
+    """Return bcc's file with its version, None if bcc is not installed."""
+    bcc = find_spec("bcc")
+    path = Path(bcc.origin).with_name("version.py") if bcc and bcc.origin else None
+    return path if path and path.is_file() else None
 
 
 def _import_closure(module: Path) -> set[Path]:

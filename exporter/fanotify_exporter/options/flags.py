@@ -259,6 +259,7 @@ def log_flags(parser: Parser) -> Build[LogOptions]:
     """Add the --log flags."""
     parser.add_argument(
         "--log.level",
+        type=values.log_level,
         choices=LOG_LEVELS,
         default="info",
         dest="level",

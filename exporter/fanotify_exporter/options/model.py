@@ -67,7 +67,13 @@ class LogOptions:
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """Options of serving. After attaching, the exporter runs as *user*, if any."""
+    """
+    Options of serving.
+
+    Attributes:
+        user: user to run as after attaching, None to stay the same user.
+        unknown_variables: variables with the exporter's prefix that stand for no flag.
+    """
 
     web: WebOptions
     bpf: BpfOptions
@@ -75,6 +81,7 @@ class ServeOptions:
     collectors: CollectorOptions
     log: LogOptions
     user: str | None
+    unknown_variables: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

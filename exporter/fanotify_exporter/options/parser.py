@@ -2,16 +2,17 @@
 The argument parser of a command: help, one-line errors, environment variables.
 
 Each flag is also an environment variable: ``--web.listen-address`` is
-FANOTIFY_EXPORTER_WEB_LISTEN_ADDRESS (a repeatable flag takes commas). The flag wins.
+FANOTIFY_EXPORTER_WEB_LISTEN_ADDRESS (a repeatable flag takes commas). The flag wins. An
+empty variable counts as unset.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from typing import NoReturn
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NoReturn
 
-from fanotify_exporter import __version__
 from fanotify_exporter.errors import UsageError
 
 
@@ -32,8 +33,24 @@ DESCRIPTIONS = {
 
 ENVIRONMENT_PREFIX = "FANOTIFY_EXPORTER_"
 
+# Variables that Kubernetes sets in pods beside a Service whose name begins like the
+# prefix (pkg/kubelet/envvars/envvars.go).
+SERVICE_LINK = re.compile(
+    r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)"
+)
+
+# Titles in --help of the groups whose flags have these first words.
+TITLES = {"collector": "collectors", "label": "labels", "path": "paths"}
+
+# Share of equal letters from which on a known word is suggested for an unknown one.
+SIMILARITY = 0.75
+
 # Flags that may be given several times.
 REPEATABLE = ("--web.listen-address",)
+
+
+# Flags without a variable, by the names of their values.
+_NOT_VARIABLES = ("help", "version")
 
 
 class Formatter(
@@ -45,6 +62,11 @@ class Formatter(
         if action.default in (None, False):
             return action.help
         return super()._get_help_string(action)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if isinstance(action, argparse.BooleanOptionalAction):
+            return f"--[no-]{action.option_strings[0].removeprefix('--')}"
+        return super()._format_action_invocation(action)
 
 
 class Parser(argparse.ArgumentParser):
@@ -61,10 +83,16 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             formatter_class=Formatter,
         )
-        if serves:
-            self.add_argument(
-                "--version", action="version", version=f"{PROGRAM} {__version__}"
-            )
+        self._groups: dict[str, argparse._ArgumentGroup] = {}
+
+    def add_argument(self, *names: str, **settings: Any) -> argparse.Action:  # noqa: ANN401
+        """Add a flag, whose first word names its group in --help: --web.config.file."""
+        word, dot, _ = names[0].removeprefix("--").partition(".")
+        if not dot:
+            return super().add_argument(*names, **settings)
+        if word not in self._groups:
+            self._groups[word] = self.add_argument_group(TITLES.get(word, word))
+        return self._groups[word].add_argument(*names, **settings)
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError instead of printing usage and exiting."""
@@ -76,12 +104,14 @@ class Parser(argparse.ArgumentParser):
         """
         Parse *argv*. Flags that *argv* lacks are taken from *environ*.
 
-        Variables that stand for no flag of this parser are ignored: Kubernetes sets
-        FANOTIFY_EXPORTER_PORT and others in every pod beside a Service of that name.
+        The value "unknown_variables" has the variables with the exporter's prefix that
+        stand for no flag of this parser.
 
         Raises:
             UsageError: a flag is unknown, or a flag or variable has a bad value.
         """
+        for word in argv:
+            self._refuse_value_of_switch(word)
         given = {word.partition("=")[0] for word in argv}
         words = []
         for action in self._actions:
@@ -90,20 +120,51 @@ class Parser(argparse.ArgumentParser):
         found, unknown = self.parse_known_args([*words, *argv])
         if unknown:
             self._refuse(unknown)
+        found.unknown_variables = self._unknown_variables(environ)
         return found
+
+    def _refuse_value_of_switch(self, word: str) -> None:
+        """Raise UsageError for *word* "--collector.x=false"."""
+        flag, has_value, _ = word.partition("=")
+        action = self._option_string_actions.get(flag)
+        if has_value and action and action.nargs == 0:
+            switches = " or ".join(action.option_strings)
+            self.error(f"{flag} takes no value: use {switches}")
 
     def _refuse(self, words: Sequence[str]) -> NoReturn:
         """Raise UsageError for *words* that are no flags of this command."""
+        flags = [word.partition("=")[0] for word in words if word.startswith("-")]
+        problems = [
+            f"unknown flag {flag}{suggest(flag, self._option_string_actions)}"
+            for flag in flags
+        ]
         for word in words:
             if self.prog == PROGRAM and word in COMMANDS:
-                self.error(f"put the command first: {PROGRAM} {word} [FLAG ...]")
-        self.error(f"unrecognized arguments: {' '.join(words)}")
+                first = f"put the command first: {PROGRAM} {word} [FLAG ...]"
+                problems.append(first)
+        self.error("; ".join(problems) or f"unrecognized arguments: {' '.join(words)}")
+
+    def _unknown_variables(self, environ: Mapping[str, str]) -> list[str]:
+        """Return the variables of *environ* that look like flags and are none."""
+        known = [
+            variable(action.option_strings[0])
+            for action in self._actions
+            if action.option_strings and action.dest not in _NOT_VARIABLES
+        ]
+        return [
+            f"{name}{suggest(name, known, ENVIRONMENT_PREFIX)}"
+            for name in sorted(environ)
+            if name.startswith(ENVIRONMENT_PREFIX)
+            and name not in known
+            and environ[name]
+            and not SERVICE_LINK.fullmatch(name)
+        ]
 
     def _from_environment(
         self, action: argparse.Action, environ: Mapping[str, str]
     ) -> list[str]:
         name = variable(action.option_strings[0])
-        if name not in environ or action.dest in ("help", "version"):
+        if not environ.get(name) or action.dest in _NOT_VARIABLES:
             return []
         words = _words(action, environ[name])
         try:
@@ -118,7 +179,8 @@ def _list_commands() -> str:
     return (
         f"commands, each with --help for its own flags:\n{commands}\n\n"
         "Without a command the exporter serves. Each flag is also an environment "
-        f"variable,\nfor example {variable(REPEATABLE[0])}."
+        f"variable,\nfor example {variable(REPEATABLE[0])}. The variable of a flag "
+        "without a value\nis true or false. An empty variable counts as unset."
     )
 
 
@@ -138,3 +200,17 @@ def variable(flag: str) -> str:
     """Return the environment variable that stands for *flag*."""
     name = flag.lstrip("-").upper().replace(".", "_").replace("-", "_")
     return ENVIRONMENT_PREFIX + name
+
+
+def suggest(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """
+    Return " (did you mean ...?)" with the most similar of *known*, "" if none is.
+
+    The words are compared without their common *prefix*.
+    """
+    import difflib  # noqa: PLC0415  only for errors: serving has no use for the module
+
+    rests = [each.removeprefix(prefix) for each in known]
+    rest = word.removeprefix(prefix)
+    similar = difflib.get_close_matches(rest, rests, n=1, cutoff=SIMILARITY)
+    return f" (did you mean {prefix}{similar[0]}?)" if similar else ""

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 # Two sections with this many slots of 48 bytes take 25 MB in the kernel.
 MAX_MAX_ENTRIES = 262_144
 
-UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 MAX_INTERVAL_SECONDS = 86_400
 
 
@@ -46,11 +46,18 @@ def max_entries(text: str) -> int:
 
 
 def interval(text: str) -> int:
-    """Return the seconds of "90s", "5m", "24h" or "45"."""
-    found = re.fullmatch(r"(\d{1,5})([smh]?)", text, re.ASCII)
+    """Return the seconds of "90s", "5m", "24h", "1d" or "45"."""
+    found = re.fullmatch(r"(\d{1,5})([smhd]?)", text, re.ASCII)
     seconds = int(found[1]) * UNIT_SECONDS[found[2]] if found else 0
     if not 1 <= seconds <= MAX_INTERVAL_SECONDS:
         raise ArgumentTypeError(
-            f"{text!r} is not a time from 1s to 24h: use for example 30s"
+            f"{text!r} is not a time from 1s to 24h: use a number and s, m, h or d, "
+            "for example 30s"
         )
     return seconds
+
+
+def log_level(text: str) -> str:
+    """Return *text* as --log.level spells levels: "warn" for "WARNING"."""
+    level = text.lower()
+    return "warn" if level == "warning" else level

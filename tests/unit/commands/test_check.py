@@ -36,6 +36,7 @@ LOADED = replace(WITHOUT_MAPS, sees_compat=True, slows_all_syscalls=False)
 
 REPORT = Report(
     version="1.2.3",
+    revision="abc",
     kernel="6.1.0",
     machine="x86_64",
     btf=False,
@@ -186,6 +187,7 @@ def test_text() -> None:
     """The text has for each hook if it works, sees compat calls, slows other calls."""
     lines = [" ".join(line.split()) for line in as_text(REPORT).splitlines()]
     for line in (
+        "exporter 1.2.3, revision abc",
         "kernel 6.1.0 x86_64",
         "BTF no: fentry needs it",
         "tracefs /sys/kernel/tracing",

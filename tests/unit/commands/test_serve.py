@@ -152,8 +152,10 @@ def test_stop_while_loading(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A signal ends the loader child, and the exporter exits with status 0."""
-    loader_child(f"kill -{number.value} $PPID; sleep 60")
+    loader_child(f"kill -{number.value} $PPID; exec sleep 60")
+    started = time.monotonic()
     assert 0 == main([LISTEN])
+    assert time.monotonic() - started < 10
     *_, stopping, stopped = capsys.readouterr().err.splitlines()
     assert stopping.endswith(f" msg=stopping signal={number.name}")
     assert stopped.endswith(" msg=stopped")
@@ -202,6 +204,8 @@ def test_hangup_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
         ("--web.config.file=", 1, "cannot read"),
         ("--web.config.file=none.yml", 1, "none.yml: cannot read"),
         ("--run.user=nobody-has-this-name", 2, "there is no user"),
+        ("--run.user=", 2, "there is no user ''"),
+        ("--path.procfs=/sys", 2, "--path.procfs: there is no procfs at /sys."),
     ],
 )
 def test_error_before_loading(
@@ -220,6 +224,24 @@ def test_error_before_loading(
     assert 'msg="starting fanotify-exporter"' in starting
     assert error.startswith("fanotify-exporter: ")
     assert said in error
+
+
+@own_root_logger
+@leaves_sockets
+def test_unknown_variables(
+    loader_child: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A variable that stands for no flag is a warning, one of Kubernetes is not."""
+    loader_child("exit 1")
+    monkeypatch.setenv("FANOTIFY_EXPORTER_LOGLEVEL", "debug")
+    monkeypatch.setenv("FANOTIFY_EXPORTER_SERVICE_HOST", "10.0.0.1")
+    main([LISTEN])
+    _, warning, _ = capsys.readouterr().err.splitlines()
+    assert "level=warn" in warning
+    assert 'msg="variable stands for no flag"' in warning
+    assert "FANOTIFY_EXPORTER_LOG_LEVEL?" in warning
 
 
 @own_root_logger

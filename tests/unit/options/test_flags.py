@@ -80,7 +80,7 @@ def test_addresses_and_systemd_sockets() -> None:
 
 
 def test_empty_config_file_is_a_path() -> None:
-    """An empty variable never means that the server has no access control."""
+    """An empty flag never means that the server has no access control."""
     assert built(web_flags, "--web.config.file=").config_file is not None
 
 
@@ -106,6 +106,8 @@ def test_log() -> None:
     assert LogOptions("info", "logfmt") == built(log_flags)
     for level in LOG_LEVELS:
         assert level == built(log_flags, f"--log.level={level}").level
+        assert level == built(log_flags, f"--log.level={level.upper()}").level
+    assert "warn" == built(log_flags, "--log.level=Warning").level
     for each in LOG_FORMATS:
         assert each == built(log_flags, f"--log.format={each}").format
 

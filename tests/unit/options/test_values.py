@@ -53,24 +53,25 @@ def test_bad_max_entries(text: str) -> None:
     ("text", "seconds"),
     [
         *(("1", 1), ("45", 45), ("90s", 90), ("5m", 300)),
-        *(("24h", 86_400), ("86400", 86_400)),
+        *(("24h", 86_400), ("86400", 86_400), ("1d", 86_400)),
     ],
 )
 def test_interval(text: str, seconds: int) -> None:
-    """A time is a number of seconds, minutes or hours."""
+    """A time is a number of seconds, minutes, hours or days."""
     assert seconds == interval(text)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0", "0s", "25h", "-1s", "1.5s", "1 s", "s", "1d", "\u00b2s"]
+    "text", ["", "0", "0s", "25h", "-1s", "1.5s", "1 s", "s", "2d", "1D", "\u00b2s"]
 )
 def test_bad_interval(text: str) -> None:
-    """The error names the value, the range and an example."""
+    """The error names the value, the range, the units and an example."""
     with pytest.raises(ArgumentTypeError) as caught:
         interval(text)
-    assert f"{text!r} is not a time from 1s to 24h: use for example 30s" == str(
-        caught.value
-    )
+    assert (
+        f"{text!r} is not a time from 1s to 24h: use a number and s, m, h or d, for "
+        "example 30s"
+    ) == str(caught.value)
 
 
 def test_labels() -> None:

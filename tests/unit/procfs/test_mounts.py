@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fanotify_exporter.procfs.mounts import parse_mounted, read_mounted
+from fanotify_exporter.procfs.mounts import is_procfs, parse_mounted, read_mounted
 
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -20,3 +20,12 @@ def test_mount_points_of_a_filesystem() -> None:
 def test_incomplete_lines() -> None:
     """Lines without three fields are skipped."""
     assert [] == parse_mounted("tracefs", "\n\ntracefs\ntracefs /a\n")
+
+
+def test_procfs(tmp_path: Path) -> None:
+    """A procfs is told from other filesystems, also one of another pid namespace."""
+    assert is_procfs(Path("/proc"))
+    assert not is_procfs(Path("/sys"))
+    assert not is_procfs(tmp_path / "none")
+    (tmp_path / "self").symlink_to("4711")
+    assert is_procfs(tmp_path)
