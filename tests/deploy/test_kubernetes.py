@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +23,7 @@ from fanotify_exporter.options.flags import DEFAULT_ADDRESS
 from fanotify_exporter.options.parser import SERVE, Parser
 from tools import CHECKOUT
 from tools.harness import readme_container
+from tools.harness.daemon_set import PROBES, container_of, daemon_set
 from tools.harness.lock import LOCK, locked
 from tools.harness.rules.shipped import RULE_FILES
 from tools.manifests import rules
@@ -39,16 +43,23 @@ def objects(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def pod() -> dict[str, Any]:
-    (daemon_set,) = objects(KUBERNETES / "daemonset.yml")
-    template: dict[str, Any] = daemon_set["spec"]["template"]["spec"]
+    template: dict[str, Any] = daemon_set()["spec"]["template"]["spec"]
     return template
 
 
 def container() -> dict[str, Any]:
-    (only,) = pod()["containers"]
-    found: dict[str, Any] = only
-    return found
+    return container_of(daemon_set())
 
+
+# Components for web configurations that the kubelet cannot satisfy otherwise.
+COMPONENTS = [
+    (),
+    ("web-config", "https-probes"),
+    ("web-config", "tcp-probes"),
+]
+KUBECTL = shutil.which("kubectl")
+# Fields of a probe that are no handler.
+TIMES = {"failureThreshold", "periodSeconds", "timeoutSeconds"}
 
 VERSIONS = [
     version
@@ -70,7 +81,50 @@ def test_kustomizations_are_whole(folder: Path) -> None:
     """Each kustomization lists every manifest in its folder."""
     (kustomization,) = objects(folder / "kustomization.yml")
     beside = {path.name for path in MANIFESTS if path.parent == folder}
-    assert beside == set(kustomization["resources"])
+    assert beside == set(kustomization.get("resources", ()))
+
+
+@pytest.mark.parametrize("components", COMPONENTS)
+def test_components(components: tuple[str, ...], tmp_path: Path) -> None:
+    """Each component gives a valid DaemonSet, and kubectl renders the same."""
+    patched = daemon_set(*components)
+    kubernetes_validate.validate(patched, VERSIONS[-1], strict=True)
+    if not KUBECTL:
+        pytest.skip("no kubectl here")
+    relative = os.path.relpath(KUBERNETES, tmp_path.resolve())
+    kustomization = {
+        "resources": [relative],
+        "components": [f"{relative}/{name}" for name in components],
+    }
+    (tmp_path / "kustomization.yml").write_text(yaml.safe_dump(kustomization))
+    rendered = subprocess.check_output([KUBECTL, "kustomize", tmp_path.resolve()])
+    found = {each["kind"]: each for each in yaml.safe_load_all(rendered)}
+    assert patched == found["DaemonSet"]
+
+
+@pytest.mark.parametrize("components", COMPONENTS)
+def test_no_probe_executes_a_program(components: tuple[str, ...]) -> None:
+    """
+    The kubelet asks over the network, also with a web configuration.
+
+    A program cannot be executed while a permission listener hangs.
+    """
+    patched = container_of(daemon_set(*components))
+    handlers = {tuple(patched[name].keys() - TIMES) for name in PROBES}
+    assert handlers == {("tcpSocket" if "tcp-probes" in components else "httpGet",)}
+    for path in MANIFESTS + KUSTOMIZATIONS:
+        assert "exec:" not in path.read_text()
+
+
+def test_errors_are_shown() -> None:
+    """The kubelet takes the error of a failed start from the log."""
+    assert "FallbackToLogsOnError" == container()["terminationMessagePolicy"]
+
+
+def test_sample_limit() -> None:
+    """Prometheus refuses a scrape that is larger than full maps can make it."""
+    (monitor,) = objects(KUBERNETES / "prometheus-operator/podmonitor.yml")
+    assert 20_000 == monitor["spec"]["sampleLimit"]
 
 
 def test_rules_are_as_generated() -> None:
@@ -101,8 +155,9 @@ def test_all_name_the_same_port() -> None:
     (port,) = container()["ports"]
     (service,) = objects(KUBERNETES / "service.yml")
     (monitor,) = objects(KUBERNETES / "prometheus-operator/podmonitor.yml")
-    probes = ("startupProbe", "livenessProbe", "readinessProbe")
-    named = [container()[probe]["httpGet"]["port"] for probe in probes]
+    named = [container()[probe]["httpGet"]["port"] for probe in PROBES]
+    tcp = container_of(daemon_set("tcp-probes"))
+    named += [tcp[probe]["tcpSocket"]["port"] for probe in PROBES]
     named += [each["targetPort"] for each in service["spec"]["ports"]]
     named += [each["port"] for each in monitor["spec"]["podMetricsEndpoints"]]
     assert {port["name"]} == set(named)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -14,7 +15,8 @@ from threading import Event, Thread
 import pytest
 
 from fanotify_exporter.loader.run import CHILD
-from tools.harness import caller
+from tools import CHECKOUT
+from tools.harness import caller, privileges
 from tools.harness.caller import Calls
 from tools.harness.serving import LISTEN, SCRIPT, Exporter, serving
 
@@ -64,6 +66,25 @@ def test_kill_and_restart_lose_nothing(pins: Path, tmp_path: Path) -> None:
     with serving(tmp_path / "last.log", *arguments) as exporter:
         assert min(made.values()) > 1000
         assert made == {comm: total(exporter, comm, n) for comm, n in made.items()}
+
+
+def test_pins_need_root_at_the_start_only(pins: Path, tmp_path: Path) -> None:
+    """With the unit's capabilities, root pins and adopts, and another user serves."""
+    text = (CHECKOUT / "deploy/systemd/pins.conf").read_text()
+    text += (CHECKOUT / "deploy/systemd/fanotify-exporter.service").read_text()
+    lines = re.findall("^CapabilityBoundingSet=(.*)", text, re.MULTILINE)
+    names = [each.removeprefix("CAP_").lower() for each in " ".join(lines).split()]
+    flags = (LISTEN, f"--bpf.pin={pins}", "--run.user=nobody")
+    for start in (0, 1):
+        log = tmp_path / f"{start}.log"
+        prefix = privileges.capabilities(only=names)
+        with serving(log, *flags, prefix=prefix) as exporter:
+            status = Path(f"/proc/{exporter.pid}/status").read_text()
+            assert "\nUid:\t65534\t65534\t65534\t65534\n" in status
+            caller.make(tmp_path, failing(f"{COMM}-u", 7))
+            expected = 7 * (start + 1)
+            assert expected == total(exporter, f"{COMM}-u", expected)
+            assert bool(start) == ("adopted" in log_of(exporter))
 
 
 def test_second_exporter_is_refused(pins: Path, tmp_path: Path) -> None:

@@ -21,24 +21,11 @@ import yaml
 
 from tools.harness import caller
 from tools.harness.caller import Calls
+from tools.harness.daemon_set import PROBES, container_of, daemon_set
 from tools.harness.engine import Engine
 from tools.harness.readme_container import run_flags
 from tools.harness.serving import LISTEN, Exporter
 from tools.manifests.rules import KUBERNETES
-
-
-PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
-
-
-def daemon_set() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((KUBERNETES / "daemonset.yml").read_text())
-    return found
-
-
-def container_of(workload: dict[str, Any]) -> dict[str, Any]:
-    (container,) = workload["spec"]["template"]["spec"]["containers"]
-    found: dict[str, Any] = container
-    return found
 
 
 def played(image: str) -> dict[str, Any]:

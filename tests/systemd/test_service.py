@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import re
 import signal
 import subprocess
@@ -100,6 +101,21 @@ def test_is_confined() -> None:
     # Lowering the bounding set needs CAP_SETPCAP. no_new_privs makes the set void.
     assert CAPABILITIES | LOADING == int(status["CapBnd"], 16)
     assert ("1", "2") == (status["NoNewPrivs"], status["Seccomp"])
+    journal = subprocess.check_output(["journalctl", "-u", SERVICE], text=True)
+    assert "dropped privileges" in journal
+    assert "without a seccomp filter" not in journal
+
+
+def test_memory_of_the_start() -> None:
+    """The kernel takes no memory back during the start, and a third is left."""
+    group = Path("/sys/fs/cgroup/system.slice", SERVICE)
+    limit = int((group / "memory.max").read_text())
+    peak = int((group / "memory.peak").read_text())
+    events = (group / "memory.events").read_text()
+    print(f"peak {peak >> 20} MiB of {limit >> 20} MiB, {events.split()}")
+    assert 256 << 20 == limit
+    assert "max 0\n" in events
+    assert peak <= limit * 2 // 3
 
 
 def test_reads_files_of_root() -> None:
@@ -183,8 +199,10 @@ def test_restart_loses_nothing(tmp_path: Path) -> None:
     assert made > 500
     assert made == total("sd-pins", made)
     status = status_of_process()
-    assert {"0"} == set(status["Uid"].split())
-    assert CAPABILITIES == int(status["CapEff"], 16)
+    user = pwd.getpwnam("fanotify-exporter")
+    assert {str(user.pw_uid)} == set(status["Uid"].split())
+    assert {str(user.pw_gid)} == set(status["Gid"].split())
+    assert CAPABILITIES == int(status["CapPrm"], 16)
     journal = subprocess.check_output(["journalctl", "-u", SERVICE], text=True)
     assert 4 == len(re.findall("adopted pinned programs", journal))
 
