@@ -181,6 +181,8 @@ def test_malformed_address(address: str) -> None:
     ("flag", "named"),
     [
         ("--no-such-flag", "--no-such-flag"),
+        ("--web.config.fil=x", "did you mean --web.config.file?"),
+        ("--collector.groups=false", "use --collector.groups or --no-collector.groups"),
         ("--bpf.max-entries=0", "'0'"),
         ("--web.listen-address", "--web.listen-address"),
         ("surplus", "surplus"),
@@ -208,6 +210,13 @@ def test_bad_variable(variable: str, value: str) -> None:
     assert said.status == 2
     assert variable in said.line
     assert repr(value) in said.line
+
+
+def test_no_procfs(tmp_path: Path) -> None:
+    """The error names the folder that is no procfs; the status is 2."""
+    said = refusal(LISTEN, f"--path.procfs={tmp_path}")
+    assert 2 == said.status
+    assert f"--path.procfs: there is no procfs at {tmp_path}." in said.line
 
 
 def loader_of(parent: int) -> int:

@@ -46,7 +46,7 @@ def run(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--version"], f"fanotify-exporter {__version__}\n"),
+        (["--version"], f"fanotify_exporter, version {__version__} (revision: "),
         (["--help"], "--bpf.hook"),
         (["check", "--help"], "--json"),
         (["unpin", "--help"], "--bpf.pin"),
@@ -112,9 +112,11 @@ def test_telemetry_path_and_two_addresses(tmp_path: Path) -> None:
 
 
 def test_environment_variables_are_flags(tmp_path: Path) -> None:
-    """A variable stands for its flag, with commas to repeat it, and the flag wins."""
+    """A variable stands for its flag, unless empty or unknown, and the flag wins."""
     variables = {
         "FANOTIFY_EXPORTER_WEB_LISTEN_ADDRESS": "127.0.0.1:0,127.0.0.2:0",
+        "FANOTIFY_EXPORTER_WEB_CONFIG_FILE": "",
+        "FANOTIFY_EXPORTER_LOGLEVEL": "debug",
         "FANOTIFY_EXPORTER_WEB_TELEMETRY_PATH": "/from-variable",
         "FANOTIFY_EXPORTER_BPF_MAX_ENTRIES": "64",
         "FANOTIFY_EXPORTER_COLLECTOR_MARK_CALLS": "false",
@@ -125,10 +127,14 @@ def test_environment_variables_are_flags(tmp_path: Path) -> None:
     ) as exporter:
         assert json.loads(exporter.process.line("listening"))["level"] == "info"
         assert len(exporter.addresses) == 2
+        warning = json.loads(exporter.process.line("variable stands for no flag"))
+        assert warning["variable"].startswith(
+            "FANOTIFY_EXPORTER_LOGLEVEL (did you mean"
+        )
         assert exporter.get("/from-variable").status == 404
         text = exporter.get("/from-flag").body.decode()
     sizes = samples(text, "fanotify_exporter_map_max_entries")
-    assert {sample.value for sample in sizes} == {64}
+    assert {sample.value for sample in sizes} == {64, 1024}
     assert "fanotify_mark_calls" not in text
 
 

@@ -66,8 +66,9 @@ class SettingsReader:
             ConfigError: a file is invalid, or protects less than *before*.
         """
         self._files.clear()
+        text = self._read(self._path)
         try:
-            config = parse_web_config(self._read(self._path), self._path.parent)
+            config = parse_web_config(text, self._path.parent)
             _check_protections(before.config, config)
             settings = self._build(before, config)
         except ConfigError as error:

@@ -202,7 +202,7 @@ def test_hangup_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     [
         ("--web.listen-address=nowhere", 2, "'nowhere' is not an address"),
         ("--web.config.file=", 1, "cannot read"),
-        ("--web.config.file=none.yml", 1, "none.yml: cannot read"),
+        ("--web.config.file=none.yml", 1, "fanotify-exporter: cannot read none.yml: "),
         ("--run.user=nobody-has-this-name", 2, "there is no user"),
         ("--run.user=", 2, "there is no user ''"),
         ("--path.procfs=/sys", 2, "--path.procfs: there is no procfs at /sys."),
