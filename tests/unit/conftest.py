@@ -55,6 +55,8 @@ def root_logger() -> Iterator[logging.Logger]:
     # logs.setup() closes the handlers that it replaces, so hide those of pytest.
     root.handlers[:] = []
     yield root
+    for handler in root.handlers:
+        handler.close()
     root.handlers[:] = handlers
     root.setLevel(level)
 

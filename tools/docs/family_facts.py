@@ -56,6 +56,7 @@ FAMILIES = {
     ),
     "fanotify_exporter_counting_start_time_seconds": ITSELF,
     "fanotify_exporter_web_config_age_seconds": ITSELF,
+    "fanotify_exporter_log_records_dropped_total": ITSELF,
     "fanotify_exporter_collector_success": ITSELF,
     "fanotify_exporter_collector_duration_seconds": ITSELF,
     "fanotify_exporter_collector_series": ITSELF,

@@ -11,7 +11,10 @@ from prometheus_client import CollectorRegistry
 from fanotify_exporter.bpf.loaded import AttachedProbe
 from fanotify_exporter.bpf.samples import OTHER_COMM, Call, Lost, Snapshot, Usage
 from fanotify_exporter.collectors.catalog import CATALOG, Sources
-from fanotify_exporter.collectors.exporter_health import ExporterHealthCollector
+from fanotify_exporter.collectors.exporter_health import (
+    ExporterHealthCollector,
+    ServerState,
+)
 from fanotify_exporter.collectors.labels import PLAIN
 from fanotify_exporter.fsnotify.model import Group, GroupScan, Marks, OwnedGroup
 from fanotify_exporter.metrics.exposition import encode_openmetrics, encode_text
@@ -141,7 +144,7 @@ def registry() -> CollectorRegistry:
         LOADED,
         lambda: SNAPSHOT,
         lambda hook: "sys_exit" not in hook,
-        web_config_age=lambda: 0.25,
+        ServerState(lambda: 0, web_config_age=lambda: 0.25),
     )
     collectors = {each.name: each.build(SOURCES) for each in CATALOG}
     return build_registry(collectors | {"exporter_health": health})

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
@@ -24,6 +25,25 @@ from fanotify_exporter.collectors.revision import read_revision
 Family = CounterMetricFamily | GaugeMetricFamily
 
 
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """
+    The state of the serving process.
+
+    Attributes:
+        log_records_dropped: returns the number of log records that were not written.
+        web_config_age: returns the seconds since the last look at the web
+            configuration; None without a web configuration.
+    """
+
+    log_records_dropped: Callable[[], int]
+    web_config_age: Callable[[], float] | None = None
+
+
+# For tools and tests that collect without serving.
+NO_SERVER = ServerState(lambda: 0)
+
+
 class ExporterHealthCollector:
     """Collector of the fanotify_exporter_* families about probes and maps."""
 
@@ -32,7 +52,7 @@ class ExporterHealthCollector:
         loaded: LoadedPrograms,
         read: Callable[[], Snapshot],
         attached: Callable[[str], bool] = is_attached,
-        web_config_age: Callable[[], float] | None = None,
+        server: ServerState = NO_SERVER,
     ) -> None:
         """
         Collect the state of the *loaded* programs.
@@ -40,12 +60,11 @@ class ExporterHealthCollector:
         Args:
             read: returns the snapshot of the maps.
             attached: returns whether the kernel runs programs at an attach point.
-            web_config_age: returns the seconds since the last look at the web
-                configuration; None without a web configuration.
+            server: the state of the serving process.
         """
         self._loaded = loaded
         self._attached = attached
-        self._web_config_age = web_config_age
+        self._server = server
         self._read = read
         self._build = (
             __version__,
@@ -93,10 +112,17 @@ class ExporterHealthCollector:
             "Seconds since the last look at the files of --web.config.file was "
             "answered. The exporter looks each second.",
         )
+        yield CounterMetricFamily(
+            "fanotify_exporter_log_records_dropped",
+            "Log records that were not written, because nobody read the log in time or "
+            "writing failed.",
+        )
 
     def collect(self) -> Iterator[Family]:
         """Yield the families with their current values."""
-        info, attached, entries, max_entries, lost, start, age = self.describe()
+        info, attached, entries, max_entries, lost, start, age, dropped = (
+            self.describe()
+        )
         info.add_metric(self._build, 1)
         for probe in self._loaded.probes:
             labels = (probe.syscall, probe.attach_point)
@@ -108,6 +134,7 @@ class ExporterHealthCollector:
         for each in snapshot.lost:
             lost.add_metric((each.syscall, each.reason), each.count)
         start.add_metric((), snapshot.counting_since)
-        if self._web_config_age:
-            age.add_metric((), self._web_config_age())
-        yield from (info, attached, entries, max_entries, lost, start, age)
+        if self._server.web_config_age:
+            age.add_metric((), self._server.web_config_age())
+        dropped.add_metric((), self._server.log_records_dropped())
+        yield from (info, attached, entries, max_entries, lost, start, age, dropped)

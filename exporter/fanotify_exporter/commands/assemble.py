@@ -13,7 +13,11 @@ from prometheus_client import CollectorRegistry
 from fanotify_exporter.bpf.call_maps import CallMaps
 from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.collectors.catalog import CATALOG, Sources
-from fanotify_exporter.collectors.exporter_health import ExporterHealthCollector
+from fanotify_exporter.collectors.exporter_health import (
+    NO_SERVER,
+    ExporterHealthCollector,
+    ServerState,
+)
 from fanotify_exporter.collectors.labels import Labelling
 from fanotify_exporter.fsnotify.background import BackgroundScan
 from fanotify_exporter.fsnotify.model import GroupScan
@@ -37,17 +41,15 @@ def build_collectors(  # noqa: PLR0913  the one place that knows all parts
     collectors: CollectorOptions,
     labels: LabelOptions,
     stack: ExitStack,
+    server: ServerState = NO_SERVER,
     *,
     created_samples: bool = False,
-    web_config_age: Callable[[], float] | None = None,
 ) -> CollectorRegistry:
     """
     Return a registry of the enabled collectors. *stack* stops their threads.
 
     Args:
         created_samples: whether call families have ``_created`` samples.
-        web_config_age: returns the seconds since the last look at the web
-            configuration; None without a web configuration.
     """
     maps = CallMaps(loaded)
     calls = OncePerScrape(maps.read)
@@ -64,9 +66,7 @@ def build_collectors(  # noqa: PLR0913  the one place that knows all parts
         for each in CATALOG
         if each.name in collectors.enabled
     }
-    enabled["exporter_health"] = ExporterHealthCollector(
-        loaded, calls, web_config_age=web_config_age
-    )
+    enabled["exporter_health"] = ExporterHealthCollector(loaded, calls, server=server)
     return build_registry(enabled, [calls])
 
 

@@ -14,12 +14,13 @@ from pathlib import Path
 from pwd import struct_passwd
 from typing import TYPE_CHECKING
 
-from fanotify_exporter import __version__, logs
+from fanotify_exporter import __version__
 from fanotify_exporter.bpf import pins
 from fanotify_exporter.bpf.ftrace import is_attached
 from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD
 from fanotify_exporter.collectors.catalog import CATALOG, droppable_labels
+from fanotify_exporter.collectors.exporter_health import ServerState
 from fanotify_exporter.collectors.revision import read_revision
 from fanotify_exporter.commands.assemble import build_collectors
 from fanotify_exporter.commands.version import VersionAction
@@ -27,6 +28,8 @@ from fanotify_exporter.errors import ExporterError, UsageError
 from fanotify_exporter.landing.summary import Absence
 from fanotify_exporter.loader import run as loader
 from fanotify_exporter.loader.sources import identity
+from fanotify_exporter.logs.hooks import logging_bugs
+from fanotify_exporter.logs.output import LogOutput, setup
 from fanotify_exporter.options.flags import (
     Build,
     bpf_flags,
@@ -91,7 +94,7 @@ def run(options: ServeOptions) -> int:
     A signal may also have arrived before this call, or may arrive while the programs
     are loaded. The loader child is then ended, and its error is no failure.
     """
-    logs.setup(options.log.level, options.log.format)
+    output = setup(options.log.level, options.log.format)
     log.info(
         "starting fanotify-exporter",
         extra={"version": __version__, "revision": read_revision()},
@@ -100,7 +103,7 @@ def run(options: ServeOptions) -> int:
         log.warning("variable stands for no flag", extra={"variable": name})
     try:
         with ExitStack() as stack:
-            serve(options, stack)
+            serve(options, output, stack)
     except ExporterError:
         if not STOP_SIGNALS.received:
             raise
@@ -109,7 +112,7 @@ def run(options: ServeOptions) -> int:
     return 0
 
 
-def serve(options: ServeOptions, stack: ExitStack) -> None:
+def serve(options: ServeOptions, output: LogOutput, stack: ExitStack) -> None:
     """Attach the programs, then answer scrapes until a stop signal arrives."""
     use_one_arena()
     systemd = SystemdNotifier(os.environ)
@@ -120,6 +123,8 @@ def serve(options: ServeOptions, stack: ExitStack) -> None:
     loaded = load(options.bpf, stack, container=options.labels.container)
     drop_privileges(options.collectors.enabled, user)
     confine(loaded)
+    output.start()
+    stack.enter_context(logging_bugs())
     if access:
         access.start()
     service = MetricsService(
@@ -128,8 +133,11 @@ def serve(options: ServeOptions, stack: ExitStack) -> None:
             options.collectors,
             options.labels,
             stack,
+            ServerState(
+                log_records_dropped=lambda: output.dropped,
+                web_config_age=access.age if access else None,
+            ),
             created_samples=options.web.created_samples,
-            web_config_age=access.age if access else None,
         ),
         telemetry_path=options.web.telemetry_path,
         ready=lambda: is_attached(loaded.hook),

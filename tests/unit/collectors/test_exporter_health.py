@@ -13,7 +13,10 @@ from prometheus_client.core import Metric
 from fanotify_exporter import __version__
 from fanotify_exporter.bpf.loaded import AttachedProbe
 from fanotify_exporter.bpf.samples import Lost, Snapshot, Usage
-from fanotify_exporter.collectors.exporter_health import ExporterHealthCollector
+from fanotify_exporter.collectors.exporter_health import (
+    ExporterHealthCollector,
+    ServerState,
+)
 from fanotify_exporter.collectors.revision import read_revision
 from tools.harness.loaded_programs import WITHOUT_MAPS
 
@@ -94,13 +97,15 @@ def test_when_counting_began(families: dict[str, Metric]) -> None:
 
 
 @pytest.mark.parametrize(("age", "expected"), [(None, []), (lambda: 0.5, [({}, 0.5)])])
-def test_age_of_the_web_configuration(
+def test_server(
     age: Callable[[], float] | None, expected: list[tuple[dict[str, str], float]]
 ) -> None:
-    """The family has a series only if there is a web configuration."""
-    collector = ExporterHealthCollector(LOADED, lambda: SNAPSHOT, web_config_age=age)
+    """Dropped log records are counted; without a web configuration there is no age."""
+    server = ServerState(lambda: 7, web_config_age=age)
+    collector = ExporterHealthCollector(LOADED, lambda: SNAPSHOT, server=server)
     families = {family.name: family for family in collector.collect()}
     assert expected == rows(families["fanotify_exporter_web_config_age_seconds"])
+    assert [({}, 7)] == rows(families["fanotify_exporter_log_records_dropped"])
 
 
 def test_describes_what_it_collects() -> None:

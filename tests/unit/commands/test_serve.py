@@ -62,6 +62,12 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
+def flush_log() -> None:
+    """Wait for the thread that writes the log, as the interpreter does at its end."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+
+
 class Served:
     """One run of the whole program, which is scraped once and then stopped."""
 
@@ -76,6 +82,7 @@ class Served:
         with self._log.open("w", buffering=1) as log, redirect_stderr(log):
             client.start()
             status = main([LISTEN, *argv])
+            flush_log()
             self._ended.set()
         client.join()
         gc.unfreeze()
@@ -164,7 +171,7 @@ def test_stop_while_loading(
 @own_root_logger
 @pytest.mark.usefixtures("handing_over_child")
 def test_stop_before_serving(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A signal that arrives while the programs are attached is not forgotten."""
 
@@ -176,7 +183,8 @@ def test_stop_before_serving(
     monkeypatch.setattr(serve, "log_limits", interrupted)
     assert 0 == main([LISTEN])
     gc.unfreeze()
-    assert " msg=stopping signal=SIGTERM\n" in capsys.readouterr().err
+    flush_log()
+    assert " msg=stopping signal=SIGTERM\n" in capfd.readouterr().err
 
 
 @own_root_logger

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fanotify_exporter import logs
+from fanotify_exporter.logs.output import setup
 from fanotify_exporter.options.flags import LOG_FORMATS, LOG_LEVELS
 from fanotify_exporter.uapi.comm import comm_text
 
@@ -60,7 +60,7 @@ def lines_of(
 ) -> list[str]:
     """Return the lines that *log* writes."""
     stream = io.StringIO()
-    logs.setup(level, style, stream)
+    setup(level, style, stream)
     log(logging.getLogger("test"))
     text = stream.getvalue()
     assert text == "" or text.endswith("\n")
@@ -88,7 +88,7 @@ def test_keys_of_a_line(style: str) -> None:
     line = line_of(style, info("listening", address=":1"))
     assert ["time", "level", "source", "msg", "address"] == list(line)
     assert ("info", "listening", ":1") == (line["level"], line["msg"], line["address"])
-    assert re.fullmatch(r"test_logs\.py:\d+", line["source"])
+    assert re.fullmatch(r"test_formatters\.py:\d+", line["source"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", line["time"])
     age = datetime.now(UTC) - datetime.fromisoformat(line["time"])
     assert abs(age.total_seconds()) < 5
@@ -177,20 +177,3 @@ def test_level_and_above(style: str, level: str) -> None:
     assert list(LOG_LEVELS[LOG_LEVELS.index(level) :]) == [
         PARSERS[style](line)["level"] for line in lines
     ]
-
-
-def test_setup_replaces_handlers(root_logger: logging.Logger) -> None:
-    """After a second setup there is one handler: no line is written twice."""
-    logs.setup("info", "json", io.StringIO())
-    (line,) = lines_of("logfmt", info("once"))
-    assert "msg=once" in line
-    assert 1 == len(root_logger.handlers)
-
-
-def test_logs_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    """Lines go to stderr, never to stdout."""
-    logs.setup("info", "logfmt")
-    logging.getLogger("test").info("here")
-    captured = capsys.readouterr()
-    assert "" == captured.out
-    assert "here" == parse_logfmt(captured.err.rstrip("\n"))["msg"]

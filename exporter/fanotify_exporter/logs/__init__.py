@@ -1,0 +1,1 @@
+"""Log lines: their format, and the thread that writes them."""
