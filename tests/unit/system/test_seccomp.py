@@ -23,61 +23,22 @@ from fanotify_exporter.system.seccomp_calls import (
 )
 from tools.harness.classic_bpf import verdict
 from tools.harness.filtered_calls import (
+    ALL,
+    ALLOWED_IF,
     BPF_COMMAND,
     NOT_THERE,
     OWN_PID,
     REFUSED,
+    REFUSED_CALLS,
+    REFUSED_IF,
+    Call,
     answers,
     compat_answer,
+    of_this_machine,
 )
 
 
 HERE = os.uname().machine
-ALL = {**NEVER_NEEDED, **NEEDED_TO_START, **ABSENT, **CONDITIONAL}
-REFUSED_CALLS = """
-add_key chmod chown chroot connect creat delete_module execve execveat fchmod fchmodat
-fchmodat2 fchown fchownat finit_module fork fremovexattr fsconfig fsetxattr fsmount
-fsopen fspick futimesat init_module io_uring_enter io_uring_register io_uring_setup
-ioprio_set kexec_file_load kexec_load keyctl lchown link linkat lremovexattr lsetxattr
-migrate_pages mkdir mkdirat mknod mknodat modify_ldt mount mount_setattr move_mount
-move_pages open_by_handle_at open_tree perf_event_open pidfd_getfd pidfd_send_signal
-pivot_root process_madvise process_mrelease process_vm_readv process_vm_writev ptrace
-removexattr rename renameat renameat2 request_key rmdir rt_sigqueueinfo
-rt_tgsigqueueinfo sched_setaffinity sched_setattr sched_setparam sched_setscheduler
-setns setpriority setxattr shmat symlink symlinkat tkill truncate umount2 unlink
-unlinkat unshare userfaultfd utime utimensat utimes vfork
-""".split()  # noqa: SIM905  one name a line takes 90 lines
-NO_PID = 2**22 + 1  # above the largest pid, PID_MAX_LIMIT of linux/threads.h
-
-# Name and arguments.
-Call = tuple[str, tuple[int | str, ...]]
-
-REFUSED_IF: list[Call] = [
-    *(("open", (0, flags)) for flags in (1, 2, 3, 0o100, 0o1000, 0o2000001)),
-    *(("openat", (-1, 0, flags)) for flags in (1, 2, 3, 0o100, 0o1000, 0o20200002)),
-    ("clone", (0x120_0011,)),  # a child process
-    ("clone", (0x1000_0000,)),  # a child process in a user namespace
-    *(("bpf", (command,)) for command in (0, 1, 2, 5, 7, 14, 16, 28)),
-    *(("kill", (pid, 0)) for pid in (NO_PID, 0, -1, 1 << 32 | NO_PID)),
-    *(("tgkill", (pid, pid, 0)) for pid in (NO_PID, 0, -1)),
-    ("prlimit64", (NO_PID, 7, 0, 0)),
-    ("prctl", (4, 1)),
-    ("prctl", (0x5961_6D61, -1)),
-    # The kernel ignores the high word of a request.
-    *(("ioctl", (-1, number)) for number in (0x5412, 0x541C, 1 << 32 | 0x5412)),
-]
-ALLOWED_IF: list[Call] = [
-    *(("open", (0, flags)) for flags in (0, 0o2000000, 0o4000, 0o10000000)),
-    *(("openat", (-1, 0, flags)) for flags in (0, 0o2000000, 0o200000)),
-    ("clone", (0x1_0000,)),  # a thread, which lacks the flags that the kernel demands
-    ("bpf", (BPF_COMMAND,)),
-    ("kill", (OWN_PID, 0)),
-    ("tgkill", (OWN_PID, 0, 0)),
-    ("prlimit64", (0, 7, 0, 0)),
-    ("prlimit64", (OWN_PID, 7, 0, 0)),
-    ("prctl", (15, 0)),
-    ("ioctl", (-1, 0x5401)),
-]
 
 # What the serving process and its libraries do, besides HTTP.
 SERVING = """
@@ -98,14 +59,6 @@ limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 signal.raise_signal(signal.SIGTERM)
 """
-
-
-def of_this_machine(calls: list[Call]) -> dict[Call, int]:
-    """Return the errno of those of *calls* that this machine has."""
-    column = MACHINES.index(HERE)
-    found = [call for call in calls if ALL[call[0]][column] != NONE]
-    numbers = [(ALL[name][column], arguments) for name, arguments in found]
-    return dict(zip(found, answers(numbers), strict=True))
 
 
 def test_the_kernel_refuses_each_call() -> None:

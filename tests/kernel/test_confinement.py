@@ -1,0 +1,71 @@
+"""The seccomp filter of the serving process on this kernel."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from fanotify_exporter.bpf.call_maps import CallMaps
+from fanotify_exporter.bpf.loaded import SYSCALLS, LoadedPrograms
+from fanotify_exporter.bpf.missed_runs import read_missed_runs
+from fanotify_exporter.commands import serve
+from fanotify_exporter.system import privileges, seccomp
+from fanotify_exporter.system.seccomp_calls import ABSENT
+from tools.harness.filtered_calls import (
+    ALLOWED_IF,
+    NOT_THERE,
+    REFUSED,
+    REFUSED_CALLS,
+    REFUSED_IF,
+    of_this_machine,
+)
+
+
+# SECCOMP_RET_KILL_PROCESS of include/uapi/linux/seccomp.h
+KILL_PROCESS = 0x8000_0000
+
+
+def in_child(work: Callable[[], object]) -> int:
+    """Run *work* in a child process; return the exit status, 0 if nothing raised."""
+    pid = os.fork()
+    if not pid:
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    _, ended = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(ended)
+
+
+def test_counts_are_read(
+    shared_probes: LoadedPrograms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A confined process reads counts and missed runs, and no call is refused."""
+    monkeypatch.setattr(seccomp, "REFUSE", KILL_PROCESS)
+    maps = CallMaps(shared_probes)
+
+    def read() -> None:
+        privileges.drop((), None)
+        serve.confine(shared_probes)
+        assert maps.read()
+        for syscall in SYSCALLS:
+            assert list(read_missed_runs(shared_probes, syscall))
+
+    assert 0 == in_child(read)
+
+
+@pytest.mark.any_hook
+@pytest.mark.usefixtures("method")
+def test_this_kernel_refuses() -> None:
+    """Each call of the table is refused, and the others reach the kernel."""
+    arguments = (-1, -1, -1, -1, -1, -1)
+    refused = [(name, arguments) for name in REFUSED_CALLS] + REFUSED_IF
+    found = of_this_machine(refused)
+    assert {} == {call: error for call, error in found.items() if error != REFUSED}
+    absent = of_this_machine([(name, arguments) for name in ABSENT])
+    assert {NOT_THERE} == set(absent.values())
+    assert not {REFUSED, NOT_THERE} & set(of_this_machine(ALLOWED_IF).values())
