@@ -35,6 +35,7 @@ LABEL org.opencontainers.image.title="fanotify-exporter" \
 # The exporter starts as root to attach the programs, and then serves as this user.
 ENV FANOTIFY_EXPORTER_RUN_USER=fanotify-exporter
 EXPOSE 10301
+# For Docker. Kubernetes ignores this line and has probes of its own.
 HEALTHCHECK --interval=60s --timeout=10s --start-period=60s \
     CMD ["fanotify-exporter", "healthcheck"]
 ENTRYPOINT ["fanotify-exporter"]

@@ -1,4 +1,4 @@
-"""Report whether a running exporter answers, for a container engine's health check."""
+"""Report whether a running exporter answers, for Docker's HEALTHCHECK."""
 
 from __future__ import annotations
 
