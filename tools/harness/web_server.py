@@ -21,6 +21,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from fanotify_exporter.system.systemd import SystemdNotifier
 from fanotify_exporter.web import server
 from fanotify_exporter.web.access import AccessControl
+from fanotify_exporter.web.connections import MAX_CONNECTIONS
 from fanotify_exporter.web.service import MetricsService
 from fanotify_exporter.web.sockets import listen
 
@@ -88,11 +89,14 @@ def example_service(
     *,
     telemetry_path: str = "/metrics",
     ready: bool = True,
+    max_connections: int = MAX_CONNECTIONS,
 ) -> MetricsService:
     """Return a service whose registry has *collector*, Fishes by default."""
     registry = CollectorRegistry()
     registry.register(collector or Fishes())
-    return MetricsService(registry, telemetry_path, lambda: ready)
+    return MetricsService(
+        registry, telemetry_path, lambda: ready, max_connections=max_connections
+    )
 
 
 def serve(

@@ -43,11 +43,13 @@ from fanotify_exporter.options.model import BpfOptions, ServeOptions, WebOptions
 from fanotify_exporter.options.parser import Parser
 from fanotify_exporter.procfs.mounts import is_procfs
 from fanotify_exporter.system import seccomp
+from fanotify_exporter.system.descriptors import count_free, raise_limit
 from fanotify_exporter.system.malloc import return_free_memory, use_one_arena
 from fanotify_exporter.system.privileges import drop, find_user
 from fanotify_exporter.system.signals import STOP_SIGNALS
 from fanotify_exporter.system.systemd import SystemdNotifier, passed_sockets
 from fanotify_exporter.web import server
+from fanotify_exporter.web.connections import MAX_CONNECTIONS
 from fanotify_exporter.web.service import MetricsService
 from fanotify_exporter.web.sockets import listen
 
@@ -55,6 +57,9 @@ from fanotify_exporter.web.sockets import listen
 if TYPE_CHECKING:
     from fanotify_exporter.web.access import AccessControl
 
+
+# Descriptors that no connection gets: scans and files have about ten open at a time.
+RESERVED = 24
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +120,7 @@ def run(options: ServeOptions) -> int:
 def serve(options: ServeOptions, output: LogOutput, stack: ExitStack) -> None:
     """Attach the programs, then answer scrapes until a stop signal arrives."""
     use_one_arena()
+    raise_limit()
     systemd = SystemdNotifier(os.environ)
     sockets = open_sockets(options.web, stack)
     access = read_access_control(options.web.config_file, stack)
@@ -146,6 +152,7 @@ def serve(options: ServeOptions, output: LogOutput, stack: ExitStack) -> None:
             for each in CATALOG
             if each.missing
         },
+        max_connections=min(MAX_CONNECTIONS, max(1, count_free() - RESERVED)),
     )
     # These objects live until the exit, so garbage collections may skip them.
     gc.freeze()

@@ -30,6 +30,7 @@ from fanotify_exporter.web.source_network import source_network
 from fanotify_exporter.web.streams import MAX_REQUEST_BYTES, open_stream
 
 
+# Connections that may be open at a time, if the process may open enough descriptors.
 MAX_CONNECTIONS = 128
 
 # How long a connection may stay idle: the usual scrape interval of 60 s and a margin.
@@ -80,14 +81,23 @@ class Connections(HTTPServerConnectionDelegate):
     """
     An HTTP server that keeps room for new connections.
 
-    A new connection beyond MAX_CONNECTIONS evicts the longest-idle connection of the
+    A new connection beyond the maximum evicts the longest-idle connection of the
     source network with the most connections.
     """
 
     def __init__(
-        self, application: Application, tls_context: Callable[[], SSLContext | None]
+        self,
+        application: Application,
+        tls_context: Callable[[], SSLContext | None],
+        maximum: int = MAX_CONNECTIONS,
     ) -> None:
-        """Serve *application*, with the TLS context that *tls_context* returns."""
+        """
+        Serve *application* over at most *maximum* connections at a time.
+
+        Args:
+            tls_context: returns the TLS context of a new connection, if any.
+        """
+        self._maximum = maximum
         self._application = application
         self._tls_context = tls_context
         self._listening: set[socket.socket] = set()
@@ -110,7 +120,7 @@ class Connections(HTTPServerConnectionDelegate):
         except OSError as error:  # accept(2): out of descriptors or memory
             self._free_descriptor(listening, error)
             return
-        if len(self._peers) >= MAX_CONNECTIONS:
+        if len(self._peers) >= self._maximum:
             self._abort(self._eviction_candidate(), "too many connections")
         try:
             stream = open_stream(connection, self._tls_context())

@@ -70,7 +70,9 @@ async def serve(
     worker = Worker("scrape")
     application = make_application(service, SingleFlight(worker), access)
     connections = Connections(
-        application, access.tls_context if access else lambda: None
+        application,
+        access.tls_context if access else lambda: None,
+        service.max_connections,
     )
     application.settings["connections"] = connections
     for each in sockets:

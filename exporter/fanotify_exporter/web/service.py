@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry
 
 from fanotify_exporter.landing.summary import Absence
+from fanotify_exporter.web.connections import MAX_CONNECTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,11 @@ class MetricsService:
         ready: whether all probes are attached, for /-/ready.
         absences: collectors whose figures may be missing, and why; for the landing
             page.
+        max_connections: connections that may be open at a time.
     """
 
     registry: CollectorRegistry
     telemetry_path: str
     ready: Callable[[], bool]
     absences: Mapping[str, Absence] = field(default_factory=dict)
+    max_connections: int = MAX_CONNECTIONS

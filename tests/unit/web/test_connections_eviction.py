@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from fanotify_exporter.web import connections
 from tools.harness.web_clients import SECONDS, connect, is_served
 from tools.harness.web_server import Waiting, example_service, serve
 
@@ -28,9 +27,8 @@ def connected(port: int, *hosts: str) -> Iterator[list[socket.socket]]:
         yield clients
 
 
-def test_longest_idle_connection_is_evicted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond MAX_CONNECTIONS a new connection replaces the longest-idle one."""
-    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
+def test_longest_idle_connection_is_evicted() -> None:
+    """Beyond the maximum a new connection replaces the longest-idle one."""
 
     def client(port: int) -> list[bool]:
         with connected(port, *["127.0.0.1"] * 3) as clients:
@@ -41,12 +39,13 @@ def test_longest_idle_connection_is_evicted(monkeypatch: pytest.MonkeyPatch) -> 
             clients[3].close()
             return served
 
-    assert [True, False, True, True] == serve(example_service(), client)
+    assert [True, False, True, True] == serve(
+        example_service(max_connections=3), client
+    )
 
 
-def test_eviction_in_the_largest_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_eviction_in_the_largest_network() -> None:
     """Many connections from one address evict each other, and no other client."""
-    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 5)
 
     def client(port: int) -> list[bool]:
         with (
@@ -55,12 +54,13 @@ def test_eviction_in_the_largest_network(monkeypatch: pytest.MonkeyPatch) -> Non
         ):
             return [is_served(each) for each in clients]
 
-    assert [True, False, False, False, False] == serve(example_service(), client)
+    assert [True, False, False, False, False] == serve(
+        example_service(max_connections=5), client
+    )
 
 
-def test_pending_request_is_not_evicted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pending_request_is_not_evicted() -> None:
     """The connection of a running scrape is kept; idle ones are evicted instead."""
-    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
     waiting = Waiting()
 
     def client(port: int) -> bytes:
@@ -71,7 +71,9 @@ def test_pending_request_is_not_evicted(monkeypatch: pytest.MonkeyPatch) -> None
                 waiting.may_end.set()
                 return scraper.recv(15)
 
-    assert b"HTTP/1.1 200 OK" == serve(example_service(waiting), client)
+    assert b"HTTP/1.1 200 OK" == serve(
+        example_service(waiting, max_connections=3), client
+    )
 
 
 def test_out_of_descriptors(caplog: pytest.LogCaptureFixture) -> None:
