@@ -1,4 +1,4 @@
-"""Read small configuration files without blocking."""
+"""Read small configuration files, and find out who else may access them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,24 @@ def read_file(path: Path) -> bytes | str:
     except OSError as error:
         return error.strerror or str(error)
     return content if len(content) <= MAX_FILE_BYTES else "larger than 1 MiB"
+
+
+def exposure(path: Path, *, secret: bool) -> str:
+    """
+    Return what other users may do with the file at *path* and should not, or "".
+
+    Args:
+        secret: whether other users should not read the file either.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # the next look tells
+        return ""
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return "other users may write to the file: run chmod go-w"
+    if secret and mode & stat.S_IROTH:
+        return "every user may read the file, which has a key: run chmod o-r"
+    return ""
 
 
 def _open(path: str, flags: int) -> int:

@@ -17,7 +17,7 @@ from fanotify_exporter.web.config import (
     WebConfig,
     parse_web_config,
 )
-from fanotify_exporter.web.files import read_file
+from fanotify_exporter.web.files import exposure, read_file
 from fanotify_exporter.web.tls import server_context
 from fanotify_exporter.web.worker import Worker
 
@@ -53,6 +53,7 @@ class SettingsReader:
         self._path = path
         self._worker = worker
         self._files: dict[Path, bytes | str] = {}
+        self._exposures: frozenset[tuple[Path, str]] = frozenset()
 
     def has_changed(self) -> bool:
         """Return whether a file has another content than when it was last read."""
@@ -74,6 +75,7 @@ class SettingsReader:
         except ConfigError as error:
             raise ConfigError(f"{self._path}: {error}") from None
         _log_read(self._path, config)
+        self._warn_of_exposures(config)
         return settings
 
     def _build(self, before: Settings, config: WebConfig) -> Settings:
@@ -103,6 +105,18 @@ class SettingsReader:
         if isinstance(content, str):
             raise ConfigError(f"cannot read {path}: {content}")
         return content
+
+    def _warn_of_exposures(self, config: WebConfig) -> None:
+        """Log each file that other users may change or should not read, once."""
+        key = config.tls and config.tls.key
+        with_key = self._path if isinstance(key, str) else key
+        found = {
+            (path, exposure(path, secret=path == with_key)) for path in self._files
+        }
+        for path, reason in found - self._exposures:
+            if reason:
+                log.warning(reason, extra={"file": path})
+        self._exposures = frozenset(found)
 
 
 def _check_protections(before: WebConfig, config: WebConfig) -> None:

@@ -276,3 +276,59 @@ def test_a_bug_lets_nobody_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
         return [refused, status(port, password="secret")]
 
     assert [500, 200] == serve_changing(folder, USERS % SECRET, client)
+
+
+def test_files_that_others_may_change_or_read(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each is one warning at the start, and one when the mode of a new file differs."""
+    file, key, certificate = (
+        folder / name for name in ("web.yml", "server.key", "server.pem")
+    )
+    file.write_text(TLS % "")
+    for path, mode in ((file, 0o666), (key, 0o644), (certificate, 0o664)):
+        path.chmod(mode)
+    access = AccessControl(file)
+    write = "other users may write to the file: run chmod go-w"
+    read = "every user may read the file, which has a key: run chmod o-r"
+    assert {(file, write), (key, read), (certificate, write)} == warnings(caplog)
+
+    file.write_text(TLS % "" + USERS % SECRET)
+    access.look()
+    assert set() == warnings(caplog)
+
+    file.chmod(0o640)
+    file.write_text(f"# Every user may read this certificate.\n{file.read_text()}")
+    key.chmod(0o660)
+    access.look()
+    assert {(key, write)} == warnings(caplog)
+
+    key.chmod(0o640)
+    certificate.chmod(0o644)
+    file.write_text(TLS % "" + USERS % OTHER)
+    access.look()
+    assert set() == warnings(caplog)
+    access.stop()
+
+
+def test_key_in_the_configuration_that_others_may_read(
+    web_examples: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A key in the web configuration file makes that file secret."""
+    file = web_examples / "inline.good.yml"
+    for mode, expected in ((0o600, set()), (0o604, {file})):
+        file.chmod(mode)
+        AccessControl(file).stop()
+        assert expected == {path for path, _ in warnings(caplog)}
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> set[tuple[object, str]]:
+    """Return the file and the text of each new warning."""
+    found = [
+        (vars(each)["file"], each.message)
+        for each in caplog.records
+        if each.levelno == logging.WARNING
+    ]
+    caplog.clear()
+    assert len(found) == len(set(found))
+    return set(found)
