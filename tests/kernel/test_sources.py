@@ -14,7 +14,7 @@ COMPILE = """\
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
 from fanotify_exporter.loader.compile import compile_method, import_bcc
 
-compile_method(import_bcc(), ATTACH_METHODS[-1], "no_number", container=False)
+compile_method(import_bcc(), ATTACH_METHODS[-1], "no_number", 1, container=False)
 """
 
 

@@ -1,4 +1,4 @@
-# Run a command in a copy of a chroot that is dropped at the end:
+# Run a command in a copy of a chroot, which the kernel drops at the end:
 # overlay.sh ROOT CHECKOUT COMMAND [ARGUMENT...]
 #
 # The command starts in a clone of the last commit of CHECKOUT. Needs a mount namespace of
@@ -23,4 +23,8 @@ mount -t tmpfs tmpfs "$copy/root/tmp"
 # The machine's name servers and certificate authorities.
 cp /etc/resolv.conf "$copy/root/etc/resolv.conf"
 mount --bind -o ro /etc/ssl/certs "$copy/root/etc/ssl/certs"
-exec chroot "$copy/root" env --chdir=/root/checkout "$@"
+# Unlike chroot(2), pivot_root(2) lets processes below make user namespaces, and enter each
+# other's mount namespaces.
+cd "$copy/root"
+pivot_root . mnt
+exec chroot . sh -c 'umount -l /mnt; cd /root/checkout; exec "$@"' sh "$@"
