@@ -28,6 +28,15 @@
 #define FIRST_OTHER_SLOT (MAX_ENTRIES + MAX_USER_ENTRIES)
 #define SLOTS (FIRST_OTHER_SLOT + SYSCALLS * OTHER_SLOTS_PER_SYSCALL)
 
+/* Whether a thread has CAP_SYS_ADMIN in the initial user namespace.
+ * capabilities is the first word of cred->cap_effective, which 6.3 changed from
+ * u32[2] to u64; both architectures are little-endian. level is 0 for the
+ * initial namespace only (create_user_ns() in kernel/user_namespace.c).
+ */
+#define CAP_SYS_ADMIN 21
+#define IS_PRIVILEGED(capabilities, level)                                     \
+	((level) == 0 && ((capabilities) >> CAP_SYS_ADMIN & 1))
+
 /* The flags that say what a fanotify_mark(2) call does: FAN_MARK_ADD,
  * FAN_MARK_REMOVE, FAN_MARK_FLUSH, FAN_MARK_MOUNT and FAN_MARK_FILESYSTEM.
  */

@@ -4,6 +4,9 @@
  * inotify_init1(2) calls by thread name, arguments and errno.
  *
  * The programs in the other parts unpack the arguments and call count_call().
+ * One of the parts privileged_*.bpf.c defines is_privileged(): whether the
+ * calling thread has CAP_SYS_ADMIN in the initial user namespace, so that it
+ * could place marks that block others or watch a whole host.
  *
  * The hash slot_of finds the slot of a key. The count of the key is in the
  * array slots, which user space maps into its memory. A scrape makes no bpf(2)
@@ -52,7 +55,7 @@ static inline void count_lost(u32 syscall, u32 reason)
  */
 static inline bool claim_slot(struct call *call, u32 *index)
 {
-	bool privileged = (u32)bpf_get_current_uid_gid() == 0;
+	bool privileged = is_privileged();
 	struct slot *slot;
 	u32 *winner;
 

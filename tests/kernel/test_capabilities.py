@@ -29,6 +29,7 @@ import json, os, pwd, sys
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
 from fanotify_exporter.system.privileges import drop
+from fanotify_exporter.loader.compile import Settings
 from fanotify_exporter.loader.load import load
 import bcc
 
@@ -39,7 +40,7 @@ for user, *names in json.loads(sys.argv[2]):
         continue
     drop(names, pwd.getpwnam(user) if user != "root" else None)
     try:
-        load(methods, 8192, 8192, container=False)
+        load(methods, Settings(8192, 1024))
     except LoadError as error:
         print("refused", user, *names, error.why, flush=True)
     else:

@@ -12,9 +12,11 @@ import pytest
 # Compiles a method with a number of entries that is no number.
 COMPILE = """\
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
-from fanotify_exporter.loader.compile import compile_method, import_bcc
+from fanotify_exporter.loader.compile import Settings, compile_method, import_bcc
+from fanotify_exporter.loader.privilege import by_uid
 
-compile_method(import_bcc(), ATTACH_METHODS[-1], "no_number", 1, container=False)
+settings = Settings("no_number", 8)
+compile_method(import_bcc(), ATTACH_METHODS[-1], by_uid(""), settings)
 """
 
 

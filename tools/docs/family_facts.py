@@ -92,8 +92,8 @@ LABELS = {
     "errno": "`EINVAL`, `ENOSPC` and so on, or the number of an errno without a name",
     "probe": "name of the system call that the probe counts",
     "hook": "hook and attach point: `fentry:do_fanotify_mark`",
-    "map": "`calls_privileged` has the keys that were first used by uid 0, "
-    "`calls_user` all others",
+    "map": "`calls_privileged` has the keys that were first used by a thread with "
+    "CAP_SYS_ADMIN in the initial user namespace, `calls_user` all others",
     "reason": "`map_full`: the map had no free slot for the key. `no_entry`: the call "
     "began before the exporter started, or its entry was missed, or seccomp refused "
     "it. `recursion`: the kernel skipped the BPF program, and counted the skipped run. "

@@ -48,8 +48,8 @@ explained in [fanotify_mark.md](fanotify_mark.md).
   ([README](../README.md#what-it-cannot-see)).
 - When a key does not fit into its map, the call is still counted, with
   `comm="[other: map full]"` and empty `flags`, `mask` and `errno`, and, whatever labels
-  are dropped, in `fanotify_exporter_lost_calls_total{reason="map_full"}`. Keys of root
-  have slots of their own.
+  are dropped, in `fanotify_exporter_lost_calls_total{reason="map_full"}`. Keys of
+  callers with CAP_SYS_ADMIN in the initial user namespace have slots of their own.
 - Gauges by comm or uid have a series for each owner with CAP_SYS_ADMIN in the initial
   user namespace, and in each family for the 100 largest of the others. The rest is
   summed as `comm="[other: too many]"` or `uid="[other: too many]"`.

@@ -70,6 +70,11 @@ class Counts:
         return self._loaded.sees_compat
 
     @property
+    def uid_reason(self) -> str:
+        """Return why uid 0 decides which callers are privileged, empty if not."""
+        return self._loaded.uid_reason
+
+    @property
     def misses_unseen(self) -> bool:
         """Return whether the kernel does not count the calls a kretprobe missed."""
         release = tuple(map(int, os.uname().release.split(".")[:2]))

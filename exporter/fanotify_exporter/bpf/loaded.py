@@ -61,6 +61,8 @@ class LoadedPrograms:
         lost_reasons: names of enum lost_reason.
         max_entries: maximum distinct keys of privileged callers.
         max_user_entries: maximum distinct keys of all other callers together.
+        uid_reason: why uid 0 decides which callers are privileged, empty if
+            CAP_SYS_ADMIN in the initial user namespace decides.
         sees_compat: True if 32-bit compat calls are counted.
         slows_all_syscalls: True if every system call of the host gets slower.
         bcc: version of bcc that compiled the programs.
@@ -80,6 +82,7 @@ class LoadedPrograms:
     slows_all_syscalls: bool
     bcc: str
     llvm: str
+    uid_reason: str = ""
     reasons: Mapping[str, str] = field(default_factory=dict)
     fds: Mapping[str, int] = field(default_factory=dict)
     counting_since: float = field(

@@ -51,6 +51,8 @@ class Trial:
         reason: why no attach method of the hook works; empty if one works.
         ways_tried: the number of attach methods that were tried, up to the first
             that worked.
+        uid_reason: why uid 0, and not CAP_SYS_ADMIN, would decide which callers are
+            privileged; empty if CAP_SYS_ADMIN would.
     """
 
     hook: str
@@ -59,6 +61,7 @@ class Trial:
     ways_tried: int
     sees_compat: bool
     slows_all_syscalls: bool
+    uid_reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,7 @@ def _trial(attempts: Attempts) -> Trial:
         ways_tried=len(attempts.methods),
         sees_compat=method.sees_compat,
         slows_all_syscalls=method.slows_all_syscalls,
+        uid_reason=attempts.loaded.uid_reason if attempts.loaded else "",
     )
 
 
@@ -211,3 +215,5 @@ def _rows(trial: Trial) -> Iterator[str]:
     yield f"{trial.hook:<16}{works:<7}{compat:<14}{others:<20}{ways}".rstrip()
     if trial.reason:
         yield f"    {trial.reason}"
+    if trial.uid_reason:
+        yield f"    uid 0 decides which callers are privileged: {trial.uid_reason}"

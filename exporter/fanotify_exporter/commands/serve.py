@@ -266,6 +266,11 @@ def log_limits(loaded: LoadedPrograms) -> None:
     log.info("attached", extra=attached | ({"skipped": skipped} if skipped else {}))
     if not loaded.sees_compat:
         log.warning("32-bit compat calls are not counted", extra=attached)
+    if loaded.uid_reason:
+        log.warning(
+            "uid 0, and not CAP_SYS_ADMIN, decides which callers are privileged",
+            extra={**attached, "reason": loaded.uid_reason},
+        )
     if loaded.slows_all_syscalls:
         log.warning("this hook slows every system call of the host", extra=attached)
 

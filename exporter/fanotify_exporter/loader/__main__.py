@@ -15,23 +15,16 @@ from collections.abc import Sequence
 
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
+from fanotify_exporter.loader.compile import Settings
 from fanotify_exporter.loader.handover import send, send_error
 from fanotify_exporter.loader.load import load
 
 
-def main(
-    channel: socket.socket,
-    names: Sequence[str],
-    max_entries: int,
-    max_user_entries: int,
-    *,
-    container: bool,
-) -> int:
+def main(channel: socket.socket, names: Sequence[str], settings: Settings) -> int:
     """Send the loaded programs, or the error, over *channel*; return the status."""
     try:
         methods = [method for method in ATTACH_METHODS if method.name in names]
-        loaded = load(methods, max_entries, max_user_entries, container=container)
-        send(channel, loaded)
+        send(channel, load(methods, settings))
     except LoadError as error:
         send_error(channel, error)
         return 1
@@ -42,9 +35,7 @@ if __name__ == "__main__":
     status = main(
         socket.socket(fileno=int(sys.argv[1])),
         sys.argv[2].split(","),
-        int(sys.argv[3]),
-        int(sys.argv[4]),
-        container=sys.argv[5] == "1",
+        Settings(int(sys.argv[3]), int(sys.argv[4]), container=sys.argv[5] == "1"),
     )
     # bcc's atexit handler would disable the probes that the parent now holds.
     os._exit(status)

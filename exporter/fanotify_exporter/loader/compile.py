@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sys
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.attach_methods import COMPAT_MARK, AttachMethod
+from fanotify_exporter.loader.privilege import PrivilegeTest
 from fanotify_exporter.loader.sources import find_programs, join_sources
 
 
@@ -19,6 +21,22 @@ _BCC_ADVICE = (
     "project) and run the exporter in a virtual environment made by "
     "/usr/bin/python3 -m venv --system-site-packages."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """
+    What the programs count.
+
+    Attributes:
+        max_entries: maximum distinct keys of privileged callers.
+        max_user_entries: maximum distinct keys of all other callers together.
+        container: whether the cgroup is a part of the key.
+    """
+
+    max_entries: int
+    max_user_entries: int
+    container: bool = False
 
 
 def import_bcc() -> Any:
@@ -41,30 +59,26 @@ def import_bcc() -> Any:
 
 
 def compile_method(
-    bcc: Any,
-    method: AttachMethod,
-    max_entries: int,
-    max_user_entries: int,
-    *,
-    container: bool,
+    bcc: Any, method: AttachMethod, test: PrivilegeTest, settings: Settings
 ) -> Any:
     """
-    Compile *method*'s sources and create their maps.
+    Compile the sources of *method* and *test*, and create their maps.
 
     Raises:
         Exception: bcc failed; clang's or the kernel's message is on stderr.
     """
     flags = [
         f"-I{find_programs()}",
-        f"-DMAX_ENTRIES={max_entries}",
-        f"-DMAX_USER_ENTRIES={max_user_entries}",
+        f"-DMAX_ENTRIES={settings.max_entries}",
+        f"-DMAX_USER_ENTRIES={settings.max_user_entries}",
         f"-DCOMPAT_WORD_OFFSET={compat_word_offset()}",
+        *(f"-D{name}={offset}" for name, offset in test.offsets.items()),
     ]
-    if container:
+    if settings.container:
         flags.append("-DCONTAINER")
     if has_compat():
         flags.append("-DCOMPAT")
-    return bcc.BPF(text=join_sources(method.sources), cflags=flags)
+    return bcc.BPF(text=join_sources((test.source, *method.sources)), cflags=flags)
 
 
 @cache

@@ -13,6 +13,7 @@ from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.attach import attach_probes, describe_probe, require_hook
 from fanotify_exporter.loader.attach_methods import AttachMethod
 from fanotify_exporter.loader.compile import (
+    Settings,
     compile_method,
     has_compat,
     import_bcc,
@@ -30,6 +31,7 @@ from fanotify_exporter.loader.maps import (
     read_layouts,
     read_map_fds,
 )
+from fanotify_exporter.loader.privilege import PrivilegeTest, by_capability, by_uid
 
 
 _NOT_PERMITTED = os.strerror(errno.EPERM)
@@ -38,13 +40,7 @@ _NOT_PERMITTED = os.strerror(errno.EPERM)
 _keep_alive: list[Any] = []
 
 
-def load(
-    methods: Sequence[AttachMethod],
-    max_entries: int,
-    max_user_entries: int,
-    *,
-    container: bool,
-) -> LoadedPrograms:
+def load(methods: Sequence[AttachMethod], settings: Settings) -> LoadedPrograms:
     """
     Load by the first of *methods* that works.
 
@@ -55,15 +51,14 @@ def load(
         LoadError: no method works; with the reasons by hook, and what to do.
     """
     bcc = import_bcc()
+    test = by_capability()
     failures: list[tuple[AttachMethod, LoadError]] = []
     forbidden: dict[str, LoadError] = {}
     for method in methods:
         try:
             if method.hook in forbidden:
                 raise forbidden[method.hook]
-            loaded = _load_method(
-                bcc, method, max_entries, max_user_entries, container=container
-            )
+            loaded = _load_by_method(bcc, method, test, settings)
         except LoadError as error:
             failures.append((method, error))
             if _NOT_PERMITTED in error.why:
@@ -74,23 +69,34 @@ def load(
     raise explain_failure(failures)
 
 
+def _load_by_method(
+    bcc: Any, method: AttachMethod, test: PrivilegeTest, settings: Settings
+) -> LoadedPrograms:
+    """
+    Load with *test*. If the kernel refuses the programs, let uid 0 decide.
+
+    Raises:
+        LoadError: the kernel refuses the programs with both tests.
+    """
+    try:
+        return _load_method(bcc, method, test, settings)
+    except LoadError as error:
+        if test.uid_reason or _NOT_PERMITTED in error.why:
+            raise
+        other = by_uid(f"the kernel refuses to read credentials: {error.why}")
+        return _load_method(bcc, method, other, settings)
+
+
 def _load_method(
-    bcc: Any,
-    method: AttachMethod,
-    max_entries: int,
-    max_user_entries: int,
-    *,
-    container: bool,
+    bcc: Any, method: AttachMethod, test: PrivilegeTest, settings: Settings
 ) -> LoadedPrograms:
     require_hook(method.hook)
     compat = has_compat()
     specs = [spec for spec in method.probes if compat or not spec.compat_only]
     with captured_stderr() as summarize:
         try:
-            bpf = compile_method(
-                bcc, method, max_entries, max_user_entries, container=container
-            )
-            fill_free_slots(bpf, max_entries, max_user_entries)
+            bpf = compile_method(bcc, method, test, settings)
+            fill_free_slots(bpf, settings.max_entries, settings.max_user_entries)
             fds = attach_probes(bpf, method.hook, specs)
         except Exception as error:  # bcc raises nothing narrower
             raise LoadError(summarize() or str(error), advise()) from error
@@ -100,8 +106,9 @@ def _load_method(
         probes=tuple(describe_probe(method.hook, spec) for spec in specs),
         layouts=read_layouts(bpf),
         lost_reasons=LOST_REASONS,
-        max_entries=max_entries,
-        max_user_entries=max_user_entries,
+        max_entries=settings.max_entries,
+        max_user_entries=settings.max_user_entries,
+        uid_reason=test.uid_reason,
         sees_compat=method.sees_compat,
         slows_all_syscalls=method.slows_all_syscalls,
         bcc=bcc.__version__,

@@ -46,8 +46,8 @@ REPORT = Report(
     bcc="0.26.0",
     llvm="14",
     trials=(
-        Trial("fentry", False, "no BTF", 3, True, False),  # noqa: FBT003
-        Trial("tracepoint", True, "", 1, False, True),  # noqa: FBT003
+        Trial("fentry", False, "no BTF", 3, True, False, ""),  # noqa: FBT003
+        Trial("tracepoint", True, "", 1, False, True, "no cred"),  # noqa: FBT003
     ),
     chosen="tracepoint",
     advice="",
@@ -175,6 +175,16 @@ def test_reason_that_several_ways_share(
     assert {"EPERM: a: b"} == reasons
 
 
+def test_hook_that_cannot_read_capabilities(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A hook with which uid 0 decides who is privileged has the reason in its row."""
+    loaded = replace(LOADED, uid_reason="no member level")
+    monkeypatch.setattr(loader, "load", lambda *_: loaded)
+    report = check("auto", sysfs(tmp_path))
+    assert ["no member level"] * 4 == [trial.uid_reason for trial in report.trials]
+
+
 def test_flag_names_a_hook_that_fails(
     kernel: Callable[[str], None], tmp_path: Path
 ) -> None:
@@ -197,6 +207,7 @@ def test_text() -> None:
         "fentry no counted as before 3 ways tried",
         "no BTF",
         "tracepoint yes missed slower",
+        "uid 0 decides which callers are privileged: no cred",
         "The exporter would run, with tracepoint.",
     ):
         assert line in lines
@@ -224,6 +235,7 @@ def test_json() -> None:
         "ways_tried": 3,
         "sees_compat": True,
         "slows_all_syscalls": False,
+        "uid_reason": "",
     } == read["trials"][0]
     assert set(REPORT.__dataclass_fields__) == set(read)
 

@@ -359,3 +359,10 @@ def test_limits_of_the_hook_are_logged(caplog: pytest.LogCaptureFixture) -> None
         ("WARNING", "32-bit compat calls are not counted", "tracepoint"),
         ("WARNING", "this hook slows every system call of the host", "tracepoint"),
     ] == [(r.levelname, r.message, vars(r)["hook"]) for r in caplog.records]
+
+
+def test_log_says_if_the_uid_decides(caplog: pytest.LogCaptureFixture) -> None:
+    """Where capabilities cannot be read, a warning says that uid 0 decides, and why."""
+    serve.log_limits(replace(WITHOUT_MAPS, uid_reason="no member level"))
+    (record,) = (each for each in caplog.records if "uid 0" in each.message)
+    assert ("WARNING", "no member level") == (record.levelname, vars(record)["reason"])

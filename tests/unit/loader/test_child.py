@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter.errors import LoadError
+from fanotify_exporter.loader.compile import Settings
 from fanotify_exporter.loader.handover import receive
 from fanotify_exporter.loader.sources import PACKAGE, find_programs
 
@@ -21,8 +22,8 @@ import fanotify_exporter
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.sources import find_programs
 
-def load(methods, *sizes, container):
-    found = fanotify_exporter.__file__, find_programs(), *sizes, container
+def load(methods, settings):
+    found = fanotify_exporter.__file__, find_programs(), settings
     names = [method.name for method in methods]
     raise LoadError(" ".join([*names, *map(str, found)]))
 """
@@ -56,4 +57,7 @@ def test_child_runs_from_a_private_folder(package: Path, tmp_path: Path) -> None
     assert 1 == status
     assert isinstance(error, LoadError)
     init, programs = package / "__init__.py", package / "bpf/programs"
-    assert f"kretprobe sys_exit {init} {programs} 64 32 True" == error.why
+    assert (
+        f"kretprobe sys_exit {init} {programs} {Settings(64, 32, container=True)}"
+        == error.why
+    )

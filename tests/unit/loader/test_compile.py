@@ -11,10 +11,12 @@ import pytest
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, AttachMethod
 from fanotify_exporter.loader.compile import (
+    Settings,
     compat_word_offset,
     compile_method,
     import_bcc,
 )
+from fanotify_exporter.loader.privilege import PrivilegeTest
 
 
 @pytest.mark.parametrize(
@@ -40,10 +42,17 @@ def test_compat_word_offset(
 def test_each_method_is_compiled_from_its_sources(method: AttachMethod) -> None:
     """The text has each part of the method, under the name of its file."""
     compiled = SimpleNamespace(BPF=lambda text, cflags: (text, cflags))
-    text, flags = compile_method(compiled, method, 8, 4, container=True)
+    test = PrivilegeTest("calls/privileged_typed", {"TASK_CRED": 23})
+    settings = Settings(8, 4, container=True)
+    text, flags = compile_method(compiled, method, test, settings)
     names = [line for line in text.splitlines() if line.startswith("#line")]
-    assert [f'#line 1 "bpf/{name}.bpf.c"' for name in method.sources] == names
-    assert {"-DMAX_ENTRIES=8", "-DMAX_USER_ENTRIES=4", "-DCONTAINER"} < set(flags)
+    assert [
+        f'#line 1 "bpf/{name}.bpf.c"' for name in (test.source, *method.sources)
+    ] == names
+    assert {
+        *("-DMAX_ENTRIES=8", "-DMAX_USER_ENTRIES=4"),
+        *("-DCONTAINER", "-DTASK_CRED=23"),
+    } < set(flags)
 
 
 def test_python_without_bcc(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,110 @@
+"""
+Offsets of members of kernel structures, from the running kernel's BTF.
+
+bcc does not apply CO-RE relocations, so the loader defines each offset as a macro. The
+format is in Documentation/bpf/btf.rst and include/uapi/linux/btf.h. A walk over all
+types takes half a second; the search for the name of a structure takes milliseconds.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+
+BTF: Final = Path("/sys/kernel/btf/vmlinux")
+
+# include/uapi/linux/btf.h
+MAGIC = 0xEB9F
+KIND_STRUCT = 4
+HEADER = struct.Struct("=HBBIIIII")
+TYPE = struct.Struct("=III")
+MEMBER = struct.Struct("=III")
+OFFSET_BITS = 0xFF_FFFF
+
+
+class BtfError(Exception):
+    """The kernel has no BTF, or its BTF lacks a name. The text says which."""
+
+
+class Btf:
+    """Type information of a kernel."""
+
+    def __init__(self, data: bytes) -> None:
+        """
+        Find the types and the names in *data*, the content of a BTF file.
+
+        Raises:
+            BtfError: *data* is no BTF.
+        """
+        if len(data) < HEADER.size or HEADER.unpack_from(data)[0] != MAGIC:
+            raise BtfError("the kernel's BTF cannot be parsed: its magic is wrong")
+        header = HEADER.unpack_from(data)
+        _, _, _, length, types, types_length, strings, strings_length = header
+        self._types = data[length + types :][:types_length]
+        self._strings = data[length + strings :][:strings_length]
+
+    def has_name(self, name: str) -> bool:
+        """Return whether a type, a member or an enumerator is called *name*."""
+        return self._find_name(name) > 0
+
+    def offset(self, structure: str, member: str) -> int:
+        """
+        Return the offset of *member* in *structure*, in bytes; not for bit fields.
+
+        Members of unnamed unions and structures inside *structure* are not found.
+
+        Raises:
+            BtfError: the BTF lacks the structure or the member.
+        """
+        name = self._find_name(member)
+        for members in self._find_structures(structure):
+            if name in members:
+                return members[name] // 8
+        raise BtfError(f"the kernel's BTF has no member {member} of {structure}")
+
+    def _find_name(self, name: str) -> int:
+        """Return the place of *name* in the string section, which has it once, or 0."""
+        return self._strings.find(b"\0%s\0" % name.encode()) + 1
+
+    def _find_structures(self, name: str) -> Iterator[dict[int, int]]:
+        """
+        Yield the members of each structure called *name*: offsets in bits, by name.
+
+        The search finds the number of the name anywhere in the type section. In the
+        header of a structure, the next word has the kind STRUCT. After the name of a
+        member or a parameter, the next word is the number of a type, which is less
+        than a kind.
+        """
+        wanted = struct.pack("=I", self._find_name(name))
+        place = -1
+        while (place := self._types.find(wanted, place + 1)) >= 0:
+            header = self._types[place : place + TYPE.size]
+            if place % 4 or len(header) < TYPE.size:
+                continue
+            _, info, _ = TYPE.unpack(header)
+            if info >> 24 & 0x1F != KIND_STRUCT:
+                continue
+            first = place + TYPE.size
+            end = first + (info & 0xFFFF) * MEMBER.size
+            # Of a structure with bit fields, the upper 8 bits are the field's size.
+            used = OFFSET_BITS if info >> 31 else 0xFFFF_FFFF
+            yield {
+                member: bits & used
+                for member, _, bits in MEMBER.iter_unpack(self._types[first:end])
+            }
+
+
+def read_btf(path: Path = BTF) -> Btf:
+    """
+    Return the type information of the running kernel.
+
+    Raises:
+        BtfError: the kernel has none (CONFIG_DEBUG_INFO_BTF), or it cannot be read.
+    """
+    try:
+        return Btf(path.read_bytes())
+    except OSError as error:
+        raise BtfError(f"cannot read {path}: {error.strerror}") from error
