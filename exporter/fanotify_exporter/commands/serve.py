@@ -48,6 +48,7 @@ from fanotify_exporter.system.malloc import return_free_memory, use_one_arena
 from fanotify_exporter.system.privileges import drop, find_user
 from fanotify_exporter.system.signals import STOP_SIGNALS
 from fanotify_exporter.system.systemd import SystemdNotifier, passed_sockets
+from fanotify_exporter.system.unwinder import load_unwinder
 from fanotify_exporter.web import server
 from fanotify_exporter.web.connections import MAX_CONNECTIONS
 from fanotify_exporter.web.service import MetricsService
@@ -121,6 +122,7 @@ def serve(options: ServeOptions, output: LogOutput, stack: ExitStack) -> None:
     """Attach the programs, then answer scrapes until a stop signal arrives."""
     use_one_arena()
     raise_limit()
+    load_unwinder()
     systemd = SystemdNotifier(os.environ)
     sockets = open_sockets(options.web, stack)
     access = read_access_control(options.web.config_file, stack)
