@@ -12,10 +12,12 @@ import pytest
 
 from fanotify_exporter.bpf.call_maps import CallMaps
 from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.missed_runs import sums_are_exact
 from fanotify_exporter.bpf.samples import Snapshot
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, ProbeSpec
+from fanotify_exporter.system.machine import kernel_version
 
 
 # comm, flags, mask, errno
@@ -27,10 +29,6 @@ REFUSED = "cannot attach"
 
 # Time limit of the loader, for an emulated guest on a busy machine.
 LOAD_SECONDS = 120.0
-
-# Whether the kernel may preempt a task inside a BPF program. Debian's kernels have
-# PREEMPT_DYNAMIC since 6.1, so a version with PREEMPT may still not preempt.
-MAY_PREEMPT = "PREEMPT" in os.uname().version
 
 # By attach point or pair of attach points: tests that counted there.
 exercised: Counter[str] = Counter()
@@ -65,6 +63,11 @@ class Counts:
         self._before = before or self.read()
 
     @property
+    def hook(self) -> str:
+        """Return the hook of the programs."""
+        return self._loaded.hook
+
+    @property
     def sees_compat(self) -> bool:
         """Return whether the programs see 32-bit compat calls."""
         return self._loaded.sees_compat
@@ -77,8 +80,7 @@ class Counts:
     @property
     def misses_unseen(self) -> bool:
         """Return whether the kernel does not count the calls a kretprobe missed."""
-        release = tuple(map(int, os.uname().release.split(".")[:2]))
-        return self._loaded.hook == "kprobe" and release < (6, 7)
+        return self._loaded.hook == "kprobe" and kernel_version() < (6, 7)
 
     @property
     def sees_refused(self) -> bool:
@@ -93,7 +95,7 @@ class Counts:
     @property
     def counts_any_skip(self) -> bool:
         """Return whether lost() may include calls of other system calls."""
-        return self._loaded.hook == "raw_tracepoint" and MAY_PREEMPT
+        return not sums_are_exact(self._loaded.hook)
 
     def read(self) -> Snapshot:
         return self._maps.read()

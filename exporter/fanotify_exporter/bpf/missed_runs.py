@@ -10,6 +10,7 @@ call while all of its instances are in use by calls that have not returned
 from __future__ import annotations
 
 import ctypes
+import os
 import struct
 from collections.abc import Iterator
 
@@ -17,6 +18,7 @@ from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.bpf.samples import Lost
 from fanotify_exporter.bpf.syscall import bpf
 from fanotify_exporter.procfs.fdinfo import read_program_misses
+from fanotify_exporter.system.machine import kernel_version
 
 
 # include/uapi/linux/bpf.h: the command, the size of a buffer that holds struct
@@ -24,6 +26,18 @@ from fanotify_exporter.procfs.fdinfo import read_program_misses
 BPF_OBJ_GET_INFO_BY_FD = 15
 LINK_INFO_SIZE = 128
 MISSED_OFFSET = 48
+
+
+def sums_are_exact(hook: str) -> bool:
+    """
+    Return whether each missed call is in the sums of the calls by *hook*.
+
+    The raw tracepoint's program runs on every system call, so the number of missed runs
+    says nothing about the counted ones. Since Linux 7.0 (a46023d5616e) a kernel that
+    preempts itself also preempts programs on tracepoints.
+    """
+    may_preempt = kernel_version() >= (7, 0) and "PREEMPT" in os.uname().version
+    return hook != "raw_tracepoint" or not may_preempt
 
 
 def read_missed_runs(loaded: LoadedPrograms, syscall: str) -> Iterator[Lost]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fanotify_exporter import __version__
 from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.missed_runs import sums_are_exact
 from fanotify_exporter.collectors.revision import read_revision
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run as loader
@@ -61,6 +62,7 @@ class Trial:
     ways_tried: int
     sees_compat: bool
     slows_all_syscalls: bool
+    sums_are_exact: bool
     uid_reason: str
 
 
@@ -158,6 +160,7 @@ def _trial(attempts: Attempts) -> Trial:
         ways_tried=len(attempts.methods),
         sees_compat=method.sees_compat,
         slows_all_syscalls=method.slows_all_syscalls,
+        sums_are_exact=sums_are_exact(method.hook),
         uid_reason=attempts.loaded.uid_reason if attempts.loaded else "",
     )
 
@@ -197,7 +200,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"capabilities  {capabilities or 'none of those needed'}"
     yield f"bcc           {report.bcc}, LLVM {report.llvm}"
     yield ""
-    yield f"{'hook':<16}{'works':<7}{'compat calls':<14}other system calls"
+    head = f"{'hook':<16}{'works':<7}{'compat calls':<14}{'other system calls':<20}"
+    yield f"{head}sums"
     for trial in report.trials:
         yield from _rows(trial)
     yield ""
@@ -211,8 +215,9 @@ def _rows(trial: Trial) -> Iterator[str]:
     works = "yes" if trial.works else "no"
     compat = "counted" if trial.sees_compat else "missed"
     others = "slower" if trial.slows_all_syscalls else "as before"
+    sums = "exact" if trial.sums_are_exact else "may be low"
     ways = f"{trial.ways_tried} ways tried" if trial.ways_tried > 1 else ""
-    yield f"{trial.hook:<16}{works:<7}{compat:<14}{others:<20}{ways}".rstrip()
+    yield f"{trial.hook:<16}{works:<7}{compat:<14}{others:<20}{sums:<12}{ways}".rstrip()
     if trial.reason:
         yield f"    {trial.reason}"
     if trial.uid_reason:

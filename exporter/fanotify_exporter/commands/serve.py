@@ -18,7 +18,7 @@ from fanotify_exporter import __version__
 from fanotify_exporter.bpf import pins
 from fanotify_exporter.bpf.ftrace import is_attached
 from fanotify_exporter.bpf.loaded import LoadedPrograms
-from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD
+from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD, sums_are_exact
 from fanotify_exporter.collectors.catalog import CATALOG, droppable_labels
 from fanotify_exporter.collectors.exporter_health import ServerState
 from fanotify_exporter.collectors.revision import read_revision
@@ -275,6 +275,8 @@ def log_limits(loaded: LoadedPrograms) -> None:
         )
     if loaded.slows_all_syscalls:
         log.warning("this hook slows every system call of the host", extra=attached)
+    if not sums_are_exact(loaded.hook):
+        log.warning("sums of calls may be low on this hook", extra=attached)
 
 
 def report_start(

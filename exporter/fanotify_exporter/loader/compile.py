@@ -14,6 +14,7 @@ from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.attach_methods import COMPAT_MARK, AttachMethod
 from fanotify_exporter.loader.privilege import PrivilegeTest
 from fanotify_exporter.loader.sources import find_programs, join_sources
+from fanotify_exporter.system.machine import kernel_version
 
 
 _BCC_ADVICE = (
@@ -94,12 +95,9 @@ def compat_word_offset() -> int:
 
     Linux 5.11 moved thread_info.status of x86 (3136b93c3fb2).
     """
-    kernel = os.uname()
-    if kernel.machine == "aarch64":
+    if os.uname().machine == "aarch64":
         return 0
-    # 6.16.1, 6.16+deb14, 6.16-rc1: some releases have two numbers.
-    version = tuple(map(int, re.findall(r"\d+", kernel.release)[:2]))
-    return 16 if version >= (5, 11) else 8
+    return 16 if kernel_version() >= (5, 11) else 8
 
 
 def llvm_version() -> str:

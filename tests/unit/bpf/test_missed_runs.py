@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from types import SimpleNamespace
+
 import pytest
 
 from fanotify_exporter.bpf import missed_runs
 from fanotify_exporter.bpf.loaded import AttachedProbe
-from fanotify_exporter.bpf.missed_runs import read_link_misses, read_missed_runs
+from fanotify_exporter.bpf.missed_runs import (
+    read_link_misses,
+    read_missed_runs,
+    sums_are_exact,
+)
 from fanotify_exporter.bpf.samples import Lost
 from tools.harness.loaded_programs import make_loaded, share_memory
 
@@ -54,6 +61,25 @@ def test_raw_tracepoint_misses_any_syscall() -> None:
     assert [Lost("fanotify_mark", "recursion_any_syscall", 100)] == list(
         read_missed_runs(loaded, "fanotify_mark")
     )
+
+
+@pytest.mark.parametrize(
+    ("release", "version", "exact"),
+    [
+        ("7.3.4+deb13-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 7.3.4-1", False),
+        ("7.0-rc1", "#1 SMP PREEMPT_RT", False),
+        ("7.3.4", "#1 SMP", True),
+        ("6.18.44", "#1 SMP PREEMPT_DYNAMIC", True),
+    ],
+)
+def test_sums_on_the_raw_tracepoint(
+    monkeypatch: pytest.MonkeyPatch, release: str, version: str, *, exact: bool
+) -> None:
+    """Since 7.0 a kernel that preempts itself may leave out calls there."""
+    kernel = SimpleNamespace(release=release, version=version)
+    monkeypatch.setattr(os, "uname", lambda: kernel)
+    assert exact == sums_are_exact("raw_tracepoint")
+    assert sums_are_exact("tracepoint")
 
 
 def test_descriptor_without_link_information() -> None:

@@ -46,8 +46,9 @@ REPORT = Report(
     bcc="0.26.0",
     llvm="14",
     trials=(
-        Trial("fentry", False, "no BTF", 3, True, False, ""),  # noqa: FBT003
-        Trial("tracepoint", True, "", 1, False, True, "no cred"),  # noqa: FBT003
+        Trial("fentry", False, "no BTF", 3, True, False, True, ""),  # noqa: FBT003
+        Trial("tracepoint", True, "", 1, False, True, True, "no cred"),  # noqa: FBT003
+        Trial("raw_tracepoint", True, "", 1, True, True, False, ""),  # noqa: FBT003
     ),
     chosen="tracepoint",
     advice="",
@@ -194,7 +195,7 @@ def test_flag_names_a_hook_that_fails(
 
 
 def test_text() -> None:
-    """The text has for each hook if it works, sees compat calls, slows other calls."""
+    """The text has what each hook sees, slows and may miss."""
     lines = [" ".join(line.split()) for line in as_text(REPORT).splitlines()]
     for line in (
         "exporter 1.2.3, revision abc",
@@ -204,10 +205,11 @@ def test_text() -> None:
         "lockdown integrity",
         "capabilities CAP_BPF, CAP_PERFMON",
         "bcc 0.26.0, LLVM 14",
-        "fentry no counted as before 3 ways tried",
+        "fentry no counted as before exact 3 ways tried",
         "no BTF",
-        "tracepoint yes missed slower",
+        "tracepoint yes missed slower exact",
         "uid 0 decides which callers are privileged: no cred",
+        "raw_tracepoint yes counted slower may be low",
         "The exporter would run, with tracepoint.",
     ):
         assert line in lines
@@ -235,6 +237,7 @@ def test_json() -> None:
         "ways_tried": 3,
         "sees_compat": True,
         "slows_all_syscalls": False,
+        "sums_are_exact": True,
         "uid_reason": "",
     } == read["trials"][0]
     assert set(REPORT.__dataclass_fields__) == set(read)

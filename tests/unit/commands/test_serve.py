@@ -366,3 +366,14 @@ def test_log_says_if_the_uid_decides(caplog: pytest.LogCaptureFixture) -> None:
     serve.log_limits(replace(WITHOUT_MAPS, uid_reason="no member level"))
     (record,) = (each for each in caplog.records if "uid 0" in each.message)
     assert ("WARNING", "no member level") == (record.levelname, vars(record)["reason"])
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_sums_that_may_be_low_are_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, *, exact: bool
+) -> None:
+    """The log warns about a hook on which the kernel hides calls."""
+    exact_on = {"raw_tracepoint": exact}
+    monkeypatch.setattr(serve, "sums_are_exact", exact_on.__getitem__)
+    serve.log_limits(replace(LOADED, hook="raw_tracepoint"))
+    assert exact != ("sums of calls may be low on this hook" in caplog.messages)
