@@ -28,7 +28,14 @@ struct pt_regs {
 #define COMPAT_ARG2(r) ((r)->cx)
 #define COMPAT_ARG3(r) ((r)->dx)
 #define COMPAT_ARG4(r) ((r)->si)
+/* The kernel compares 32 bits of orig_ax: do_syscall_64() and
+ * do_int80_emulation() take an int (arch/x86/entry/syscall_64.c and
+ * syscall_32.c; 2978996f620f). Before 5.14 a native call with odd upper bits is
+ * refused with ENOSYS, unless the task is traced. The raw tracepoint traces
+ * every task, and syscall_trace_enter() then reads 32 bits of orig_ax.
+ */
 #define SYSCALL_NUMBER(r) ((r)->orig_ax)
+#define X32_BIT 0x40000000 /* __X32_SYSCALL_BIT */
 #define COMPAT_BIT 0x2 /* TS_COMPAT of thread_info.status */
 #define NATIVE_INOTIFY_INIT 253
 #define NATIVE_INOTIFY_INIT1 294
@@ -41,6 +48,8 @@ struct pt_regs {
 #elif defined(__aarch64__) || defined(__TARGET_ARCH_arm64)
 struct pt_regs {
 	u64 regs[31], sp, pc, pstate, orig_x0;
+	s32 syscallno;
+	u32 unused; /* makes the size a multiple of 8 */
 };
 #define REGS_RESULT(r) ((r)->regs[0])
 #define NATIVE_ARG1(r) ((r)->orig_x0) /* the result overwrites regs[0] */
@@ -50,8 +59,11 @@ struct pt_regs {
 #define COMPAT_ARG2(r) ((r)->regs[1])
 #define COMPAT_ARG3(r) ((r)->regs[2])
 #define COMPAT_ARG4(r) ((r)->regs[3])
-#define SYSCALL_NUMBER(r) ((r)->regs[8])
-#define COMPAT_SYSCALL_NUMBER(r) ((r)->regs[7]) /* x86: SYSCALL_NUMBER */
+/* el0_svc_common() copies 32 bits of x8 (compat: r7) to syscallno and runs that
+ * number, which a tracer may change; arch/arm64/kernel/syscall.c.
+ */
+#define SYSCALL_NUMBER(r) ((r)->syscallno)
+#define X32_BIT 0 /* x32 is x86's */
 #define COMPAT_BIT (1 << 22) /* TIF_32BIT of thread_info.flags */
 #define NATIVE_INOTIFY_INIT1 26 /* arm64 has no native inotify_init */
 #define NATIVE_FANOTIFY_INIT 262

@@ -2,7 +2,11 @@
 /*
  * Make system calls and print their numbers, for comparison with the counts.
  *
- *	caller COMM THREADS PATH native|compat SYSCALL [PROGRESS] < plan
+ *	caller COMM THREADS PATH native|compat|x32 SYSCALL [PROGRESS] < plan
+ *
+ * native_odd and compat_odd set the upper half of each register that holds a
+ * number of 32 bits. native_hidden and compat_hidden make calls with a number
+ * that no kernel has: a tracer has to clear the bit HIDDEN of the number.
  *
  * SYSCALL is fanotify_mark, fanotify_init, inotify_init1 or inotify_init. Each
  * line of the plan is "flags mask count" in hex, hex and decimal. fanotify_init
@@ -39,6 +43,9 @@
 #ifndef MAP_32BIT /* x86 only; the compat entry needs it */
 #define MAP_32BIT 0
 #endif
+#define ODD ((long)0xdeadbeef00000000ULL)
+#define HIDDEN 0x1000
+#define X32_BIT 0x40000000 /* __X32_SYSCALL_BIT of arch/x86 */
 #define MAX_STEPS 65536
 #define MAX_ERRNO 256
 
@@ -49,7 +56,9 @@ struct step {
 };
 
 static struct step plan[MAX_STEPS];
-static int steps, threads, group, compat;
+static int steps, threads, group;
+static bool compat, odd;
+static long number_bits;
 static const char *comm, *action;
 static char *path;
 static uint64_t *progress;
@@ -92,12 +101,51 @@ static long enter_compat(long number, const long *args)
 }
 #endif
 
+/* The C library's syscall() clears the upper half of the number on arm64. */
 static long enter_native(long number, const long *args)
 {
+#if defined(__x86_64__)
+	register long r10 asm("r10") = args[3];
+	register long r8 asm("r8") = args[4];
+	register long r9 asm("r9") = args[5];
+	long result = number;
+
+	asm volatile("syscall"
+		     : "+a"(result)
+		     : "D"(args[0]), "S"(args[1]), "d"(args[2]), "r"(r10),
+		       "r"(r8), "r"(r9)
+		     : "memory", "rcx", "r11");
+	return result;
+#elif defined(__aarch64__)
+	register long x8 asm("x8") = number;
+	register long x0 asm("x0") = args[0];
+	register long x1 asm("x1") = args[1];
+	register long x2 asm("x2") = args[2];
+	register long x3 asm("x3") = args[3];
+	register long x4 asm("x4") = args[4];
+
+	asm volatile("svc 0"
+		     : "+r"(x0)
+		     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4)
+		     : "memory");
+	return x0;
+#else
 	long result = syscall(number, args[0], args[1], args[2], args[3],
 			      args[4], args[5]);
 
 	return result < 0 ? -errno : result;
+#endif
+}
+
+/* Set the upper half of the number and of each argument of 32 bits. A native
+ * fanotify_mark(2) has two arguments of 64 bits: mask and path.
+ */
+static void make_odd(long *number, long *args)
+{
+	*number |= ODD;
+	for (int i = 0; i < 6; i++)
+		if (compat || entry != &entries[0] || (i != 2 && i != 4))
+			args[i] = (uint32_t)args[i] | ODD;
 }
 
 /* Make the call of *step*; return its result, or minus its errno. */
@@ -105,7 +153,7 @@ static long call(const struct step *step)
 {
 	bool split = compat || sizeof(long) == 4;
 	long low = (uint32_t)step->mask, high = step->mask >> 32;
-	long number = compat ? entry->compat : entry->native;
+	long number = (compat ? entry->compat : entry->native) | number_bits;
 	long args[6] = {step->flags, low};
 
 	if (entry == &entries[0] && split)
@@ -118,6 +166,8 @@ static long call(const struct step *step)
 		       (long[6]){group, step->flags, step->mask, AT_FDCWD,
 				 (long)path},
 		       sizeof(args));
+	if (odd)
+		make_odd(&number, args);
 	return compat ? enter_compat(number, args) : enter_native(number, args);
 }
 
@@ -205,7 +255,12 @@ int main(int argc, char **argv)
 	path = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	strncpy(path, argv[3], 4095);
-	compat = !strcmp(argv[4], "compat");
+	compat = strstr(argv[4], "compat");
+	odd = strstr(argv[4], "_odd");
+	if (strstr(argv[4], "x32"))
+		number_bits = X32_BIT;
+	if (strstr(argv[4], "_hidden"))
+		number_bits = HIDDEN;
 	action = getenv("SECCOMP");
 	for (size_t i = 0; i < sizeof(entries) / sizeof(*entries); i++)
 		if (!strcmp(argv[5], entries[i].name))

@@ -198,7 +198,7 @@ ATTACH_METHODS: Final = (
     AttachMethod(
         "raw_sys_exit",
         hook="raw_tracepoint",
-        sources=(*_COMMON_SOURCES, "calls/raw_tracepoint"),
+        sources=(*_COMMON_SOURCES, "calls/raw_tracepoint", "calls/raw_once"),
         probes=tuple(ProbeSpec(name, "sys_exit", "raw_exit") for name in SYSCALLS),
         slows_all_syscalls=True,
     ),
