@@ -38,7 +38,7 @@ def by_errno() -> Builder[Panel]:
             "EPERM: a mark on a mount or filesystem without CAP_SYS_ADMIN. EINVAL when "
             "a program starts: usually a test of what the kernel supports. The page "
             "'fanotify_mark, explained', linked at the top, lists all errors.",
-            runbooks=("FanotifyMarkLimitReached",),
+            runbooks=("FanotifyLimitReached",),
         ),
         {"{{errno}}": error_rate(ERRORS, "errno")},
         unit=CALLS_PER_SECOND,
@@ -66,7 +66,7 @@ def init_errors() -> Builder[Panel]:
             "Errors of fanotify_init and inotify_init",
             "Failed calls per second. EMFILE: the user has reached the limit of groups "
             "or inotify instances, or the process has too many open files.",
-            runbooks=("FanotifyGroupLimitReached",),
+            runbooks=("FanotifyLimitReached",),
         ),
         {
             "fanotify_init {{comm}} {{errno}}": error_rate(INIT_ERRORS, "comm, errno"),

@@ -123,7 +123,7 @@ def errors_at_limits() -> Builder[Panel]:
             "callers.",
             width=5,
             height=5,
-            runbooks=("FanotifyMarkLimitReached", "FanotifyGroupLimitReached"),
+            runbooks=("FanotifyProtectorRefused", "FanotifyLimitReached"),
         ),
         {
             "marks (ENOSPC)": or_zero(sum_by(increase_in_range(marks)), BUILD_INFO),
@@ -232,7 +232,7 @@ def errors_by_caller() -> Builder[Panel]:
             "starts are normal: programs test what the kernel supports.",
             width=12,
             height=7,
-            runbooks=("FanotifyErrorRatioHigh", "FanotifyMarkLimitReached"),
+            runbooks=("FanotifyErrorRatioHigh", "FanotifyLimitReached"),
         ),
         {
             "comm": "Caller",

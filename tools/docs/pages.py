@@ -58,13 +58,23 @@ explained in [fanotify_mark.md](fanotify_mark.md).
 - With `--label.container` all families of calls by comm have two more labels:
   `cgroup`, the path of the caller's cgroup (`[unknown: ID]` if the cgroup was removed
   before its name was read), and `container_id`, 64 digits, empty outside a container.
-  To add the pod labels of kube-state-metrics, whose ids begin with the name of the
-  runtime:
+  The rule `container:fanotify_mark_calls:rate5m` adds the labels of kube-state-metrics,
+  whose ids begin with the name of the runtime. Containers that wait all have an empty
+  id there, and init containers have a family of their own. For another family:
 
   ```
-  sum by (container_id) (rate(fanotify_mark_calls_total[5m]))
+  sum by (instance, comm, container_id) (
+    rate(fanotify_init_calls_total{container_id!=""}[5m])
+  )
     * on (container_id) group_left (namespace, pod, container)
-  label_replace(kube_pod_container_info, "container_id", "$1", "container_id", ".+://(.+)")
+  max by (container_id, namespace, pod, container) (
+    label_replace(
+      kube_pod_container_info{container_id!=""}
+      or
+      kube_pod_init_container_info{container_id!=""},
+      "container_id", "$1", "container_id", ".+://(.+)"
+    )
+  )
   ```
 - `--label.drop` drops labels and sums over them.
 - `fanotify_mark_mask_bit_calls_total` has no `comm`, so that users can add no more than

@@ -29,12 +29,14 @@ OWN_LIMITS = ("unshare", "--user", "--map-root-user")
 
 PROTECT = f"""
     name({PROTECTOR!r})
-    group = init()
-    mark(group, ADD, OPEN, ".")
+    group = init(CONTENT)
+    os.mkdir("protected")
+    mark(group, ADD, OPEN_PERM, ".")
+    mark(group, ADD, OPEN_PERM, "protected")
 """
 UNPROTECT = """
     say()
-    mark(group, 2, OPEN, ".")
+    mark(group, 2, OPEN_PERM, ".")
 """
 RUN_OUT_OF_MARKS = """
     with open("/proc/sys/user/max_fanotify_marks", "w") as limit:
@@ -89,17 +91,10 @@ class Incidents:
     blockers: tuple[str, str]
     watchers: Mapping[str, Installed]
 
-    @property
-    def comms(self) -> tuple[str, ...]:
-        """The comms of all programs."""
-        watchers = (program.comm for program in self.watchers.values())
-        own = (self.out_of_marks, self.out_of_groups, self.unknown_bit, *self.blockers)
-        return (*own, *watchers)
-
 
 @contextmanager
 def protected(folder: Path) -> Iterator[Listener]:
-    """Run a protector with a mark. Listener.go_on() makes it remove the mark."""
+    """Run a protector with blocking marks. Listener.go_on() makes it remove one."""
     with listening(PROTECT, UNPROTECT, folder=str(folder)) as protector:
         yield protector
 

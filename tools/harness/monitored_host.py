@@ -19,6 +19,7 @@ from tools.harness.serving import Exporter, serving
 
 
 ALERTS = {alert.name: alert for alert in shipped.alerts()}
+# Notices (severity info) notify nobody.
 RECEIVERS = {"critical": "pager", "warning": "tickets"}
 
 

@@ -42,10 +42,18 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A recording rule."""
+    """
+    A recording rule.
+
+    Attributes:
+        of: what is counted: the label of instance:fanotify_counts, or None.
+        path: the file that has the rule.
+    """
 
     name: str
     expression: str
+    of: str | None
+    path: Path
 
 
 def groups(path: Path) -> list[dict[str, Any]]:
@@ -72,7 +80,7 @@ def alerts() -> list[Alert]:
 def records() -> list[Record]:
     """Return every recording rule of the settings file and the recording file."""
     return [
-        Record(rule["record"], rule["expr"])
+        Record(rule["record"], rule["expr"], rule.get("labels", {}).get("of"), path)
         for path in (SETTINGS, RECORDING)
         for group in groups(path)
         for rule in group["rules"]

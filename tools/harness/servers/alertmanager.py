@@ -24,24 +24,24 @@ class Alertmanager:
 
     address: str
 
-    def inhibited(self, labels: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Return the alerts with *labels* that another alert inhibits."""
+    def alerts(self, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Return the firing alerts with *labels*."""
         filters = "&".join(
             f"filter={quote(f'{name}={json.dumps(value)}')}"
             for name, value in labels.items()
         )
         response = request(self.address, f"/api/v2/alerts?{filters}")
-        return [
-            each for each in json.loads(response.body) if each["status"]["inhibitedBy"]
-        ]
+        found: list[dict[str, Any]] = json.loads(response.body)
+        return found
 
 
 @contextmanager
 def alertmanager(webhook: str, folder: Path) -> Iterator[Alertmanager]:
-    """Start an Alertmanager whose receivers all notify *webhook*, an address."""
+    """Start an Alertmanager whose webhooks all have the address *webhook*."""
     config = divide_durations(ALERTMANAGER_EXAMPLE)
     for receiver in config["receivers"]:
-        receiver["webhook_configs"] = [{"url": f"http://{webhook}/"}]
+        for target in receiver.get("webhook_configs", []):
+            target["url"] = f"http://{webhook}/"
     path = folder / "alertmanager.json"  # JSON is YAML
     path.write_text(json.dumps(config))
     command = [
