@@ -220,15 +220,21 @@ def scan_age() -> Builder[Panel]:
 
 
 def unreadable_processes() -> Builder[Panel]:
-    """Return the graph of processes that the scan could not inspect."""
+    """Return the graph of processes and descriptors that the scan did not inspect."""
     unreadable = select("fanotify_exporter_groups_unreadable_processes", HOST_MATCHERS)
+    left_out = select("fanotify_exporter_groups_descriptors_left_out", HOST_MATCHERS)
     return lines(
         PanelInfo(
-            "Processes that could not be inspected",
-            "The kernel denied access to these processes, so their groups and marks "
-            "are not shown. A few are normal for an exporter that runs as root. Many "
-            "mean that the exporter lacks CAP_SYS_PTRACE.",
+            "Left out of the group scan",
+            "Groups that only these processes or descriptors have are not shown. "
+            "Processes: the kernel denied access. A few are normal for an exporter "
+            "that runs as root; many mean that the exporter lacks CAP_SYS_PTRACE. "
+            "Descriptors: a process or an unprivileged user has more than the scan "
+            "keeps.",
         ),
-        {"{{instance}}": top(MAX_LINES, unreadable)},
+        {
+            "{{instance}} processes": top(MAX_LINES, unreadable),
+            "{{instance}} descriptors": top(MAX_LINES, left_out),
+        },
         unit=units.LocaleFormat,
     )

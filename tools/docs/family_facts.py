@@ -36,6 +36,7 @@ FAMILIES = {
     "fanotify_user_groups": FDINFO,
     "fanotify_user_marks": FDINFO,
     "fanotify_exporter_groups_unreadable_processes": Source("`/proc/*/fd`"),
+    "fanotify_exporter_groups_descriptors_left_out": Source("`/proc/*/fd`"),
     "fanotify_exporter_groups_last_scan_timestamp_seconds": ITSELF,
     "fanotify_user_groups_limit": Source(LIMIT.format("max_user_groups"), LIMITS),
     "fanotify_user_marks_limit": Source(LIMIT.format("max_user_marks"), LIMITS),

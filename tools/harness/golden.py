@@ -61,6 +61,7 @@ SCAN = GroupScan(
         OwnedGroup("idle", 1000, Group(FAN_UNLIMITED_MARKS, ())),
     ),
     unreadable=3,
+    left_out=12,
     scanned=1_750_000_000.5,
 )
 

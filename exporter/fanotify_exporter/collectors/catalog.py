@@ -100,7 +100,7 @@ CATALOG = (
         build=lambda sources: GroupsCollector(sources.start_group_scan()),
         needs="`/proc/*/fd` and `/proc/*/fdinfo`",
         family="fanotify_groups",
-        missing="until the first scan of all processes has finished",
+        missing="until the first scan of all privileged processes has finished",
         # Other users' processes: one capability to list descriptors, one to read them.
         capabilities=frozenset({"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"}),
     ),

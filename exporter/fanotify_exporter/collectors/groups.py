@@ -20,7 +20,7 @@ class GroupsCollector:
     """Collector of the results of the background scan for groups."""
 
     def __init__(self, read: Callable[[], GroupScan | None]) -> None:
-        """Collect the scan that *read* returns: None before the first scan ends."""
+        """Collect the scan that *read* returns: None before the first poll."""
         self._read = read
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
@@ -52,13 +52,20 @@ class GroupsCollector:
             "counted.",
         )
         yield GaugeMetricFamily(
+            "fanotify_exporter_groups_descriptors_left_out",
+            "Descriptors above the bounds of a scan; groups only they refer to are not "
+            "counted.",
+        )
+        yield GaugeMetricFamily(
             "fanotify_exporter_groups_last_scan_timestamp_seconds",
             "Unix time of the last full scan of /proc.",
         )
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """
-        Yield the families of the latest scan, none before the first scan ends.
+        Yield the families of the latest poll, none before the first.
+
+        The time of the last full scan is missing until one has ended.
 
         Names and users of privileged owners always have a series; of the others the
         largest have a series, and the rest are summed.
@@ -78,11 +85,13 @@ class GroupsCollector:
         privileged = [held for held in scan.groups if held.privileged]
         comms = {held.comm for held in privileged}
         uids = {str(held.uid) for held in privileged}
-        *families, unreadable, scanned = self.describe()
+        *families, unreadable, left_out, scanned = self.describe()
         always = (comms, comms, uids, uids)
         for family, count, names in zip(families, counts, always, strict=True):
             for labels, number in bound_names(count, names).items():
                 family.add_metric(labels, number)
         unreadable.add_metric((), scan.unreadable)
-        scanned.add_metric((), scan.scanned)
-        yield from (*families, unreadable, scanned)
+        left_out.add_metric((), scan.left_out)
+        if scan.scanned:
+            scanned.add_metric((), scan.scanned)
+        yield from (*families, unreadable, left_out, scanned)

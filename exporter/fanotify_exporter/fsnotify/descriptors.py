@@ -14,13 +14,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from fanotify_exporter.fsnotify.kcmp import File
 from fanotify_exporter.fsnotify.throttle import yielding_gil
 from fanotify_exporter.procfs.process import (
+    LINKS_AT_ONCE,
+    count_fds,
     opened_process,
     read_credentials,
     read_linked_fds,
@@ -33,6 +35,12 @@ from fanotify_exporter.uapi.comm import comm_text
 # The target of /proc/PID/fd/N for a group; fanotify_init() in
 # fs/notify/fanotify/fanotify_user.c.
 GROUP_LINK: Final = "anon_inode:[fanotify]"
+
+# Group descriptors returned of one process; max_user_groups is 128 by default.
+MAX_FOUND: Final = 256
+
+# Descriptors inspected of one process, which takes 0.6 s.
+MAX_INSPECTED: Final = 1024 * LINKS_AT_ONCE
 
 # Raised when a process ended or a descriptor was closed between two reads.
 GONE: Final = (FileNotFoundError, ProcessLookupError)
@@ -75,9 +83,13 @@ class GroupDescriptor:
 
 def find_group_descriptors(
     pid: int, proc: Path, fds: Iterable[int] | None = None
-) -> tuple[GroupDescriptor, ...]:
+) -> tuple[tuple[GroupDescriptor, ...], int]:
     """
-    Return the group descriptors of a process; none if the process has ended.
+    Return the group descriptors of a process, and the number of descriptors left out.
+
+    After MAX_FOUND group descriptors or MAX_INSPECTED descriptors of any kind the rest
+    is counted and not inspected. The kernel lists low numbers first. A process that
+    has ended has none.
 
     Args:
         pid: the process.
@@ -88,23 +100,41 @@ def find_group_descriptors(
         PermissionError: this process may not read the descriptors of *pid*.
     """
     with suppress(*GONE), opened_process(pid, proc) as process:
-        found = _read_group_fds(process, fds)
+        found, left_out = _read_group_fds(process, fds)
         if not found:
-            return ()
+            return (), left_out
         started = read_start_time(process)
         comm = comm_text(read_process_comm(process))
         who = read_credentials(process)
         return tuple(
             GroupDescriptor(started, pid, fd, comm, who.uid, who.privileged)
             for fd in found
-        )
-    return ()
+        ), left_out
+    return (), 0
 
 
-def _read_group_fds(process: int, fds: Iterable[int] | None) -> list[int]:
+def is_privileged(pid: int, proc: Path) -> bool:
+    """Return whether a process has CAP_SYS_ADMIN in the initial user namespace."""
+    with suppress(*GONE), opened_process(pid, proc) as process:
+        return read_credentials(process).privileged
+    return False
+
+
+def _read_group_fds(process: int, fds: Iterable[int] | None) -> tuple[list[int], int]:
+    found: list[int] = []
+    inspected = 0
     try:
-        batches = yielding_gil(read_linked_fds(process, GROUP_LINK, fds), every=1)
-        return list(chain.from_iterable(batches))
+        batches = read_linked_fds(process, GROUP_LINK, fds)
+        for batch in yielding_gil(islice(batches, MAX_INSPECTED // LINKS_AT_ONCE), 1):
+            found += batch
+            inspected += LINKS_AT_ONCE
+            if len(found) >= MAX_FOUND:
+                break
+        else:
+            if inspected < MAX_INSPECTED:
+                return found, 0
+        rest = max(0, count_fds(process) - inspected)
+        return found[:MAX_FOUND], len(found[MAX_FOUND:]) + rest
     except PermissionError:
         # A process that is ending refuses too. Once it has ended, the next line
         # raises an error of GONE instead.

@@ -73,9 +73,11 @@ class GroupScan:
     Attributes:
         groups: each group once, however many descriptors refer to the group.
         unreadable: number of processes whose descriptors could not be read.
-        scanned: Unix time when the last full scan ended.
+        scanned: Unix time when the last full scan ended, 0 before the first has ended.
+        left_out: number of descriptors above the bounds of a scan.
     """
 
     groups: tuple[OwnedGroup, ...]
     unreadable: int
     scanned: float
+    left_out: int = 0

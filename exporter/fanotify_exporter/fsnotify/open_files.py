@@ -7,10 +7,9 @@ A group with several descriptors, after dup(2), fork(2) or SCM_RIGHTS, counts on
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from errno import EBADF, ESRCH
-from functools import cmp_to_key
-from itertools import groupby
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from errno import EAGAIN, EBADF, ESRCH
 from pathlib import Path
 
 from fanotify_exporter.fsnotify.descriptors import GroupDescriptor
@@ -43,37 +42,76 @@ def group_by_open_file(
 
     Without *compare*, or where the kernel refuses to compare, each descriptor is
     taken for a group of its own: the count may be too high, and no group is missed.
+    A closed descriptor is left out. Privileged processes come first, so an ordinary
+    process that closes and opens descriptors all the time does not disturb them.
     """
     if compare is None:
         return [(descriptor,) for descriptor in sorted(descriptors)]
-    comparable, refused = _partition(descriptors, compare)
-    try:
-        groups = _group_equal(comparable, compare)
-    except OSError:  # a descriptor was closed during the comparison: leave it out
-        return group_by_open_file([*comparable, *refused], compare)
-    return groups + [(descriptor,) for descriptor in refused]
+    files = _OpenFiles(compare)
+    for descriptor in sorted(descriptors, key=lambda each: not each.privileged):
+        files.add(descriptor)
+    return [tuple(sorted(group)) for group in (*files.ordered, *files.alone)]
 
 
-def _partition(
-    descriptors: Iterable[GroupDescriptor], compare: Comparison
-) -> tuple[list[GroupDescriptor], list[GroupDescriptor]]:
-    """Return the descriptors that can be compared and those refused, without closed."""
-    comparable, refused = [], []
-    for descriptor in descriptors:
-        try:
-            compare(descriptor.file, descriptor.file)
-        except OSError as error:
-            if error.errno not in (ESRCH, EBADF):
-                refused.append(descriptor)
+class _OpenFiles:
+    """
+    Descriptors by open file.
+
+    Attributes:
+        ordered: the descriptors of each open file, in the order of the comparison.
+        alone: single descriptors that could not be compared.
+    """
+
+    def __init__(self, compare: Comparison) -> None:
+        """Start without descriptors."""
+        self._compare = compare
+        self.ordered: list[list[GroupDescriptor]] = []
+        self.alone: list[list[GroupDescriptor]] = []
+
+    def add(self, new: GroupDescriptor) -> None:
+        """Add *new* to the other descriptors of its open file."""
+        error = self._error(new)
+        while not error:
+            compared: list[list[GroupDescriptor]] = []
+            try:
+                self._place(new, compared.append)
+            except OSError:
+                error = self._error(new)
+                if self._error(compared[-1][0]):
+                    self._remove_first(compared[-1])
+                elif not error:
+                    error = EAGAIN  # both are open: one was closed and opened again
+            else:
+                return
+        if error not in (ESRCH, EBADF):
+            self.alone.append([new])
+
+    def _place(
+        self,
+        new: GroupDescriptor,
+        note: Callable[[list[GroupDescriptor]], object],
+    ) -> None:
+        """Add *new*; call *note* with each group before comparing with the group."""
+
+        def order(group: list[GroupDescriptor]) -> int:
+            note(group)
+            return self._compare(group[0].file, new.file)
+
+        place = bisect_left(self.ordered, 0, key=order)
+        if place < len(self.ordered) and order(self.ordered[place]) == 0:
+            self.ordered[place].append(new)
         else:
-            comparable.append(descriptor)
-    return comparable, refused
+            self.ordered.insert(place, [new])
 
+    def _error(self, descriptor: GroupDescriptor) -> int:
+        """Return the errno of comparing *descriptor* with itself, or 0."""
+        try:
+            self._compare(descriptor.file, descriptor.file)
+        except OSError as error:
+            return error.errno or EAGAIN
+        return 0
 
-def _group_equal(
-    descriptors: Sequence[GroupDescriptor], compare: Comparison
-) -> list[tuple[GroupDescriptor, ...]]:
-    key = cmp_to_key(compare)
-    ordered = sorted(descriptors, key=lambda descriptor: key(descriptor.file))
-    groups = groupby(ordered, key=lambda descriptor: key(descriptor.file))
-    return [tuple(sorted(group)) for _, group in groups]
+    def _remove_first(self, group: list[GroupDescriptor]) -> None:
+        del group[0]
+        if not group:
+            self.ordered.remove(group)

@@ -1,13 +1,18 @@
 """
 Scanner of /proc for fanotify groups.
 
-A full scan inspects every descriptor of every process. A poll between two full scans
-inspects only the known groups and the processes that called fanotify_init(2) lately,
-so that new groups, new marks and closed groups show within seconds.
+A full scan inspects the descriptors of every process, those of privileged processes
+first. A full scan that takes long is made in steps. A poll between two steps inspects
+only the known groups and the processes that called fanotify_init(2) lately, so that
+new groups, new marks and closed groups show within seconds.
+
+Processes without CAP_SYS_ADMIN are not trusted: the number of their descriptors that
+are known is bounded, and so is the CPU time that they cause.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,14 +25,21 @@ from fanotify_exporter.fsnotify.descriptors import (
     DescriptorKey,
     GroupDescriptor,
     find_group_descriptors,
+    is_privileged,
 )
 from fanotify_exporter.fsnotify.fdinfo import parse_fdinfo
+from fanotify_exporter.fsnotify.holders import Descriptors, Holders
 from fanotify_exporter.fsnotify.model import Group, GroupScan, OwnedGroup
 from fanotify_exporter.fsnotify.open_files import (
     group_by_open_file,
     open_file_comparison,
 )
-from fanotify_exporter.fsnotify.throttle import ScanBudget, yielding_gil
+from fanotify_exporter.fsnotify.throttle import (
+    READS,
+    ScanBudget,
+    UserBudget,
+    yielding_gil,
+)
 from fanotify_exporter.procfs import PROC
 from fanotify_exporter.procfs.process import opened_process, read_fdinfo, read_pids
 from fanotify_exporter.system.cpu_budget import CpuBudget
@@ -35,6 +47,10 @@ from fanotify_exporter.system.cpu_budget import CpuBudget
 
 # Full scans take at most 5 % of a CPU.
 FULL_SCANS: Final = CpuBudget(share=0.05)
+
+# CPU time for unprivileged processes in one step of a full scan. The next step comes 20
+# times as long after.
+STEP_SECONDS: Final = 1.0
 
 # A full scan yields the GIL after five processes, about 1 ms of CPU time.
 PROCESSES_AT_ONCE: Final = 5
@@ -73,65 +89,114 @@ class GroupScanner:
         self._cpu = cpu
         self._compare, self.inexact_reason = open_file_comparison(proc)
         self._budget = ScanBudget(now)
-        self._descriptors: dict[int, tuple[GroupDescriptor, ...]] = {}
-        self._groups: dict[DescriptorKey, Group] = {}
+        self._user_inspections = UserBudget(now)
+        self._user_reads = UserBudget(now)
+        self._holders = Holders()
+        self._groups: dict[DescriptorKey, tuple[float, Group]] = {}
         self._recent: frozenset[int] = frozenset()
         self._refused: set[int] = set()
         self._scanned = 0.0
+        self._last_pid = 0
         self._next_scan = self._earliest_scan = now()
+        self._poll_seconds = self._other_seconds = 0.0
 
     def poll(self) -> GroupScan:
-        """Inspect known groups and recent pids, or all processes if that is due."""
-        if self._now() < self._next_scan:
-            self._inspect_known()
-        if self._now() >= self._next_scan:
-            self._inspect_all()
-        groups = tuple(self._read_groups())
-        self._budget.retain(self._recent | self._groups.keys())
-        return GroupScan(groups, len(self._refused), self._scanned)
+        """
+        Inspect known groups and recent pids, or make a step of a full scan if due.
+
+        The first poll has the groups of all privileged processes.
+        """
+        self._other_seconds = 0.0
+        started = self._cpu()
+        try:
+            if self._now() < self._next_scan:
+                self._inspect_known()
+            if self._now() >= self._next_scan:
+                self._scan_on()
+            groups = tuple(self._read_groups())
+            self._budget.retain(self._recent | self._groups.keys())
+        finally:
+            self._poll_seconds = self._cpu() - started - self._other_seconds
+        left_out = sum(self._holders.left_out.values())
+        return GroupScan(groups, len(self._refused), self._scanned, left_out)
 
     def delay(self) -> float:
         """Return the seconds to wait until the next poll."""
-        return self._budget.delay()
+        return READS.delay(self._poll_seconds)
 
-    def _inspect_all(self) -> None:
+    def _scan_on(self) -> None:
+        """Make a step of a full scan: all privileged processes, and some others."""
         started = self._cpu()
         pids = read_pids(self._proc)
-        ended = self._descriptors.keys() - set(pids)
-        self._refused.clear()
-        for pid in yielding_gil([*ended, *pids], PROCESSES_AT_ONCE):
+        self._refused.intersection_update(pids)
+        for pid in self._holders.pids().difference(pids):
             self._inspect(pid)
-        self._scanned = time.time()
-        self._earliest_scan = self._now() + FULL_SCANS.delay(self._cpu() - started)
-        self._next_scan = max(self._earliest_scan, self._now() + self._interval)
+        is_complete = self._inspect_users(self._inspect_privileged(pids))
+        seconds = self._cpu() - started
+        self._other_seconds += seconds
+        self._next_scan = self._earliest_scan = self._now() + FULL_SCANS.delay(seconds)
+        if is_complete:
+            self._scanned = time.time()
+            self._next_scan = max(self._earliest_scan, self._now() + self._interval)
+
+    def _inspect_privileged(self, pids: Iterable[int]) -> list[int]:
+        """Inspect the privileged processes among *pids*, and return the others."""
+        others = []
+        for pid in yielding_gil(pids, PROCESSES_AT_ONCE):
+            if is_privileged(pid, self._proc):
+                self._inspect(pid)
+            else:
+                others.append(pid)
+        return others
+
+    def _inspect_users(self, pids: Iterable[int]) -> bool:
+        """Go on with *pids* for STEP_SECONDS; return whether all were inspected."""
+        started = self._cpu()
+        left = sorted(pid for pid in pids if pid > self._last_pid)
+        for pid in yielding_gil(left, PROCESSES_AT_ONCE):
+            self._inspect(pid)
+            self._last_pid = pid
+            if self._cpu() - started >= STEP_SECONDS and pid != left[-1]:
+                return False
+        self._last_pid = 0
+        return True
 
     def _inspect_known(self) -> None:
         recent, is_complete = self._recent_pids()
         if not is_complete:
             self._request_full_scan()
         for pid in recent:
-            if self._budget.is_due(pid):
-                with self._timed(pid):
-                    self._inspect(pid)
-        with self._timed(None):
-            for pid, descriptors in list(self._descriptors.items()):
-                self._inspect(pid, [descriptor.fd for descriptor in descriptors])
-        if recent - self._recent - self._descriptors.keys():
+            self._inspect_if_due(pid, privileged=is_privileged(pid, self._proc))
+        for descriptors in self._holders:
+            first = descriptors[0]
+            fds = [descriptor.fd for descriptor in descriptors]
+            if first.privileged:
+                self._inspect(first.pid, fds)
+            else:
+                self._inspect_if_due(first.pid, fds, privileged=False)
+        if any(pid not in self._holders for pid in recent - self._recent):
             # A process made a group and has none: a child may have inherited it.
             self._request_full_scan()
         self._recent = recent
 
+    def _inspect_if_due(
+        self, pid: int, fds: Iterable[int] | None = None, *, privileged: bool
+    ) -> None:
+        budget = self._budget if privileged else self._user_inspections
+        if budget.is_due(pid):
+            with self._timed(pid, budget):
+                self._inspect(pid, fds)
+
     def _inspect(self, pid: int, fds: Iterable[int] | None = None) -> None:
         """Update the group descriptors of a process; inspect *fds*, or all."""
-        found: tuple[GroupDescriptor, ...] = ()
+        found: Descriptors = ()
+        left_out = 0
+        self._refused.discard(pid)
         try:
-            found = find_group_descriptors(pid, self._proc, fds)
+            found, left_out = find_group_descriptors(pid, self._proc, fds)
         except PermissionError:
             self._refused.add(pid)
-        before = self._descriptors.pop(pid, ())
-        if found:
-            self._descriptors[pid] = found
-        if {each.file for each in before} - {each.file for each in found}:
+        if self._holders.replace(pid, found, left_out if fds is None else None):
             # Another process may have the same group open.
             self._request_full_scan()
 
@@ -140,34 +205,43 @@ class GroupScanner:
         self._next_scan = self._earliest_scan
 
     def _read_groups(self) -> Iterator[OwnedGroup]:
+        """Read the known groups as far as due, those not read for longest first."""
         known, self._groups = self._groups, {}
-        all_descriptors = chain.from_iterable(self._descriptors.values())
-        for descriptors in group_by_open_file(all_descriptors, self._compare):
+        never = -math.inf, None
+        files = group_by_open_file(chain.from_iterable(self._holders), self._compare)
+        files.sort(key=lambda descriptors: known.get(descriptors[0].key, never)[0])
+        for descriptors in files:
             for descriptor in descriptors:
                 group = self._read(descriptor, known.get(descriptor.key))
                 if group:
                     self._groups[descriptor.key] = group
                     yield OwnedGroup(
-                        descriptor.comm, descriptor.uid, group, descriptor.privileged
+                        descriptor.comm, descriptor.uid, group[1], descriptor.privileged
                     )
                     break
 
-    def _read(self, descriptor: GroupDescriptor, known: Group | None) -> Group | None:
-        """Return the group from fdinfo, or *known* if reading is not due yet."""
-        if not self._budget.is_due(descriptor.key):
+    def _read(
+        self, descriptor: GroupDescriptor, known: tuple[float, Group] | None
+    ) -> tuple[float, Group] | None:
+        """Return the time now and the group, or *known* if reading is not due."""
+        budget = self._budget if descriptor.privileged else self._user_reads
+        if not budget.is_due(descriptor.key):
             return known
-        with self._timed(descriptor.key), suppress(*GONE):
+        with self._timed(descriptor.key, budget), suppress(*GONE):
             try:
                 with opened_process(descriptor.pid, self._proc) as process:
                     chunks = read_fdinfo(process, descriptor.fd)
-                    return parse_fdinfo(yielding_gil(chunks, every=1))
+                    group = parse_fdinfo(yielding_gil(chunks, every=1))
+                    return (self._now(), group) if group else None
             except PermissionError:
                 self._refused.add(descriptor.pid)
         return None
 
     @contextmanager
-    def _timed(self, key: Hashable) -> Iterator[None]:
+    def _timed(self, key: Hashable, budget: ScanBudget | UserBudget) -> Iterator[None]:
         """Record the CPU time of the with block as the cost of *key*."""
         started = self._cpu()
         yield
-        self._budget.record(key, self._cpu() - started)
+        seconds = self._cpu() - started
+        if budget.record(key, seconds):
+            self._other_seconds += seconds

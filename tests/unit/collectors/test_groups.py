@@ -42,6 +42,7 @@ def test_families() -> None:
         "fanotify_user_groups": {("994",): 1, ("0",): 3, ("1000",): 1},
         "fanotify_user_marks": {("994",): 11, ("0",): 7, ("1000",): 0},
         "fanotify_exporter_groups_unreadable_processes": {(): 3},
+        "fanotify_exporter_groups_descriptors_left_out": {(): 12},
         "fanotify_exporter_groups_last_scan_timestamp_seconds": {(): 1_750_000_000.5},
     } == collect(SCAN)
 
@@ -73,8 +74,16 @@ def test_host_without_groups() -> None:
     families = collect(GroupScan((), 0, 5.0))
     assert {
         "fanotify_exporter_groups_unreadable_processes": {(): 0},
+        "fanotify_exporter_groups_descriptors_left_out": {(): 0},
         "fanotify_exporter_groups_last_scan_timestamp_seconds": {(): 5},
     } == {name: samples for name, samples in families.items() if samples}
+
+
+def test_during_the_first_full_scan() -> None:
+    """A long first scan shows the groups found so far, and no time of its end."""
+    families = collect(GroupScan(SCAN.groups, 0, 0.0))
+    assert 1 == families["fanotify_groups"]["edr",]
+    assert {} == families["fanotify_exporter_groups_last_scan_timestamp_seconds"]
 
 
 def test_before_the_first_scan() -> None:

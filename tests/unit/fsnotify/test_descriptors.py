@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from fanotify_exporter.fsnotify import descriptors as descriptors_module
 from fanotify_exporter.fsnotify.descriptors import (
+    MAX_FOUND,
     GroupDescriptor,
     find_group_descriptors,
+    is_privileged,
 )
+from fanotify_exporter.procfs.process import LINKS_AT_ONCE
 from tools.harness.proc_folder import ProcFolder
 
 
@@ -18,13 +22,22 @@ def proc(tmp_path: Path) -> ProcFolder:
     return ProcFolder(tmp_path / "proc")
 
 
+def found(
+    proc: ProcFolder, fds: list[int] | None = None
+) -> tuple[GroupDescriptor, ...]:
+    """Return the group descriptors of process 812; none may be left out."""
+    descriptors, left_out = find_group_descriptors(812, proc.path, fds)
+    assert 0 == left_out
+    return descriptors
+
+
 def test_finds_groups_among_descriptors(proc: ProcFolder) -> None:
     """Each group descriptor is found, with name, user and start of its process."""
     proc.start(812, {4: "", 700: ""}, comm=b"fapolicyd", started=4242, uid=994)
     assert {
         GroupDescriptor(4242, 812, 4, "fapolicyd", 994, privileged=False),
         GroupDescriptor(4242, 812, 700, "fapolicyd", 994, privileged=False),
-    } == set(find_group_descriptors(812, proc.path))
+    } == set(found(proc))
 
 
 def test_process_without_groups(proc: ProcFolder) -> None:
@@ -34,15 +47,14 @@ def test_process_without_groups(proc: ProcFolder) -> None:
         ("anon_inode:inotify", "anon_inode:[fanotify", "/anon_inode:[fanotify]")
     ):
         proc.open(812, 10 + fd, target)
-    assert () == find_group_descriptors(812, proc.path)
+    assert ((), 0) == find_group_descriptors(812, proc.path)
 
 
 def test_only_given_descriptors(proc: ProcFolder) -> None:
     """Of the given descriptors, those that are groups now are found."""
     proc.start(812, {4: "", 5: "", 6: ""})
     proc.open(812, 5, "/dev/null")
-    found = find_group_descriptors(812, proc.path, [4, 5, 77])
-    assert [4] == [descriptor.fd for descriptor in found]
+    assert [4] == [descriptor.fd for descriptor in found(proc, [4, 5, 77])]
 
 
 @pytest.mark.parametrize(
@@ -59,14 +71,13 @@ def test_only_given_descriptors(proc: ProcFolder) -> None:
 def test_hostile_comm(proc: ProcFolder, comm: bytes, shown: str) -> None:
     """A name of any bytes is escaped, and does not shift the fields after the name."""
     proc.start(812, {4: ""}, comm=comm, started=4242, uid=994)
-    assert (
-        GroupDescriptor(4242, 812, 4, shown, 994, privileged=False),
-    ) == find_group_descriptors(812, proc.path)
+    expected = GroupDescriptor(4242, 812, 4, shown, 994, privileged=False)
+    assert (expected,) == found(proc)
 
 
 def test_process_that_has_ended(proc: ProcFolder) -> None:
     """A process that has ended has no groups, and causes no error."""
-    assert () == find_group_descriptors(812, proc.path)
+    assert ((), 0) == find_group_descriptors(812, proc.path)
 
 
 @pytest.mark.parametrize("missing", ["stat", "comm", "status", "fd"])
@@ -75,4 +86,40 @@ def test_process_that_ends_meanwhile(proc: ProcFolder, missing: str) -> None:
     proc.start(812, {4: ""})
     path = proc.path / "812" / missing
     path.rename(path.with_name("gone"))
-    assert () == find_group_descriptors(812, proc.path)
+    assert ((), 0) == find_group_descriptors(812, proc.path)
+
+
+def test_too_many_group_descriptors(
+    proc: ProcFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of too many group descriptors the rest is left out, and counted."""
+    monkeypatch.setattr(descriptors_module, "count_fds", lambda _: 900)
+    proc.start(812, dict.fromkeys(range(3, 3 + MAX_FOUND), ""))
+    for fd in range(3):
+        proc.close(812, fd)
+    descriptors, left_out = find_group_descriptors(812, proc.path)
+    assert (MAX_FOUND, 900 - 2 * LINKS_AT_ONCE) == (len(descriptors), left_out)
+    for fd in range(3 + MAX_FOUND, 903):
+        proc.open_group(812, fd)
+    descriptors, left_out = find_group_descriptors(812, proc.path)
+    assert (MAX_FOUND, 900 - MAX_FOUND) == (len(descriptors), left_out)
+
+
+def test_too_many_descriptors(
+    proc: ProcFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After too many descriptors of any kind the rest is not inspected."""
+    monkeypatch.setattr(descriptors_module, "MAX_INSPECTED", LINKS_AT_ONCE)
+    monkeypatch.setattr(descriptors_module, "count_fds", lambda _: LINKS_AT_ONCE + 70)
+    proc.start(812)
+    for fd in range(3, LINKS_AT_ONCE + 70):
+        proc.open(812, fd, "/dev/null")
+    assert ((), 70) == find_group_descriptors(812, proc.path)
+
+
+@pytest.mark.parametrize("privileged", [True, False])
+def test_privilege(proc: ProcFolder, privileged: bool) -> None:  # noqa: FBT001
+    """A process is privileged with CAP_SYS_ADMIN; a process that ended is not."""
+    proc.start(812, {4: ""}, privileged=privileged)
+    assert privileged == is_privileged(812, proc.path) == found(proc)[0].privileged
+    assert not is_privileged(813, proc.path)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from errno import EBADF, ENOSYS, EPERM, ESRCH
 from pathlib import Path
 
@@ -110,6 +112,47 @@ def test_descriptor_closed_during_comparison(calls: int) -> None:
         ("a-received", "a", "a-child"),
         ("a-received", "a-child"),
     }
+
+
+@pytest.mark.parametrize("toggling", ["a", "b", "c"])
+def test_descriptor_that_is_closed_and_opened_all_the_time(toggling: str) -> None:
+    """A user's descriptor that is open for every other call harms no privileged one."""
+    plain = comparison(FILES)
+    culprit = DESCRIPTORS[toggling]
+
+    def compare(one: File, other: File) -> int:
+        if culprit.file in (one, other) and one != other:
+            raise OSError(EBADF, os.strerror(EBADF))
+        return plain(one, other)
+
+    descriptors = [
+        each if each is culprit else replace(each, privileged=True)
+        for each in DESCRIPTORS.values()
+    ]
+    others = {
+        tuple(name for name in group if name != toggling)
+        for group in (("a-received", "a", "a-child"), ("b", "b-dup"), ("c",))
+    }
+    expected = {*filter(None, others), (toggling,)}
+    assert expected == names(group_by_open_file(descriptors, compare))
+
+
+def test_many_descriptors_closed_during_comparison() -> None:
+    """A thousand descriptors that close while being compared are left out."""
+    descriptors = [
+        GroupDescriptor(1, pid, 3, "x", 1000, privileged=False) for pid in range(2000)
+    ]
+    selves = Counter[int]()
+
+    def compare(one: File, other: File) -> int:
+        selves[one[0]] += one == other
+        for pid in (one[0], other[0]):
+            if selves[pid] > 1 and pid % 2:
+                raise OSError(EBADF, os.strerror(EBADF))
+        return (one > other) - (one < other)
+
+    found = group_by_open_file(descriptors, compare)
+    assert 1000 <= len(found) <= 2000
 
 
 def test_no_descriptors() -> None:

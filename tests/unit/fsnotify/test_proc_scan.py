@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -14,19 +17,33 @@ from fanotify_exporter.fsnotify.proc_scan import GroupScanner
 from tools.harness.proc_folder import EMPTY_GROUP, MARK, ProcFolder
 
 
+T = TypeVar("T")
+
+
 class Clock:
-    """Clocks that the test sets; each reading of the CPU clock adds *cost*."""
+    """
+    Clocks that the test sets.
+
+    Each inspection of a process, and each reading of a group, takes *cost* of CPU time,
+    unless *reading* is the cost of reading.
+    """
 
     def __init__(self) -> None:
         self.seconds = 1000.0
         self.cost = 0.0
+        self.reading: float | None = None
         self._used = 0.0
+
+    def charge(self, name: str) -> None:
+        if name == "read_fdinfo" and self.reading is not None:
+            self._used += self.reading
+        else:
+            self._used += self.cost
 
     def now(self) -> float:
         return self.seconds
 
     def cpu(self) -> float:
-        self._used += self.cost
         return self._used
 
 
@@ -44,14 +61,24 @@ class Recent:
 @pytest.fixture
 def proc(tmp_path: Path) -> ProcFolder:
     proc = ProcFolder(tmp_path / "proc")
-    proc.start(1, comm=b"init")
-    proc.start(812, {4: EMPTY_GROUP + MARK}, comm=b"listener", uid=994)
+    proc.start(1, comm=b"init", privileged=True)
+    proc.start(812, {4: EMPTY_GROUP + MARK}, comm=b"listener", uid=994, privileged=True)
     return proc
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+
+    def costly(name: str, real: Callable[..., T], *arguments: object) -> T:
+        clock.charge(name)
+        return real(*arguments)
+
+    for name in ("find_group_descriptors", "read_fdinfo"):
+        monkeypatch.setattr(
+            proc_scan, name, partial(costly, name, getattr(proc_scan, name))
+        )
+    return clock
 
 
 @pytest.fixture
@@ -216,11 +243,11 @@ def test_budget_of_full_scans(
     scanner.poll()
     proc.start(900, {3: EMPTY_GROUP}, comm=b"new")
     recent.is_complete = False
-    clock.seconds += 0.1
+    clock.seconds += 0.2
     scanner.poll()
-    clock.seconds += 0.05
-    assert {"listener": 1} == groups(scanner.poll())
     clock.seconds += 0.1
+    assert {"listener": 1} == groups(scanner.poll())
+    clock.seconds += 0.2
     assert {"listener": 1, "new": 1} == groups(scanner.poll())
 
 
@@ -241,7 +268,7 @@ def test_expensive_full_scan_extends_the_interval(
     scanner: GroupScanner, proc: ProcFolder, clock: Clock
 ) -> None:
     """Full scans of 3 s of CPU time come every minute, whatever the interval."""
-    clock.cost = 3
+    clock.cost = 1.5
     scanner.poll()
     proc.start(900, {3: EMPTY_GROUP}, comm=b"new")
     clock.seconds += 59
@@ -278,7 +305,7 @@ def test_expensive_process_is_inspected_rarely(
     scanner: GroupScanner, proc: ProcFolder, clock: Clock, recent: Recent
 ) -> None:
     """A recent process that took 0.1 s to inspect is inspected again after 5 s."""
-    proc.start(900)
+    proc.start(900, privileged=True)
     recent.pids = frozenset({900})
     for _ in range(2):  # a full scan, and a poll that requests another
         scanner.poll()
@@ -324,3 +351,81 @@ def test_unreadable_process(
         assert 2 == scanner.poll().unreadable
     recent.is_complete = False
     assert 0 == scanner.poll().unreadable
+
+
+def test_full_scan_in_steps(
+    scanner: GroupScanner, proc: ProcFolder, clock: Clock
+) -> None:
+    """A long scan of users' processes goes on in steps; root's groups show at once."""
+    for pid in range(100, 106):
+        proc.start(pid, {3: EMPTY_GROUP}, comm=b"user")
+    clock.cost, clock.reading = 0.4, 0
+    scan = scanner.poll()
+    assert {"listener": 1, "user": 3} == groups(scan)
+    assert 0 == scan.scanned
+    clock.seconds += 39  # 5 inspections in 0.05 of the time
+    assert 0 == scanner.poll().scanned
+    proc.start(813, {3: EMPTY_GROUP}, comm=b"root", privileged=True)
+    clock.seconds += 2
+    scan = scanner.poll()
+    assert {"listener": 1, "user": 6, "root": 1} == groups(scan)
+    assert scan.scanned > 0
+
+
+def test_full_scan_on_request_during_a_long_one(
+    scanner: GroupScanner, proc: ProcFolder, clock: Clock, recent: Recent
+) -> None:
+    """The next step has root's new group even if its pid was lost."""
+    for pid in range(100, 200):
+        proc.start(pid)
+    clock.cost = 0.5
+    scanner.poll()
+    proc.start(813, {3: EMPTY_GROUP}, comm=b"root", privileged=True)
+    recent.is_complete = False
+    clock.seconds += 41
+    assert {"listener": 1, "root": 1} == groups(scanner.poll())
+
+
+def test_recent_processes_of_users_delay_nothing(
+    scanner: GroupScanner, proc: ProcFolder, clock: Clock, recent: Recent
+) -> None:
+    """Of a crowd of recent processes one is inspected; root's are all inspected."""
+    scanner.poll()
+    scanner.delay()
+    for pid in range(100, 200):
+        proc.start(pid, {3: EMPTY_GROUP}, comm=b"user")
+    for pid in range(200, 203):
+        proc.start(pid, {3: EMPTY_GROUP}, comm=b"root", privileged=True)
+    recent.pids = frozenset(range(100, 203))
+    clock.cost = 0.019
+    clock.seconds += 1
+    assert 3 == groups(scanner.poll())["root"]
+    # Of root: three new and four known processes, and the reading of four groups.
+    assert pytest.approx(11 * 0.019 / 0.02) == scanner.delay()
+
+
+def test_known_groups_of_users_take_turns(
+    scanner: GroupScanner, proc: ProcFolder, clock: Clock
+) -> None:
+    """Each poll reads the users' groups that were not read for longest."""
+    for pid in range(100, 110):
+        proc.start(pid, {3: EMPTY_GROUP + MARK}, comm=b"user", uid=pid)
+    assert 11 == marks(scanner.poll())
+    for pid in range(100, 110):
+        proc.open_group(pid, 3, EMPTY_GROUP + MARK * 2)
+    clock.cost = 0.02
+    seen = set()
+    for _ in range(25):
+        scanner.delay()
+        clock.seconds += 1
+        seen.add(marks(scanner.poll()))
+    assert set(range(12, 22)) <= seen
+
+
+def test_descriptors_left_out(scanner: GroupScanner, proc: ProcFolder) -> None:
+    """Descriptors above the bounds are counted until their process ends."""
+    for pid in (100, 101):
+        proc.start(pid, dict.fromkeys(range(3, 203), EMPTY_GROUP), uid=1000)
+    assert 400 - 256 == scanner.poll().left_out
+    proc.end(101)
+    assert 0 == scanner.poll().left_out

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from fanotify_exporter.fsnotify.throttle import ScanBudget, yielding_gil
+from fanotify_exporter.fsnotify.throttle import ScanBudget, UserBudget, yielding_gil
 
 
 class Clock:
@@ -28,6 +28,11 @@ def clock() -> Clock:
 @pytest.fixture
 def budget(clock: Clock) -> ScanBudget:
     return ScanBudget(clock)
+
+
+@pytest.fixture
+def users(clock: Clock) -> UserBudget:
+    return UserBudget(clock)
 
 
 def test_new_item_is_due(budget: ScanBudget) -> None:
@@ -51,10 +56,9 @@ def test_expensive_item_is_due_later(budget: ScanBudget, clock: Clock) -> None:
 
 
 def test_expensive_item_delays_no_other(budget: ScanBudget) -> None:
-    """An expensive item delays neither another item nor the next poll."""
+    """An expensive item delays no other item."""
     budget.record("expensive", 5)
     assert budget.is_due("other")
-    assert budget.delay() == 1
 
 
 def test_item_that_became_cheap_is_due(budget: ScanBudget) -> None:
@@ -73,22 +77,43 @@ def test_expensive_items_share_the_budget(budget: ScanBudget, clock: Clock) -> N
                 budget.record(item, 0.5)
                 clock.now += 0.5
                 spent += 0.5
-        clock.now += budget.delay()
+        clock.now += 1
     assert spent / (clock.now - started) < 0.025
 
 
-def test_many_cheap_items_delay_polls(budget: ScanBudget) -> None:
-    """A thousand items of 1 ms each are read every 50 s, which is 2 % of a CPU."""
-    for item in range(1000):
-        budget.record(item, 0.001)
-    assert pytest.approx(50) == budget.delay()
+def test_only_expensive_items_are_no_cost_of_the_poll(budget: ScanBudget) -> None:
+    """The cost of an expensive item is not counted among the poll's."""
+    assert [False, True] == [budget.record("item", cost) for cost in (0.0199, 0.02)]
 
 
-def test_delay_starts_a_new_sum(budget: ScanBudget) -> None:
-    """A delay depends only on the items read since the delay before."""
-    budget.record("cheap", 0.0199)
-    assert budget.delay() == 1
-    assert budget.delay() == 1
+def test_items_of_users_share_a_budget(users: UserBudget, clock: Clock) -> None:
+    """A thousand items of users take 1 % of a CPU in all."""
+    started, spent = clock.now, 0.0
+    while clock.now < started + 1000:
+        for item in range(1000):
+            if users.is_due(item):
+                assert users.record(item, 0.004)
+                spent += 0.004
+        clock.now += 1
+    assert pytest.approx(0.01, rel=0.01) == spent / 1000
+
+
+def test_saved_time_of_users(users: UserBudget, clock: Clock) -> None:
+    """Users save up the time of one poll at most."""
+    clock.now += 1000
+    for item in range(6):
+        assert users.is_due(item)
+        users.record(item, 0.0019)
+    assert not users.is_due(6)
+
+
+def test_expensive_item_of_a_user(users: UserBudget, clock: Clock) -> None:
+    """After an item of 0.3 s no item of a user is due for half a minute."""
+    users.record("expensive", 0.3)
+    clock.now += 28.9
+    assert not users.is_due("other")
+    clock.now += 0.2
+    assert users.is_due("other")
 
 
 def test_forgotten_item_costs_nothing(budget: ScanBudget, clock: Clock) -> None:

@@ -16,10 +16,12 @@ from fanotify_exporter.procfs.process import (
     INITIAL_USER_NAMESPACE,
     LINKS_AT_ONCE,
     Credentials,
+    count_fds,
     opened_process,
     parse_credentials,
     parse_pid_numbers,
     parse_start_time,
+    parse_table_size,
     read_credentials,
     read_fdinfo,
     read_linked_fds,
@@ -68,6 +70,19 @@ def test_descriptors_by_their_link(own_process: int, tmp_path: Path) -> None:
         assert fds[1:3] == linked(own_process, path, [0, fds[2], fds[1], 999_999])
         assert [] == linked(own_process, tmp_path)
     assert [] == linked(own_process, path, fds)
+
+
+def test_number_of_descriptors(own_process: int) -> None:
+    """The number of descriptors is exact since Linux 6.2, and higher before."""
+    with ExitStack() as stack:
+        for _ in range(300):
+            stack.enter_context(Path("/dev/null").open())
+        listed = len(list(Path("/proc/self/fd").iterdir())) - 1
+        exact = Path("/proc/self/fd").stat().st_size > 0
+        count = count_fds(own_process)
+        assert listed == count if exact else listed <= count
+    status = Path("/proc/self/status").read_bytes()
+    assert listed <= parse_table_size(status)
 
 
 def test_process_that_ended() -> None:
