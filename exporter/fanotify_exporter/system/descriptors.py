@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
 
 
@@ -12,11 +13,17 @@ ENOUGH = 4096
 
 
 def raise_limit() -> None:
-    """Raise the soft limit to the hard limit, or to ENOUGH if that is less."""
+    """
+    Raise the soft limit to the hard limit, or to ENOUGH if that is less.
+
+    The limit stays as it is where a seccomp filter refuses the change.
+    """
     soft, hard = getrlimit(RLIMIT_NOFILE)
     wanted = ENOUGH if hard == RLIM_INFINITY else min(hard, ENOUGH)
     if soft != RLIM_INFINITY and soft < wanted:
-        setrlimit(RLIMIT_NOFILE, (wanted, hard))
+        # Python raises ValueError for EPERM.
+        with suppress(OSError, ValueError):
+            setrlimit(RLIMIT_NOFILE, (wanted, hard))
 
 
 def count_free() -> int:

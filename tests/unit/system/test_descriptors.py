@@ -41,6 +41,20 @@ def test_raised_limit(limits: list[Limits], before: Limits, after: Limits) -> No
     assert after == limits[-1]
 
 
+def test_limit_that_may_not_be_changed(
+    limits: list[Limits], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exporter starts although a seccomp filter refuses setrlimit(2)."""
+
+    def refuse(_: int, __: Limits) -> None:
+        raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr(descriptors, "setrlimit", refuse)
+    limits.append((64, 1024))
+    raise_limit()
+    assert [(64, 1024)] == limits
+
+
 def test_free_descriptors(limits: list[Limits]) -> None:
     """Descriptors below the limit that are not open are free."""
     limits.append((100, 100))
