@@ -116,14 +116,14 @@ def test_panel_is_complete(panel: dict[str, Any]) -> None:
 
 def test_every_metric_exists() -> None:
     """Queries use only metrics of the exporter, of the settings and of Prometheus."""
-    families = {exposed_name(family) for family in registry().collect()}
+    families = {exposed_name(family) for family in registry().scrape().collect()}
     used = set().union(*map(metrics, EXPRESSIONS))
     assert set() == used - families - PROMETHEUS_METRICS - set(thresholds())
 
 
 def test_every_metric_has_a_panel() -> None:
     """Exactly the families in WITHOUT_A_PANEL have no panel."""
-    families = {exposed_name(family) for family in registry().collect()}
+    families = {exposed_name(family) for family in registry().scrape().collect()}
     used = set().union(*map(metrics, EXPRESSIONS))
     assert set(WITHOUT_A_PANEL) == families - used
 

@@ -40,7 +40,7 @@ RECORDS = [
 def family_labels() -> dict[str, set[str]]:
     """Return the labels of each series of the exporter, with --label.container."""
     found: dict[str, set[str]] = {}
-    for family in registry().collect():
+    for family in registry().scrape().collect():
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
     for labels in found.values():

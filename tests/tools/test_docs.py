@@ -9,12 +9,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from prometheus_client.core import Metric
 
 from fanotify_exporter.collectors.catalog import CATALOG
 from fanotify_exporter.commands import serve
 from fanotify_exporter.commands.assemble import build_collectors
 from fanotify_exporter.loader import run
+from fanotify_exporter.metrics.families import Family
 from fanotify_exporter.options.parser import SERVE, Parser
 from fanotify_exporter.uapi import fanotify
 from tools.docs import pages
@@ -34,7 +34,7 @@ def decoded_names() -> set[str]:
     return {word for word in words if isinstance(word, str) and word.startswith("FAN_")}
 
 
-def names(families: Iterable[Metric]) -> set[str]:
+def names(families: Iterable[Family]) -> set[str]:
     return {exposed_name(family) for family in families}
 
 
@@ -64,12 +64,16 @@ def test_every_name_that_is_decoded_is_documented() -> None:
 
 def test_every_family_has_its_source() -> None:
     """The facts have the families that the collectors have."""
-    assert names(registry().collect()) == set(FAMILIES)
+    assert names(registry().scrape().collect()) == set(FAMILIES)
 
 
 def test_every_label_is_explained() -> None:
     """The facts have the labels that the families have."""
-    used = {label for family in registry().collect() for label in pages.labels(family)}
+    used = {
+        label
+        for family in registry().scrape().collect()
+        for label in pages.labels(family)
+    }
     assert used == set(LABELS)
 
 
@@ -82,11 +86,13 @@ def test_documented_families_are_served() -> None:
     with ExitStack() as stack:
         loaded = run.load("auto", 1, 1)
         served = build_collectors(loaded, options.collectors, options.labels, stack)
-        expected = names(registry().collect())
+        expected = names(registry().scrape().collect())
         deadline = time.monotonic() + 30
-        while names(served.collect()) != expected and time.monotonic() < deadline:
+        while (
+            names(served.scrape().collect()) != expected and time.monotonic() < deadline
+        ):
             pass
-        assert expected == names(served.collect())
+        assert expected == names(served.scrape().collect())
 
 
 def test_tables_replace_text_between_markers() -> None:

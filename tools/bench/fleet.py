@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 
-from fanotify_exporter.web.handlers.metrics import GZIP_LEVEL
+from fanotify_exporter.metrics.pages import GZIP_LEVEL
 from tools.bench import fleet_hosts
 from tools.bench.fleet_hosts import HOSTS
 from tools.bench.fleet_prometheus import Cost, measured

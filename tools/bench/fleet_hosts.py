@@ -23,7 +23,7 @@ from pathlib import Path
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
 
-from fanotify_exporter.web.handlers.metrics import GZIP_LEVEL
+from fanotify_exporter.metrics.pages import GZIP_LEVEL
 from fanotify_exporter.web.sockets import address, listen
 
 

@@ -21,9 +21,8 @@ from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from itertools import count
 
-from prometheus_client import CollectorRegistry
-
 from fanotify_exporter.fsnotify.proc_scan import GroupScanner
+from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.web.service import MetricsService
 from fanotify_exporter.web.sockets import address, listen
 from tools.bench.groups_host import host, make_group
@@ -78,7 +77,7 @@ def answers(marks: int) -> dict[str, float]:
 
 def serve(listening: socket.socket) -> None:
     """Serve until SIGTERM."""
-    service = MetricsService(CollectorRegistry(), "/metrics", ready=lambda: True)
+    service = MetricsService(Registry({}), "/metrics", ready=lambda: True)
     asyncio.run(serve_until_sigterm(service, [listening]))
 
 

@@ -28,9 +28,9 @@ from fanotify_exporter.loader import run
 from fanotify_exporter.loader.compile import import_bcc
 from fanotify_exporter.loader.tracefs import require_tracefs
 from fanotify_exporter.metrics.caching import OncePerScrape
-from fanotify_exporter.metrics.exposition import encode_openmetrics, encode_text
-from fanotify_exporter.metrics.registry import build_registry
+from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.uapi.comm import comm_text
+from tools.harness.exposition import encode_openmetrics, encode_text
 
 
 # Repetitions of each measurement.
@@ -69,7 +69,7 @@ def ours() -> dict[str, float]:
     maps = CallMaps(loaded)
     make_calls()
     read = OncePerScrape(maps.read)
-    registry = build_registry(
+    registry = Registry(
         {
             "mark_calls": MarkCallsCollector(read),
             "exporter_health": ExporterHealthCollector(loaded, read),
@@ -79,8 +79,10 @@ def ours() -> dict[str, float]:
     return {
         "keys": len(maps.read().calls["fanotify_mark"]),
         "read_ms": milliseconds(maps.read),
-        "text_ms": milliseconds(lambda: encode_text(registry.collect())),
-        "openmetrics_ms": milliseconds(lambda: encode_openmetrics(registry.collect())),
+        "text_ms": milliseconds(lambda: encode_text(registry.scrape().collect())),
+        "openmetrics_ms": milliseconds(
+            lambda: encode_openmetrics(registry.scrape().collect())
+        ),
     }
 
 

@@ -226,7 +226,6 @@ def soak(minutes: float) -> None:
                 rows.append(row(number * minutes / ROWS, window))
                 print(f"row {number} of {ROWS}", flush=True)
         begun, ended = calls_of(folder)
-        time.sleep(2)  # a response may be half a second old
         found = counted(exporter)
         log = exporter.later_lines()
     print(table(HEAD, rows))

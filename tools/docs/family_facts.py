@@ -101,7 +101,7 @@ LABELS = {
     "`recursion_any_syscall`: the same on the raw tracepoint, for any system call of "
     "the host. `nmissed`: on the kprobe hook, more calls were in progress at once than "
     "the kretprobe has instances for",
-    "collector": "name in `--collector.NAME`, or `exporter_health`",
+    "collector": "name in `--collector.NAME`, or `exporter_health` or `process`",
     "version": "version of the exporter",
     "revision": "git commit of the exporter",
     "python": "version of Python",

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from prometheus_client.core import Metric
-
 from fanotify_exporter.collectors.catalog import CATALOG, CollectorInfo
+from fanotify_exporter.metrics.families import CounterFamily, Family
 from fanotify_exporter.uapi.fanotify import (
     BLOCKING_MASK,
     INIT_CLASSES,
@@ -150,7 +149,7 @@ def render() -> dict[Path, str]:
     """Return the text that each page should have."""
     tables = {name: _uapi_table(name, table) for name, table in TABLES.items()}
     return {
-        METRICS: metrics_page(registry().collect()),
+        METRICS: metrics_page(registry().scrape().collect()),
         FANOTIFY_MARK: with_tables(FANOTIFY_MARK.read_text(), tables),
         LICENCES: licences_page(),
     }
@@ -169,7 +168,7 @@ def with_tables(page: str, tables: Mapping[str, str]) -> str:
     return MARKED.sub(lambda found: f"{found[1]}\n{tables[found[2]]}\n{found[3]}", page)
 
 
-def metrics_page(families: Iterable[Metric]) -> str:
+def metrics_page(families: Iterable[Family]) -> str:
     """Return docs/metrics.md: tables of the collectors, families and labels."""
     listed = list(families)
     used = dict.fromkeys(label for family in listed for label in labels(family))
@@ -202,13 +201,15 @@ def licences_page() -> str:
     return LICENCES_HEAD + table(head, licences.rows()) + LICENCES_TAIL
 
 
-def exposed_name(family: Metric) -> str:
+def exposed_name(family: Family) -> str:
     """Return the name that a query uses: with _total, if it is a counter."""
     return family.name + ("_total" if family.type == "counter" else "")
 
 
-def labels(family: Metric) -> Sequence[str]:
+def labels(family: Family) -> Sequence[str]:
     """Return the names of the labels that each series of *family* has."""
+    if isinstance(family, CounterFamily):
+        return family.labels
     names: Sequence[str] = family._labelnames  # type: ignore[attr-defined]
     return names
 
@@ -224,7 +225,7 @@ def _collector_row(collector: CollectorInfo) -> tuple[str, ...]:
     )
 
 
-def _family_row(family: Metric) -> tuple[str, ...]:
+def _family_row(family: Family) -> tuple[str, ...]:
     facts = FAMILIES[exposed_name(family)]
     return (
         f"`{exposed_name(family)}`",

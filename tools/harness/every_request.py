@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from ssl import SSLContext
 
-from tools.harness.web_clients import connect
+from tools.harness.web_clients import SECONDS, connect
 from tools.harness.web_server import basic
 
 
@@ -83,13 +83,18 @@ def _leave_early(port: int, context: SSLContext | None) -> None:
 
 
 def _read_nothing(port: int, context: SSLContext | None, password: str) -> None:
-    """Send requests until the server waits for this client to read responses."""
+    """Send requests, and read nothing until the server aborts the connection."""
     login = _login(basic(password)) if password else ""
-    asked = f"GET / HTTP/1.1\r\nHost: a\r\n{login}\r\n".encode()
-    with suppress(OSError), _connect(port, context) as client:
-        client.settimeout(0.2)
+    asked = f"GET /none HTTP/1.1\r\nHost: a\r\n{login}\r\n".encode()
+    with suppress(OSError), _connect(port, context, buffer=4096) as client:
         client.sendall(asked * 1000)
-        time.sleep(0.5)
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end and not _error(client):
+            time.sleep(0.02)
+
+
+def _error(client: socket.socket) -> int:
+    return client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
 
 def _crowd(port: int) -> None:
@@ -108,8 +113,10 @@ def _request(method: str, path: str, headers: str) -> bytes:
     return line.encode()
 
 
-def _connect(port: int, context: SSLContext | None) -> socket.socket:
-    client = connect(port)
+def _connect(
+    port: int, context: SSLContext | None, buffer: int = 65536
+) -> socket.socket:
+    client = connect(port, buffer=buffer)
     if context is None:
         return client
     with ExitStack() as failing:

@@ -6,8 +6,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
-
 from fanotify_exporter.bpf.loaded import AttachedProbe
 from fanotify_exporter.bpf.samples import OTHER_COMM, Call, Lost, Snapshot, Usage
 from fanotify_exporter.collectors.catalog import CATALOG, Sources
@@ -17,12 +15,11 @@ from fanotify_exporter.collectors.exporter_health import (
 )
 from fanotify_exporter.collectors.labels import PLAIN
 from fanotify_exporter.fsnotify.model import Group, GroupScan, Marks, OwnedGroup
-from fanotify_exporter.metrics.exposition import encode_openmetrics, encode_text
-from fanotify_exporter.metrics.negotiation import Encoder
-from fanotify_exporter.metrics.registry import build_registry
+from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.uapi.comm import comm_text
 from fanotify_exporter.uapi.fanotify import FAN_UNLIMITED_MARKS
 from tools import CHECKOUT
+from tools.harness.exposition import Encoder, encode_openmetrics, encode_text
 from tools.harness.loaded_programs import WITHOUT_MAPS
 
 
@@ -139,7 +136,7 @@ SOURCES = Sources(
 )
 
 
-def registry() -> CollectorRegistry:
+def registry() -> Registry:
     """Return a registry of all collectors, which collect the fixed samples."""
     health = ExporterHealthCollector(
         LOADED,
@@ -148,7 +145,7 @@ def registry() -> CollectorRegistry:
         ServerState(lambda: 0, web_config_age=lambda: 0.25),
     )
     collectors = {each.name: each.build(SOURCES) for each in CATALOG}
-    return build_registry(collectors | {"exporter_health": health})
+    return Registry(collectors | {"exporter_health": health})
 
 
 def normalise(text: str) -> str:
@@ -173,6 +170,6 @@ def normalise(text: str) -> str:
 def render() -> dict[Path, str]:
     """Return the text that each golden file should have."""
     return {
-        golden: normalise(encode(registry().collect()).decode())
+        golden: normalise(encode(registry().scrape().collect()).decode())
         for golden, encode in ENCODERS.items()
     }

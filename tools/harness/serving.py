@@ -77,8 +77,7 @@ class Exporter:
         """
         Scrape until *comm* has at least *total* calls, and return all its calls.
 
-        A response may be half a second old (web/single_flight.py), so the first
-        response may lack the latest calls.
+        Another process may still make the calls.
         """
         return poll(
             lambda: counts(

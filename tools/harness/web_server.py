@@ -15,9 +15,11 @@ from pathlib import Path
 from ssl import SSLContext
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.samples import Sample
 
+from fanotify_exporter.metrics.families import Family
+from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.system.systemd import SystemdNotifier
 from fanotify_exporter.web import server
 from fanotify_exporter.web.access import AccessControl
@@ -32,14 +34,18 @@ T = TypeVar("T")
 HUGE = 12_000_000
 
 
+# A query for the families of Fishes; the families about collectors have durations.
+CONSTANT = "name[]=fishes&name[]=ponds"
+
+
 class Fishes:
     """Two constant families."""
 
-    def describe(self) -> Iterator[Metric]:
+    def describe(self) -> Iterator[Family]:
         yield CounterMetricFamily("fishes", "Fishes.")
         yield GaugeMetricFamily("ponds", "Ponds.")
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterator[Family]:
         fishes = CounterMetricFamily("fishes", "Fishes.", labels=("name",))
         fishes.add_metric(("\u00f8re",), 23, created=5.0)
         yield fishes
@@ -53,19 +59,21 @@ class Waiting(Fishes):
         self.started = threading.Event()
         self.may_end = threading.Event()
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterator[Family]:
         self.started.set()
         assert self.may_end.wait(5)
         yield from super().collect()
 
 
-class Counting(Fishes):
-    """A collector that counts its scrapes."""
+class Counting(Waiting):
+    """A collector that counts its scrapes, and waits while may_end is cleared."""
 
     def __init__(self) -> None:
+        super().__init__()
+        self.may_end.set()
         self.scrapes = 0
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterator[Family]:
         self.scrapes += 1
         yield from super().collect()
 
@@ -73,15 +81,25 @@ class Counting(Fishes):
 class Huge(Fishes):
     """A scrape of more bytes than the kernel buffers."""
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterator[Family]:
         yield GaugeMetricFamily("ponds", "x" * HUGE, value=1)
+
+
+class Unreadable:
+    """A family whose samples raise. The registry isolates only its collector."""
+
+    name, documentation, type = "ponds", "Ponds.", "gauge"
+
+    @property
+    def samples(self) -> Iterator[Sample]:
+        raise RuntimeError("the inmost secret")
 
 
 class Failing(Fishes):
     """A scrape that raises."""
 
-    def collect(self) -> Iterator[Metric]:
-        raise RuntimeError("the inmost secret")
+    def collect(self) -> Iterator[Family]:
+        yield Unreadable()
 
 
 def example_service(
@@ -92,8 +110,7 @@ def example_service(
     max_connections: int = MAX_CONNECTIONS,
 ) -> MetricsService:
     """Return a service whose registry has *collector*, Fishes by default."""
-    registry = CollectorRegistry()
-    registry.register(collector or Fishes())
+    registry = Registry({"fishes": collector or Fishes()})
     return MetricsService(
         registry, telemetry_path, lambda: ready, max_connections=max_connections
     )

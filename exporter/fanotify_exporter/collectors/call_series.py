@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
-from prometheus_client.core import CounterMetricFamily
-from prometheus_client.samples import Sample
-
 from fanotify_exporter.bpf.samples import OTHER_COMM, Call, Snapshot
 from fanotify_exporter.collectors.labels import PLAIN, Labelling
+from fanotify_exporter.metrics.families import CounterFamily
 from fanotify_exporter.uapi.errnos import errno_name
 
 
@@ -19,8 +17,8 @@ from fanotify_exporter.uapi.errnos import errno_name
 MISSED_COMM = "[other: not seen]"
 
 
-class Series:
-    """The series of one counter family: counts and first times by label values."""
+class CallFamily(CounterFamily):
+    """The series of one counter family of calls."""
 
     def __init__(
         self,
@@ -32,43 +30,22 @@ class Series:
         created: bool = False,
     ) -> None:
         """Start with no series. With *created* the family has ``_created`` samples."""
-        self._name = name
-        self._documentation = documentation
         wide = (*labels, *labelling.names)
         kept = [i for i, label in enumerate(wide) if label not in labelling.dropped]
-        self._labels = tuple(wide[i] for i in kept)
+        super().__init__(
+            name, documentation, tuple(wide[i] for i in kept), created=created
+        )
         self._pick = _picker(kept, len(wide))
         self._width = len(wide)
-        self._counts: dict[tuple[str, ...], int] = {}
-        self._created: dict[tuple[str, ...], float] | None = {} if created else None
 
-    def add(self, values: tuple[str, ...], count: int, created: float) -> None:
-        """Add *count* calls to a series, the first of them at Unix time *created*."""
-        values = self._pick(values)
-        self._counts[values] = self._counts.get(values, 0) + count
-        if self._created is not None:
-            self._created[values] = min(created, self._created.get(values, created))
+    def add(self, values: tuple[str, ...], count: int, first: float) -> None:
+        """Add *count* calls, the first of them at Unix time *first*; drop labels."""
+        super().add(self._pick(values), count, first)
 
     def add_missed(self, count: int, since: float) -> None:
         """Add *count* calls with no known labels, so that the sum is exact."""
         if count:
             self.add((MISSED_COMM, *[""] * (self._width - 1)), count, since)
-
-    def family(self) -> CounterMetricFamily:
-        """Return the series as a family."""
-        family = CounterMetricFamily(
-            self._name, self._documentation, labels=self._labels
-        )
-        family.samples.extend(self._samples())
-        return family
-
-    def _samples(self) -> Iterator[Sample]:
-        total, first = f"{self._name}_total", f"{self._name}_created"
-        for values, count in self._counts.items():
-            labels = dict(zip(self._labels, values, strict=True))
-            yield Sample(total, labels, count)
-            if self._created is not None:
-                yield Sample(first, labels, self._created[values])
 
 
 def _picker(
@@ -122,31 +99,33 @@ class CallsCollector:
         self._labelling = labelling
         self._created = created
 
-    def describe(self) -> Iterator[CounterMetricFamily]:
+    def describe(self) -> Iterator[CallFamily]:
         """Yield the families without series."""
         return self._families(Snapshot(0, {}, (), ()))
 
-    def collect(self) -> Iterator[CounterMetricFamily]:
+    def collect(self) -> Iterator[CallFamily]:
         """Yield the families with a series for each set of labels counted so far."""
         return self._families(self._read())
 
-    def _families(self, snapshot: Snapshot) -> Iterator[CounterMetricFamily]:
+    def _families(self, snapshot: Snapshot) -> Iterator[CallFamily]:
         for syscall in self.syscalls:
             calls, errors = self._series(syscall, snapshot)
             calls.add_missed(snapshot.missed(syscall.name), snapshot.counting_since)
-            yield calls.family()
-            yield errors.family()
+            yield calls
+            yield errors
 
-    def _series(self, syscall: Syscall, snapshot: Snapshot) -> tuple[Series, Series]:
-        """Return the series of all calls of *syscall*, and of the failed calls."""
-        calls = Series(
+    def _series(
+        self, syscall: Syscall, snapshot: Snapshot
+    ) -> tuple[CallFamily, CallFamily]:
+        """Return the families of all calls of *syscall*, and of the failed calls."""
+        calls = CallFamily(
             f"{syscall.name}_calls",
             f"{syscall.title} calls that returned, successful or not.",
             syscall.labels,
             self._labelling,
             created=self._created,
         )
-        errors = Series(
+        errors = CallFamily(
             f"{syscall.name}_errors",
             f"{syscall.title} calls that failed, by errno.",
             (*syscall.labels, "errno"),

@@ -11,10 +11,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from prometheus_client.core import CounterMetricFamily
-
 from fanotify_exporter.bpf.samples import OTHER_COMM, Call, Snapshot
-from fanotify_exporter.collectors.call_series import CallsCollector, Series, Syscall
+from fanotify_exporter.collectors.call_series import CallFamily, CallsCollector, Syscall
 from fanotify_exporter.collectors.labels import PLAIN
 from fanotify_exporter.uapi.fanotify import (
     MASK,
@@ -54,17 +52,17 @@ class MarkCallsCollector(CallsCollector):
 
     syscalls = (FANOTIFY_MARK,)
 
-    def _families(self, snapshot: Snapshot) -> Iterator[CounterMetricFamily]:
+    def _families(self, snapshot: Snapshot) -> Iterator[CallFamily]:
         yield from super()._families(snapshot)
-        yield self._mask_bits(snapshot).family()
+        yield self._mask_bits(snapshot)
 
-    def _mask_bits(self, snapshot: Snapshot) -> Series:
+    def _mask_bits(self, snapshot: Snapshot) -> CallFamily:
         """
         Return the series by bit, without the caller: any user can invent callers.
 
         Their number is at most 4 actions by 4 mark types by len(BITS).
         """
-        series = Series(
+        series = CallFamily(
             "fanotify_mark_mask_bit_calls",
             "fanotify_mark(2) calls whose mask had this bit. A call with three bits "
             "counts in three series.",

@@ -8,8 +8,6 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
-
 from fanotify_exporter.bpf.call_maps import CallMaps
 from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.collectors.catalog import CATALOG, Sources
@@ -23,7 +21,7 @@ from fanotify_exporter.fsnotify.background import BackgroundScan
 from fanotify_exporter.fsnotify.model import GroupScan
 from fanotify_exporter.fsnotify.proc_scan import GroupScanner
 from fanotify_exporter.metrics.caching import OncePerScrape
-from fanotify_exporter.metrics.registry import build_registry
+from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.options.model import CollectorOptions, LabelOptions
 from fanotify_exporter.procfs.mounts import read_mounted
 from fanotify_exporter.system.cgroups import Cgroups
@@ -44,7 +42,7 @@ def build_collectors(  # noqa: PLR0913  the one place that knows all parts
     server: ServerState = NO_SERVER,
     *,
     created_samples: bool = False,
-) -> CollectorRegistry:
+) -> Registry:
     """
     Return a registry of the enabled collectors. *stack* stops their threads.
 
@@ -67,7 +65,7 @@ def build_collectors(  # noqa: PLR0913  the one place that knows all parts
         if each.name in collectors.enabled
     }
     enabled["exporter_health"] = ExporterHealthCollector(loaded, calls, server=server)
-    return build_registry(enabled, [calls])
+    return Registry(enabled, [calls])
 
 
 def start_group_scan(

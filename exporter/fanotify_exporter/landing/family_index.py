@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from heapq import nlargest
 from typing import Any, TypeVar
 
-from prometheus_client.core import Metric
 from prometheus_client.samples import Sample
 
 from fanotify_exporter.landing.rates import CallKey, Counts
@@ -20,6 +19,7 @@ from fanotify_exporter.landing.summary import (
     Top,
     User,
 )
+from fanotify_exporter.metrics.families import Family
 
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ CALLS = ("fanotify_mark", "fanotify_init")
 class FamilyIndex:
     """The samples of one scrape by name, and queries over them."""
 
-    def __init__(self, families: Iterable[Metric]) -> None:
+    def __init__(self, families: Iterable[Family]) -> None:
         """Index the samples of *families* by sample name."""
         self.families: set[str] = set()
         self._samples: dict[str, list[Sample]] = defaultdict(list)

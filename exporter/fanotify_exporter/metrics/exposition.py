@@ -1,5 +1,5 @@
 """
-Encode metric families as text, three times faster than prometheus-client.
+Encode metric families, faster than prometheus-client and in pieces.
 
 prometheus-client spends most of a large scrape on checking and escaping metric and
 label names, which are constants here. Tests compare the bytes with those of
@@ -8,73 +8,83 @@ prometheus-client. Only counters and gauges are encoded.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from prometheus_client.core import Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.openmetrics.exposition import (
+    CONTENT_TYPE_LATEST as OPENMETRICS_CONTENT_TYPE,
+)
 from prometheus_client.utils import floatToGoString
 
+from fanotify_exporter.metrics.families import CounterFamily, Family
 
-EOF = b"# EOF\n"
+
+# Characters of a piece, except for one line more. A smaller piece costs time, a larger
+# one memory.
+PIECE_CHARS = 65_536
 
 
-def encode_text(families: Iterable[Metric]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Format:
     """
-    Return *families* in the Prometheus text format 0.0.4.
+    An exposition format.
 
-    Samples named ``_created`` are left out: this format has no such samples, and
-    Prometheus would store each as a series of its own.
+    Attributes:
+        content_type: value of the header Content-Type.
+        openmetrics: True for OpenMetrics 1.0.0, False for the Prometheus text format
+            0.0.4. The latter has no ``_created`` samples: Prometheus would store each
+            as a series of its own. The name of a counter in HELP and TYPE differs.
+        end: what follows the last family.
     """
-    lines = []
-    for family in families:
-        name = f"{family.name}_total" if family.type == "counter" else family.name
-        lines.append(_head(name, family))
-        lines += _samples(family, without=f"{family.name}_created")
-    return "".join(lines).encode()
+
+    content_type: str
+    openmetrics: bool
+    end: bytes
+
+    def encode(self, family: Family) -> Iterator[bytes]:
+        """Yield *family* in pieces of whole lines."""
+        piece: list[str] = []
+        length = 0
+        for line in self._lines(family):
+            piece.append(line)
+            length += len(line)
+            if length >= PIECE_CHARS:
+                yield "".join(piece).encode()
+                piece.clear()
+                length = 0
+        yield "".join(piece).encode()
+
+    def _lines(self, family: Family) -> Iterator[str]:
+        total = family.type == "counter" and not self.openmetrics
+        name = f"{family.name}_total" if total else family.name
+        text = family.documentation.replace("\\", r"\\").replace("\n", r"\n")
+        yield f"# HELP {name} {text}\n# TYPE {name} {family.type}\n"
+        if isinstance(family, CounterFamily):
+            yield from self._counter_lines(family)
+        else:
+            yield from self._sample_lines(family)
+
+    def _sample_lines(self, family: Family) -> Iterator[str]:
+        without = "" if self.openmetrics else f"{family.name}_created"
+        for name, labels, value, *_ in family.samples:
+            if name != without:
+                yield f"{name}{_labels(labels) if labels else ''} {_number(value)}\n"
+
+    def _counter_lines(self, family: CounterFamily) -> Iterator[str]:
+        order = sorted(range(len(family.labels)), key=family.labels.__getitem__)
+        names = ",".join(f'{family.labels[place]}="%s"' for place in order)
+        template = f"{{{names}}}" if names else ""
+        first = family.first if self.openmetrics else None
+        for values, count in family.counts.items():
+            labels = template % tuple([_escape(values[place]) for place in order])
+            yield f"{family.name}_total{labels} {_number(count)}\n"
+            if first is not None:
+                yield f"{family.name}_created{labels} {_number(first[values])}\n"
 
 
-def encode_openmetrics(families: Iterable[Metric]) -> bytes:
-    """Return *families* as OpenMetrics 1.0.0 text, with ``_created`` samples."""
-    lines = []
-    for family in families:
-        lines.append(_head(family.name, family))
-        lines += _samples(family)
-    return "".join(lines).encode() + EOF
-
-
-def select_families(text: bytes, names: Iterable[str]) -> bytes:
-    """
-    Return the part of *text* with the families called *names*.
-
-    A name may be a family's or a sample's. *text* is in either format.
-    """
-    wanted = {name.encode() for name in names}
-
-    def keeps(part: bytes) -> bool:
-        name = part.split(b" ", 3)[2].removesuffix(b"_total")
-        return not wanted.isdisjoint({name, name + b"_total", name + b"_created"})
-
-    head, *families = re.split(rb"(?m)^(?=# HELP )", text.removesuffix(EOF))
-    end = EOF if text.endswith(EOF) else b""
-    return b"".join([head, *filter(keeps, families), end])
-
-
-def _head(name: str, family: Metric) -> str:
-    text = family.documentation.replace("\\", r"\\").replace("\n", r"\n")
-    return f"# HELP {name} {text}\n# TYPE {name} {family.type}\n"
-
-
-def _samples(family: Metric, without: str = "") -> Iterator[str]:
-    last: Mapping[str, str] = {}
-    labels = ""
-    for name, each, value, *_ in family.samples:
-        if name == without:
-            continue
-        if each is not last:
-            last = each
-            labels = _labels(each) if each else ""
-        yield f"{name}{labels} {floatToGoString(value)}\n"  # type: ignore[no-untyped-call]
+TEXT = Format(CONTENT_TYPE_PLAIN_0_0_4, openmetrics=False, end=b"")
+OPENMETRICS = Format(OPENMETRICS_CONTENT_TYPE, openmetrics=True, end=b"# EOF\n")
 
 
 def _labels(labels: Mapping[str, str]) -> str:
@@ -82,6 +92,9 @@ def _labels(labels: Mapping[str, str]) -> str:
     return "{" + ",".join(pairs) + "}"
 
 
-@lru_cache(maxsize=8192)
 def _escape(value: str) -> str:
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
+def _number(value: float) -> str:
+    return str(floatToGoString(value))  # type: ignore[no-untyped-call]

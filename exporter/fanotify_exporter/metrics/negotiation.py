@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
 
-from prometheus_client.core import Metric
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.openmetrics.exposition import (
-    CONTENT_TYPE_LATEST as OPENMETRICS_CONTENT_TYPE,
-)
-
-from fanotify_exporter.metrics.exposition import encode_openmetrics, encode_text
+from fanotify_exporter.metrics.exposition import OPENMETRICS, TEXT, Format
 
 
-Encoder = Callable[[Iterable[Metric]], bytes]
-
-
-def negotiate(accept: str) -> tuple[Encoder, str]:
-    """Return the encoder and the content type for an Accept header."""
+def negotiate(accept: str) -> Format:
+    """Return the format for an Accept header."""
     wanted = qualities(accept)
     openmetrics = wanted.get("application/openmetrics-text", 0.0)
     if openmetrics and openmetrics >= wanted.get("text/plain", 0.0):
-        return encode_openmetrics, OPENMETRICS_CONTENT_TYPE
-    return encode_text, CONTENT_TYPE_PLAIN_0_0_4
+        return OPENMETRICS
+    return TEXT
 
 
 def qualities(header: str) -> dict[str, float]:

@@ -1,16 +1,18 @@
-"""Build the registry, in which a failing collector loses only its own families."""
+"""The registry: run the collectors that a client selects, isolated from each other."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import ProcessCollector
+from prometheus_client.core import GaugeMetricFamily
 
 from fanotify_exporter.metrics.caching import OncePerScrape
+from fanotify_exporter.metrics.families import Family, count_series
 
 
 log = logging.getLogger(__name__)
@@ -19,10 +21,10 @@ log = logging.getLogger(__name__)
 class Collector(Protocol):
     """The metric families of one subject, built anew for each scrape."""
 
-    def describe(self) -> Iterable[Metric]:
+    def describe(self) -> Iterable[Family]:
         """Yield the families without series."""
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Iterable[Family]:
         """
         Yield the families with their series.
 
@@ -30,64 +32,200 @@ class Collector(Protocol):
         """
 
 
-class IsolatedCollectors:
-    """Several collectors as one. If one of them fails, the others still collect."""
+class SelectionError(Exception):
+    """A selection that no scrape can answer. The text is for the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """
+    The part of a scrape that a client asks for.
+
+    Attributes:
+        collectors: the collectors to run, in the order of the registry.
+        families: names of the families; None for all families of these collectors.
+    """
+
+    collectors: tuple[str, ...]
+    families: frozenset[str] | None = None
+
+    def has(self, family: str) -> bool:
+        """Return whether the family called *family* belongs to the selection."""
+        return self.families is None or family in self.families
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a collector returned in a scrape; no families after a failure."""
+
+    families: tuple[Family, ...]
+    succeeded: bool
+    seconds: float
+
+
+class Registry:
+    """
+    The collectors, by name.
+
+    The collector "process" has the process_* metrics of the exporter itself.
+    """
 
     def __init__(
         self,
         collectors: Mapping[str, Collector],
         sources: Iterable[OncePerScrape[Any]] = (),
     ) -> None:
-        """Wrap *collectors*, by name. Before and after a scrape, forget *sources*."""
-        self._collectors = dict(collectors)
+        """Wrap *collectors*. Before and after a scrape, forget *sources*."""
+        self._collectors = {**collectors, "process": _Process()}
         self._sources = tuple(sources)
         self._failures = dict[str, type[Exception]]()
+        self._about = frozenset(family.name for family in _about_collectors())
+        self._owners = {
+            family.name: name
+            for name, collector in self._collectors.items()
+            for family in collector.describe()
+        }
+        self.everything = Selection(tuple(self._collectors))
 
-    def describe(self) -> Iterator[Metric]:
+    def describe(self) -> Iterator[Family]:
         """Yield the families of all collectors, then the families about collectors."""
         for collector in self._collectors.values():
             yield from collector.describe()
-        yield from _scrape_families()
+        yield from _about_collectors()
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield the families of collectors that succeed, then families about all."""
-        success, duration, size = _scrape_families()
-        self._forget_readings()
-        for name, collector in self._collectors.items():
-            started = time.perf_counter()
-            families = self._collect(name, collector)
-            yield from families
-            size.add_metric((name,), sum(map(_series, families)))
-            success.add_metric((name,), name not in self._failures)
-            duration.add_metric((name,), time.perf_counter() - started)
-        self._forget_readings()
-        yield from (success, duration, size)
+    def select(
+        self,
+        names: Collection[str] = (),
+        collect: Collection[str] = (),
+        exclude: Collection[str] = (),
+    ) -> Selection:
+        """
+        Return the selection that a query asks for. Empty arguments select everything.
 
-    def _forget_readings(self) -> None:
+        Args:
+            names: names of families or samples; unknown names select nothing.
+            collect: names of collectors.
+            exclude: names of collectors to leave out.
+
+        Raises:
+            SelectionError: a collector is unknown, or *collect* and *exclude* are both
+                given.
+        """
+        if collect and exclude:
+            raise SelectionError("use collect[] or exclude[], not both")
+        if not self._collectors.keys() >= {*collect, *exclude}:
+            known = ", ".join(self._collectors)
+            raise SelectionError(
+                f"unknown collector in collect[] or exclude[]: use {known}"
+            )
+        chosen = [
+            name
+            for name in self._collectors
+            if name not in exclude and (not collect or name in collect)
+        ]
+        if not names:
+            return Selection(tuple(chosen))
+        known_names = self._owners.keys() | self._about
+        families = known_names & {
+            each.removesuffix(suffix)
+            for each in names
+            for suffix in ("", "_total", "_created")
+        }
+        owners = {self._owners.get(family) for family in families}
+        if families & self._about:
+            owners.update(chosen)
+        running = tuple(name for name in chosen if name in owners)
+        return Selection(running, frozenset(families))
+
+    def scrape(self) -> Scrape:
+        """Begin a scrape. No collector runs before its families are asked for."""
+        self.forget_readings()
+        return Scrape(self)
+
+    def forget_readings(self) -> None:
+        """Drop what a scrape has read. A reading may be large."""
         for source in self._sources:
             source.forget()
 
-    def _collect(self, name: str, collector: Collector) -> list[Metric]:
-        """Return the families, none after a failure. Log failures that are new."""
+    def run(self, name: str) -> Result:
+        """Run a collector. Log failures that are new."""
         extra = {"collector": name}
+        started = time.perf_counter()
         try:
-            families = list(collector.collect())
+            families = tuple(self._collectors[name].collect())
         except Exception as error:
             if self._failures.get(name) is not type(error):
                 log.exception("collector failed", extra=extra)
             self._failures[name] = type(error)
-            return []
-        if self._failures.pop(name, None):
-            log.info("collector works again", extra=extra)
-        return families
+            families = ()
+        else:
+            if self._failures.pop(name, None):
+                log.info("collector works again", extra=extra)
+        seconds = time.perf_counter() - started
+        return Result(families, name not in self._failures, seconds)
 
 
-def _series(family: Metric) -> int:
-    """Return the number of series that *family* has in the text format."""
-    return sum(not sample.name.endswith("_created") for sample in family.samples)
+class Scrape:
+    """One scrape: each collector runs at most once. For one thread at a time."""
+
+    def __init__(self, registry: Registry) -> None:
+        """Collect from *registry*."""
+        self._registry = registry
+        self._results: dict[str, Result] = {}
+
+    def collect(self) -> Iterator[Family]:
+        """Yield all families of all collectors, and the families about collectors."""
+        everything = self._registry.everything
+        yield from self.families(everything)
+        yield from self.about_collectors(everything)
+
+    def families(self, selection: Selection) -> Iterator[Family]:
+        """Yield the families of the collectors in *selection*."""
+        for name in selection.collectors:
+            for family in self._result(name).families:
+                if selection.has(family.name):
+                    yield family
+
+    def about_collectors(self, selection: Selection) -> Iterator[Family]:
+        """Yield the families about the collectors in *selection*."""
+        success, duration, size = _about_collectors()
+        for name in selection.collectors:
+            result = self._result(name)
+            success.add_metric((name,), result.succeeded)
+            duration.add_metric((name,), result.seconds)
+            size.add_metric((name,), sum(map(count_series, result.families)))
+        for family in (success, duration, size):
+            if selection.has(family.name):
+                yield family
+
+    def end(self) -> None:
+        """Drop what the scrape has read."""
+        self._results.clear()
+        self._registry.forget_readings()
+
+    def _result(self, name: str) -> Result:
+        if name not in self._results:
+            self._results[name] = self._registry.run(name)
+        return self._results[name]
 
 
-def _scrape_families() -> tuple[GaugeMetricFamily, ...]:
+class _Process:
+    """Collector of the process_* metrics, as all Prometheus clients have them."""
+
+    def __init__(self) -> None:
+        """Read /proc/self."""
+        self._collector = ProcessCollector(registry=None)
+
+    def describe(self) -> Iterable[Family]:
+        """Return the families."""
+        return self._collector.collect()
+
+    def collect(self) -> Iterable[Family]:
+        """Return the families with their values."""
+        return self._collector.collect()
+
+
+def _about_collectors() -> tuple[GaugeMetricFamily, ...]:
     return (
         GaugeMetricFamily(
             "fanotify_exporter_collector_success",
@@ -105,13 +243,3 @@ def _scrape_families() -> tuple[GaugeMetricFamily, ...]:
             labels=("collector",),
         ),
     )
-
-
-def build_registry(
-    collectors: Mapping[str, Collector], sources: Iterable[OncePerScrape[Any]] = ()
-) -> CollectorRegistry:
-    """Return a registry of *collectors* and of the process_* metrics."""
-    registry = CollectorRegistry(auto_describe=True)
-    registry.register(IsolatedCollectors(collectors, sources))
-    ProcessCollector(registry=registry)
-    return registry

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tornado.web import Application, RequestHandler
 
 from fanotify_exporter.landing.summary_reader import SummaryReader
+from fanotify_exporter.metrics.pages import ScrapePages
 from fanotify_exporter.web.handlers.health import (
     HealthyHandler,
     NotFoundHandler,
@@ -28,7 +29,9 @@ log = logging.getLogger(__name__)
 
 
 def make_application(
-    service: MetricsService, single_flight: SingleFlight, access: AccessControl | None
+    service: MetricsService,
+    single_flight: SingleFlight[ScrapePages],
+    access: AccessControl | None,
 ) -> Application:
     """
     Return the application that publishes *service*.
@@ -47,7 +50,7 @@ def make_application(
         log_function=_log_request,
         service=service,
         single_flight=single_flight,
-        summaries=SummaryReader(service.registry.collect, service.absences),
+        summaries=SummaryReader(service.absences),
         access=access,
     )
 

@@ -121,7 +121,7 @@ class Connections(HTTPServerConnectionDelegate):
             self._free_descriptor(listening, error)
             return
         if len(self._peers) >= self._maximum:
-            self._abort(self._eviction_candidate(), "too many connections")
+            self.abort(self._eviction_candidate(), "too many connections")
         try:
             stream = open_stream(connection, self._tls_context())
         except OSError:  # the client has left
@@ -161,7 +161,7 @@ class Connections(HTTPServerConnectionDelegate):
     def response_sent(self, stream: IOStream, written: asyncio.Future[None]) -> None:
         """Abort *stream* unless *written* completes within WRITE_SECONDS."""
         deadline = asyncio.get_running_loop().call_later(
-            WRITE_SECONDS, self._abort, stream, "client too slow"
+            WRITE_SECONDS, self.abort, stream, "client too slow"
         )
 
         def done(_: object) -> None:
@@ -175,7 +175,7 @@ class Connections(HTTPServerConnectionDelegate):
     def _free_descriptor(self, listening: socket.socket, error: OSError) -> None:
         """Close a connection for the next accept. If none is open, accept later."""
         if self._peers:
-            self._abort(self._eviction_candidate(), str(error))
+            self.abort(self._eviction_candidate(), str(error))
         else:
             log.warning("cannot accept connections", extra={"reason": error})
             loop = asyncio.get_running_loop()
@@ -203,7 +203,7 @@ class Connections(HTTPServerConnectionDelegate):
         idle = (each for each in candidates if not self._peers[each].pending)
         return next(idle, candidates[0])
 
-    def _abort(self, stream: IOStream, reason: str) -> None:
+    def abort(self, stream: IOStream, reason: str) -> None:
         """Close *stream* now, and drop the data that the kernel holds for it."""
         if not stream.closed():
             log.debug("connection aborted", extra={"reason": reason})

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 # wait for a permission listener (fanotify(7)) that does not answer.
 import tornado.platform.asyncio  # noqa: F401
 
+from fanotify_exporter.metrics.pages import ScrapePages
 from fanotify_exporter.web.application import make_application
 from fanotify_exporter.web.connections import Connections
 from fanotify_exporter.web.service import MetricsService
@@ -68,7 +69,12 @@ async def serve(
     lifecycle = lifecycle or Lifecycle()
     logging.getLogger("tornado.general").addFilter(filter_tornado)
     worker = Worker("scrape")
-    application = make_application(service, SingleFlight(worker), access)
+    single_flight = SingleFlight(
+        worker,
+        begin=lambda: ScrapePages(service.registry.scrape()),
+        end=lambda pages: pages.scrape.end(),
+    )
+    application = make_application(service, single_flight, access)
     connections = Connections(
         application,
         access.tls_context if access else lambda: None,

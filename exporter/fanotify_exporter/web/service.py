@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry
-
 from fanotify_exporter.landing.summary import Absence
+from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.web.connections import MAX_CONNECTIONS
 
 
@@ -24,7 +23,7 @@ class MetricsService:
         max_connections: connections that may be open at a time.
     """
 
-    registry: CollectorRegistry
+    registry: Registry
     telemetry_path: str
     ready: Callable[[], bool]
     absences: Mapping[str, Absence] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from fanotify_exporter.collectors.catalog import (
     droppable_labels,
 )
 from fanotify_exporter.procfs.capabilities import CAPABILITIES
+from tools.docs import pages
 from tools.harness.golden import SOURCES
 
 
@@ -17,7 +18,7 @@ def labels_of(info: CollectorInfo) -> set[str]:
     return {
         label
         for family in info.build(SOURCES).describe()
-        for label in vars(family).get("_labelnames", ())
+        for label in pages.labels(family)
     }
 
 

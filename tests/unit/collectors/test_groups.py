@@ -6,7 +6,8 @@ from typing import NoReturn
 
 from fanotify_exporter.collectors.groups import GroupsCollector
 from fanotify_exporter.fsnotify.model import Group, GroupScan, Marks, OwnedGroup
-from fanotify_exporter.metrics.registry import build_registry
+from fanotify_exporter.metrics.registry import Registry
+from tools.harness.exposition import sample_value
 from tools.harness.golden import SCAN
 
 
@@ -97,8 +98,10 @@ def test_scan_that_failed() -> None:
     def read() -> NoReturn:
         raise RuntimeError("the scan failed")
 
-    registry = build_registry({"groups": GroupsCollector(read)})
-    assert 0 == registry.get_sample_value(
-        "fanotify_exporter_collector_success", {"collector": "groups"}
+    registry = Registry({"groups": GroupsCollector(read)})
+    assert 0 == sample_value(
+        registry, "fanotify_exporter_collector_success", {"collector": "groups"}
     )
-    assert "fanotify_groups" not in {family.name for family in registry.collect()}
+    assert "fanotify_groups" not in {
+        family.name for family in registry.scrape().collect()
+    }

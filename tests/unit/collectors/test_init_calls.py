@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 
-from prometheus_client.core import CounterMetricFamily
-
 from fanotify_exporter.bpf.samples import OTHER_COMM, Call, Lost, Snapshot
+from fanotify_exporter.collectors.call_series import CallFamily
 from fanotify_exporter.collectors.init_calls import InitCallsCollector
 
 
@@ -17,12 +16,12 @@ LARGEFILE = 0x20000 if os.uname().machine == "aarch64" else 0x8000
 
 def families(
     probe: str, *calls: Call, lost: tuple[Lost, ...] = ()
-) -> dict[str, CounterMetricFamily]:
+) -> dict[str, CallFamily]:
     collector = InitCallsCollector(lambda: Snapshot(SINCE, {probe: calls}, (), lost))
     return {family.name: family for family in collector.collect()}
 
 
-def values(family: CounterMetricFamily) -> dict[tuple[str, ...], float]:
+def values(family: CallFamily) -> dict[tuple[str, ...], float]:
     """Return the totals by the values of the labels that are not empty."""
     return {
         tuple(sample.labels.values()): sample.value
@@ -36,7 +35,7 @@ def test_fanotify_init() -> None:
     found = families(
         "fanotify_init", Call("fapolicyd", 0x46, 0x80000 | LARGEFILE, 0, 3, 1.0)
     )
-    labels = found["fanotify_init_calls"].samples[0].labels
+    labels = next(found["fanotify_init_calls"].samples).labels
     assert {
         "comm": "fapolicyd",
         "class": "content",

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter.collectors.limits import LIMITS, LimitsCollector
-from fanotify_exporter.metrics.registry import build_registry
+from fanotify_exporter.metrics.registry import Registry
+from tools.harness.exposition import sample_value
 
 
 VALUES = {
@@ -65,10 +66,10 @@ def test_garbled(tmp_path: Path, text: str) -> None:
     proc = proc_with(tmp_path, VALUES | {"max_user_marks": text})
     with pytest.raises(ValueError, match="sys/fs/fanotify/max_user_marks holds"):
         list(LimitsCollector(proc).collect())
-    registry = build_registry({"limits": LimitsCollector(proc)})
+    registry = Registry({"limits": LimitsCollector(proc)})
     labels = {"collector": "limits"}
-    assert 0 == registry.get_sample_value("fanotify_exporter_collector_success", labels)
-    assert registry.get_sample_value("fanotify_user_groups_limit") is None
+    assert 0 == sample_value(registry, "fanotify_exporter_collector_success", labels)
+    assert sample_value(registry, "fanotify_user_groups_limit") is None
 
 
 def test_this_machine() -> None:

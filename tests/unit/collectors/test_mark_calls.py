@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 import pytest
-from prometheus_client.core import CounterMetricFamily
 
 from fanotify_exporter.bpf.samples import OTHER_COMM, Call, Lost, Snapshot
+from fanotify_exporter.collectors.call_series import CallFamily
 from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
 from fanotify_exporter.uapi.fanotify import MASK
 
@@ -28,16 +28,14 @@ def collector(*calls: Call, lost: tuple[Lost, ...] = ()) -> MarkCallsCollector:
     )
 
 
-def families(
-    *calls: Call, lost: tuple[Lost, ...] = ()
-) -> dict[str, CounterMetricFamily]:
+def families(*calls: Call, lost: tuple[Lost, ...] = ()) -> dict[str, CallFamily]:
     return {
         family.name.removeprefix("fanotify_mark_"): family
         for family in collector(*calls, lost=lost).collect()
     }
 
 
-def values(family: CounterMetricFamily, suffix: str = "_total") -> dict[Labels, float]:
+def values(family: CallFamily, suffix: str = "_total") -> dict[Labels, float]:
     """Return the samples with *suffix* by label values; no label set twice."""
     found = [
         (tuple(sample.labels.values()), sample.value)
@@ -75,7 +73,7 @@ def test_no_calls_are_families_without_series() -> None:
         "calls": [],
         "errors": [],
         "mask_bit_calls": [],
-    } == {name: family.samples for name, family in families().items()}
+    } == {name: list(family.samples) for name, family in families().items()}
 
 
 def test_describes_what_it_collects() -> None:
@@ -84,13 +82,13 @@ def test_describes_what_it_collects() -> None:
     described = [(each.name, each.type, each.documentation) for each in some.describe()]
     collected = [(each.name, each.type, each.documentation) for each in some.collect()]
     assert described == collected
-    assert [[], [], []] == [family.samples for family in some.describe()]
+    assert [[], [], []] == [list(family.samples) for family in some.describe()]
 
 
 def test_counts_are_those_of_the_scrape() -> None:
     """Each scrape builds its families anew, and adds nothing to the last ones."""
     some = collector(Call("a", ADD_INODE, OPEN, 0, 3, 1.0))
-    first, second = (list(some.collect()) for _ in range(2))
+    first, second = ([each.counts for each in some.collect()] for _ in range(2))
     assert first == second
 
 
@@ -118,7 +116,7 @@ def test_errors_are_failures_only() -> None:
     assert {(*key, "EBADF"): 3, (*key, "EINVAL"): 5} == values(errors)
     assert {(*key, "EBADF"): 10.0, (*key, "EINVAL"): 20.0} == values(errors, "_created")
     assert {*("comm", "action", "mark_type", "flags", "mask", "errno")} == set(
-        errors.samples[0].labels
+        errors.labels
     )
 
 
@@ -149,7 +147,7 @@ def test_a_call_counts_once_for_each_mask_bit() -> None:
         ("remove", "inode", "FAN_OPEN"): 5,
     } == values(bits)
     assert 8.0 == values(bits, "_created")["add", "inode", "FAN_OPEN"]
-    assert {"action", "mark_type", "bit"} == set(bits.samples[0].labels)
+    assert {"action", "mark_type", "bit"} == set(bits.labels)
 
 
 def test_series_by_bit_are_bounded() -> None:

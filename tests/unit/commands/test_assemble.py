@@ -16,8 +16,8 @@ from fanotify_exporter.collectors.catalog import CATALOG
 from fanotify_exporter.commands import assemble
 from fanotify_exporter.commands.assemble import build_collectors, start_group_scan
 from fanotify_exporter.fsnotify.background import BackgroundScan
-from fanotify_exporter.metrics.exposition import encode_text
 from fanotify_exporter.options.model import CollectorOptions, LabelOptions
+from tools.harness.exposition import encode_text
 from tools.harness.loaded_programs import UNUSED, make_loaded, pack_slot
 
 
@@ -41,21 +41,23 @@ def loaded(memory: Callable[[bytes], int]) -> LoadedPrograms:
 def test_only_enabled_collectors(
     name: str, loaded: LoadedPrograms, stack: ExitStack, tmp_path: Path
 ) -> None:
-    """The registry has the enabled collectors and exporter_health."""
+    """The registry has the enabled collectors, exporter_health and process."""
     options = CollectorOptions(frozenset({name}), 30, tmp_path)
-    text = encode_text(build_collectors(loaded, options, LABELS, stack).collect())
-    for collector in (name, "exporter_health"):
+    text = encode_text(
+        build_collectors(loaded, options, LABELS, stack).scrape().collect()
+    )
+    for collector in (name, "exporter_health", "process"):
         success = f'collector_success{{collector="{collector}"}} 1.0\n'
         assert success in text.decode()
-    assert 2 == text.count(b"fanotify_exporter_collector_success{")
+    assert 3 == text.count(b"fanotify_exporter_collector_success{")
 
 
 def test_each_scrape_reads_the_maps(loaded: LoadedPrograms, stack: ExitStack) -> None:
     """Calls between two scrapes are in the families of all collectors at the second."""
     registry = build_collectors(loaded, CALLS, LABELS, stack)
-    list(registry.collect())
+    list(registry.scrape().collect())
     os.pwrite(loaded.fds["slots"], pack_slot(b"late", 1), 0)
-    text = encode_text(registry.collect()).decode()
+    text = encode_text(registry.scrape().collect()).decode()
     assert 'comm="late"' in text
     assert 'fanotify_exporter_map_entries{map="calls_privileged"} 1.0' in text
 
@@ -71,7 +73,7 @@ def test_labels(
     labels = LabelOptions(container=True, dropped=frozenset({"comm", "mask", "flags"}))
     registry = build_collectors(loaded, CALLS, labels, stack)
     os.pwrite(loaded.fds["slots"], pack_slot(b"a", 1), 0)
-    text = encode_text(registry.collect()).decode()
+    text = encode_text(registry.scrape().collect()).decode()
     assert (
         'fanotify_mark_calls_total{action="add",cgroup="",container_id="",'
         'mark_type="inode"} 1.0\n'

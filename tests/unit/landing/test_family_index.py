@@ -15,11 +15,12 @@ from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
 from fanotify_exporter.landing.family_index import MAX_ROWS
 from fanotify_exporter.landing.summary import GroupOwner, Probe, Summary, User
 from fanotify_exporter.landing.summary_reader import SummaryReader
+from fanotify_exporter.metrics.families import Family
 from tools.harness.golden import BOOTED, LOADED, SNAPSHOT, registry
 
 
-def summarize(families: Iterable[Metric]) -> Summary:
-    return SummaryReader(lambda: families).read()
+def summarize(families: Iterable[Family]) -> Summary:
+    return SummaryReader().read(families)
 
 
 def summarize_calls(*calls: Call, labelling: Labelling | None = None) -> Summary:
@@ -32,7 +33,7 @@ def summarize_calls(*calls: Call, labelling: Labelling | None = None) -> Summary
 @pytest.fixture(scope="module")
 def golden() -> Summary:
     """Give the summary of the golden exposition."""
-    return summarize(registry().collect())
+    return summarize(registry().scrape().collect())
 
 
 def test_no_families() -> None:

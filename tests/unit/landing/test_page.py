@@ -19,7 +19,7 @@ from fanotify_exporter.landing import page as landing
 from fanotify_exporter.landing.page import render
 from fanotify_exporter.landing.summary import Absence
 from fanotify_exporter.landing.summary_reader import SummaryReader
-from fanotify_exporter.metrics.registry import Collector, build_registry
+from fanotify_exporter.metrics.registry import Collector, Registry
 from fanotify_exporter.uapi.comm import comm_text
 from tools.harness.golden import BOOTED, LOADED, SCAN, SNAPSHOT, registry
 from tools.harness.landing_html import Page
@@ -29,14 +29,18 @@ NOW = BOOTED + 1000
 
 
 def page(collectors: Mapping[str, Collector] | None = None) -> Page:
-    chosen = registry() if collectors is None else build_registry(collectors)
-    return Page(page_text(SummaryReader(chosen.collect)))
+    chosen = registry() if collectors is None else Registry(collectors)
+    return Page(page_text(chosen))
 
 
 def page_text(
-    summaries: SummaryReader, host: str = "host", path: str = "/metrics"
+    shown: Registry,
+    host: str = "host",
+    path: str = "/metrics",
+    absences: Mapping[str, Absence] | None = None,
 ) -> str:
-    return render(summaries.read(), path, host, NOW).decode()
+    summary = SummaryReader(absences).read(shown.scrape().collect())
+    return render(summary, path, host, NOW).decode()
 
 
 CALLERS, USERS = "Calls by program", "Users and their limits"
@@ -117,7 +121,7 @@ def test_findings() -> None:
 
 def test_header() -> None:
     """The page names the host, the purpose and the time, and links documentation."""
-    text = page_text(SummaryReader(registry().collect), "web1.example")
+    text = page_text(registry(), "web1.example")
     assert "<title>fanotify-exporter on web1.example</title>" in text
     assert f"{__version__} on web1.example</small></h1>" in text
     assert "<p>Counts the fanotify calls on this host" in text
@@ -188,9 +192,9 @@ def test_disabled_collectors() -> None:
 
 def test_groups_before_the_first_scan() -> None:
     """Before the first scan is complete, the table says that groups are unknown."""
-    groups = build_registry({"groups": GroupsCollector(lambda: None)})
+    groups = Registry({"groups": GroupsCollector(lambda: None)})
     absence = Absence("fanotify_groups", "until the first scan has finished")
-    shown = Page(page_text(SummaryReader(groups.collect, {"groups": absence})))
+    shown = Page(page_text(groups, absences={"groups": absence}))
     assert "Unknown until the first scan has finished." in shown.notes[OWNERS]
 
 
@@ -218,7 +222,7 @@ def test_disabled_limits() -> None:
 
 def test_accessible_tables() -> None:
     """Tables have captions, and header cells a scope, for screen readers."""
-    text = page_text(SummaryReader(registry().collect))
+    text = page_text(registry())
     assert 4 == len(re.findall(r"<table>\s*<caption>", text))
     scopes = re.findall(r"<th\b([^>]*)>", text)
     assert len(scopes) > 20
@@ -234,16 +238,14 @@ def test_style_and_script() -> None:
 
 def test_hostile_path_and_host() -> None:
     """A path or a host name with markup stays inside its attribute or element."""
-    text = page_text(
-        SummaryReader(registry().collect), "<script>", '/"><script>alert(1)</script>'
-    )
+    text = page_text(registry(), "<script>", '/"><script>alert(1)</script>')
     assert 1 == text.count("<script>")  # the page's own
     assert '<a href="/&quot;&gt;&lt;script&gt;' in text
 
 
 def test_rendering_opens_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """The files of the page are read at import, never during a request."""
-    summary = SummaryReader(registry().collect).read()
+    summary = SummaryReader().read(registry().scrape().collect())
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError

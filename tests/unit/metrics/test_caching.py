@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from fanotify_exporter.metrics.caching import OncePerScrape
-from fanotify_exporter.metrics.registry import build_registry
+from fanotify_exporter.metrics.registry import Registry
 
 
 class Source:
@@ -44,13 +44,13 @@ def test_collectors_of_a_scrape_share_a_reading() -> None:
     source = Source()
     read = OncePerScrape(source.read)
     collectors = {name: Reader(name, read) for name in ("first", "second")}
-    registry = build_registry(collectors, [read])
+    registry = Registry(collectors, [read])
     assert 0 == source.readings
 
     for scrape in (1, 2):
         values = {
-            family.name: family.samples[0].value
-            for family in registry.collect()
+            family.name: next(iter(family.samples)).value
+            for family in registry.scrape().collect()
             if family.name in collectors
         }
         assert {"first": scrape, "second": scrape} == values
@@ -59,8 +59,10 @@ def test_collectors_of_a_scrape_share_a_reading() -> None:
 def test_nothing_is_kept_between_scrapes() -> None:
     """A reading may be large: it is dropped after the scrape."""
     read = OncePerScrape(Source().read)
-    registry = build_registry({"first": Reader("first", read)}, [read])
-    list(registry.collect())
+    registry = Registry({"first": Reader("first", read)}, [read])
+    scrape = registry.scrape()
+    list(scrape.collect())
+    scrape.end()
     assert [] == read._readings
 
 

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Iterable, Iterator
 
 import pytest
-from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from fanotify_exporter.metrics.registry import build_registry
+from fanotify_exporter.metrics.registry import Registry, SelectionError
+from tools.harness.exposition import sample_value
 
 
 class Steady:
@@ -34,17 +34,17 @@ class Broken(Steady):
         raise OSError("no second family")
 
 
-def names(registry: CollectorRegistry) -> list[str]:
+def names(registry: Registry) -> list[str]:
     return [
         family.name
-        for family in registry.collect()
+        for family in registry.scrape().collect()
         if not family.name.startswith("process_")
     ]
 
 
-def success(registry: CollectorRegistry, collector: str) -> float | None:
-    return registry.get_sample_value(
-        "fanotify_exporter_collector_success", {"collector": collector}
+def success(registry: Registry, collector: str) -> float | None:
+    return sample_value(
+        registry, "fanotify_exporter_collector_success", {"collector": collector}
     )
 
 
@@ -55,9 +55,9 @@ ABOUT_COLLECTORS = [
 ]
 
 
-def series(registry: CollectorRegistry, collector: str) -> float | None:
-    return registry.get_sample_value(
-        "fanotify_exporter_collector_series", {"collector": collector}
+def series(registry: Registry, collector: str) -> float | None:
+    return sample_value(
+        registry, "fanotify_exporter_collector_series", {"collector": collector}
     )
 
 
@@ -73,20 +73,20 @@ class Counting(Steady):
 
 def test_series_are_those_of_a_scrape() -> None:
     """The series of each collector are counted without _created samples."""
-    registry = build_registry({"a": Steady("a"), "counting": Counting("b")})
+    registry = Registry({"a": Steady("a"), "counting": Counting("b")})
     assert (2, 3) == (series(registry, "a"), series(registry, "counting"))
 
 
 def test_all_collectors_work() -> None:
     """Each family is there once, in order, and each collector succeeded."""
-    registry = build_registry({"a": Steady("a"), "b": Steady("b")})
+    registry = Registry({"a": Steady("a"), "b": Steady("b")})
     assert ["a_one", "a_two", "b_one", "b_two", *ABOUT_COLLECTORS] == names(registry)
     assert (1, 1) == (success(registry, "a"), success(registry, "b"))
 
 
 def test_failing_collector_costs_only_its_families() -> None:
     """A collector that fails half way loses all its families, and no others."""
-    registry = build_registry(
+    registry = Registry(
         {"a": Steady("a"), "broken": Broken("broken"), "b": Steady("b")}
     )
     assert ["a_one", "a_two", "b_one", "b_two", *ABOUT_COLLECTORS] == names(registry)
@@ -99,7 +99,7 @@ def test_failing_collector_costs_only_its_families() -> None:
 
 def test_failing_collector_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """A failure is logged as one error with the collector's name and the exception."""
-    list(build_registry({"broken": Broken("broken")}).collect())
+    list(Registry({"broken": Broken("broken")}).scrape().collect())
     (record,) = caplog.records
     assert logging.ERROR == record.levelno
     assert "broken" == vars(record)["collector"]
@@ -125,7 +125,7 @@ def test_failure_is_logged_once_per_change(caplog: pytest.LogCaptureFixture) -> 
                 raise error
             yield from super().collect()
 
-    registry = build_registry({"changing": Changing("a"), "b": Steady("b")})
+    registry = Registry({"changing": Changing("a"), "b": Steady("b")})
     caplog.clear()
     with caplog.at_level(logging.INFO):
         found = [success(registry, "changing") for _ in range(7)]
@@ -143,10 +143,12 @@ def test_failure_is_logged_once_per_change(caplog: pytest.LogCaptureFixture) -> 
 
 def test_every_collector_is_timed() -> None:
     """Each collector has a duration, also after a failure."""
-    registry = build_registry({"a": Steady("a"), "broken": Broken("broken")})
+    registry = Registry({"a": Steady("a"), "broken": Broken("broken")})
     for name in ("a", "broken"):
-        seconds = registry.get_sample_value(
-            "fanotify_exporter_collector_duration_seconds", {"collector": name}
+        seconds = sample_value(
+            registry,
+            "fanotify_exporter_collector_duration_seconds",
+            {"collector": name},
         )
         assert seconds is not None
         assert 0 <= seconds < 1
@@ -154,7 +156,7 @@ def test_every_collector_is_timed() -> None:
 
 def test_process_metrics_are_there() -> None:
     """The registry has the process_* metrics of the exporter itself."""
-    found = {family.name for family in build_registry({}).collect()}
+    found = {family.name for family in Registry({}).scrape().collect()}
     assert found >= {
         "process_cpu_seconds",
         "process_open_fds",
@@ -170,32 +172,76 @@ def test_building_a_registry_collects_nothing() -> None:
         def collect(self) -> Iterator[Metric]:
             pytest.fail("collected")
 
-    build_registry({"a": Untouchable("a")})
+    Registry({"a": Untouchable("a")})
 
 
-def test_restricted_to_names() -> None:
+def selected(registry: Registry, **query: list[str]) -> list[str]:
+    """Return the names of the families that a query selects."""
+    selection = registry.select(**query)
+    scrape = registry.scrape()
+    found = [*scrape.families(selection), *scrape.about_collectors(selection)]
+    return [family.name for family in found]
+
+
+def test_selected_names() -> None:
     """name[] selects the named families of all collectors, and no others."""
-    registry = build_registry({"a": Steady("a"), "b": Steady("b")})
+    registry = Registry({"a": Steady("a"), "b": Steady("b")})
     wanted = ["a_two", "b_one", "fanotify_exporter_collector_success"]
-    found = registry.restricted_registry(wanted).collect()
-    assert wanted == [family.name for family in found]
+    assert wanted == selected(registry, names=[*wanted, "nobody_has_this"])
+    for name in (*ABOUT_COLLECTORS, "process_open_fds"):
+        assert [name] == selected(registry, names=[name])
+    assert [] == selected(registry, names=["nobody_has_this", "", "a"])
 
 
-def test_restricted_to_families_about_collectors() -> None:
-    """name[] selects a family about collectors."""
-    registry = build_registry({"a": Steady("a")})
-    for name in ABOUT_COLLECTORS:
-        found = registry.restricted_registry([name]).collect()
-        assert [name] == [family.name for family in found]
+def test_a_counter_has_three_names() -> None:
+    """name[] takes the name of a counter family and the names of its samples."""
+    registry = Registry({"a": Counting("a")})
+    for name in ("a_one", "a_one_total", "a_one_created"):
+        assert ("a",) == registry.select(names=[name]).collectors
 
 
-def test_restricted_to_process_metrics() -> None:
-    """name[] selects process metrics."""
-    found = build_registry({}).restricted_registry(["process_open_fds"]).collect()
-    assert ["process_open_fds"] == [family.name for family in found]
+def test_selected_collectors() -> None:
+    """collect[] selects collectors, exclude[] all others; both have their success."""
+    registry = Registry({"a": Steady("a"), "b": Steady("b")})
+    wanted = ["b_one", "b_two", *ABOUT_COLLECTORS]
+    assert wanted == selected(registry, collect=["b", "b"])
+    assert wanted == selected(registry, exclude=["a", "process"])
+    selection = registry.select(collect=["b"])
+    (success, *_) = registry.scrape().about_collectors(selection)
+    assert [{"collector": "b"}] == [sample.labels for sample in success.samples]
 
 
-def test_restricted_to_an_unknown_name() -> None:
-    """name[] with an unknown name selects no family."""
-    registry = build_registry({"a": Steady("a")})
-    assert [] == list(registry.restricted_registry(["nobody_has_this"]).collect())
+def test_selected_names_of_selected_collectors() -> None:
+    """name[] and collect[] select the families that both select."""
+    registry = Registry({"a": Steady("a"), "b": Steady("b")})
+    names = ["a_one", "b_two", ABOUT_COLLECTORS[0]]
+    assert names[1:] == selected(registry, names=names, collect=["b"])
+
+
+def test_only_selected_collectors_run() -> None:
+    """A collector runs once in a scrape, and only if one of its families is wanted."""
+    ran = []
+
+    class Noting(Steady):
+        def collect(self) -> Iterator[Metric]:
+            ran.append(self.names[0])
+            yield from super().collect()
+
+    registry = Registry({name: Noting(name) for name in "abc"})
+    scrape = registry.scrape()
+    for names in (["b_one"], ["b_one", "b_two"], ["none"]):
+        list(scrape.families(registry.select(names=names)))
+    assert ["b_one"] == ran
+    list(scrape.families(registry.select(collect=["c", "b"])))
+    assert ["b_one", "c_one"] == ran
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"collect": ["c"]}, {"exclude": ["a", ""]}, {"collect": ["a"], "exclude": ["b"]}],
+)
+def test_impossible_selections(query: dict[str, list[str]]) -> None:
+    """An unknown collector is an error that lists the known ones; so are both lists."""
+    registry = Registry({"a": Steady("a"), "b": Steady("b")})
+    with pytest.raises(SelectionError, match=r"use (a, b, process|collect\[\] or)"):
+        registry.select(**query)

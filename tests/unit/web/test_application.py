@@ -6,8 +6,15 @@ import logging
 
 import pytest
 
-from fanotify_exporter.metrics.exposition import encode_text
-from tools.harness.web_server import Fishes, ask, example_service, request, serve
+from tools.harness.exposition import encode_text
+from tools.harness.web_server import (
+    CONSTANT,
+    Fishes,
+    ask,
+    example_service,
+    request,
+    serve,
+)
 
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -40,7 +47,9 @@ def test_telemetry_path(path: str) -> None:
     other = path.replace(".", "e") + "x"
     chosen, default, similar, landing = serve(
         example_service(telemetry_path=path),
-        lambda port: [request(port, p) for p in (path, "/metrics", other, "/")],
+        lambda port: [
+            request(port, p) for p in (f"{path}?{CONSTANT}", "/metrics", other, "/")
+        ],
     )
     assert encode_text(Fishes().collect()) == chosen.body
     assert (404, 404) == (default.status, similar.status)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tornado.http1connection import HTTP1Connection
 from tornado.web import Finish, RequestHandler
 
+from fanotify_exporter.metrics.pages import ScrapePages
 from fanotify_exporter.web.connections import Connections
 from fanotify_exporter.web.service import MetricsService
 from fanotify_exporter.web.single_flight import SingleFlight
@@ -18,6 +19,8 @@ from fanotify_exporter.web.single_flight import SingleFlight
 if TYPE_CHECKING:  # imports YAML and bcrypt, which only --web.config.file needs
     from fanotify_exporter.web.access import AccessControl
 
+
+T = TypeVar("T")
 
 # Headers that explain a status: RFC 9110, sections 11.6.1, 10.2.1 and 10.2.3.
 HEADERS_BY_STATUS: Mapping[int, tuple[str, str]] = {
@@ -42,7 +45,8 @@ class BaseHandler(RequestHandler):
     def initialize(self) -> None:
         """Take the shared objects from the settings, and record the request."""
         self.service: MetricsService = self.settings["service"]
-        self.single_flight: SingleFlight = self.settings["single_flight"]
+        self.single_flight: SingleFlight[ScrapePages] = self.settings["single_flight"]
+        self._scraped: asyncio.Future[Any] | None = None
         self.connections: Connections = self.settings["connections"]
         self.stream = cast(HTTP1Connection, self.request.connection).stream
         self.connections.request_received(self.stream)
@@ -72,6 +76,19 @@ class BaseHandler(RequestHandler):
                 self.send_error(status, reason=BROKEN_CONFIG)
             elif status != HTTPStatus.OK:
                 self.send_error(status)
+
+    async def next_scrape(self, key: Hashable, make: Callable[[ScrapePages], T]) -> T:
+        """Return *make* of the next scrape. The end of the connection ends the wait."""
+        self._scraped = self.single_flight.get(key, make)
+        try:
+            return cast(T, await self._scraped)
+        except asyncio.CancelledError:
+            raise Finish from None
+
+    def on_connection_close(self) -> None:
+        """Give up what the client asked for."""
+        if self._scraped:
+            self._scraped.cancel()
 
     def compute_etag(self) -> None:
         """Return no ETag: two responses are never the same, and a hash costs time."""

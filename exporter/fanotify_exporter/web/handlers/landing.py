@@ -7,6 +7,7 @@ import time
 
 from fanotify_exporter.landing import page
 from fanotify_exporter.landing.summary_reader import SummaryReader
+from fanotify_exporter.metrics.pages import ScrapePages
 from fanotify_exporter.web.handlers.base import BaseHandler
 
 
@@ -16,12 +17,13 @@ class LandingHandler(BaseHandler):
     policy = page.POLICY
 
     async def get(self) -> None:
-        """Render on the scrape thread, or send the result of a concurrent request."""
+        """Send a page made of the next scrape."""
         summaries: SummaryReader = self.settings["summaries"]
         path = self.service.telemetry_path
 
-        def render() -> bytes:
-            return page.render(summaries.read(), path, os.uname().nodename, time.time())
+        def make(pages: ScrapePages) -> bytes:
+            summary = summaries.read(pages.scrape.collect())
+            return page.render(summary, path, os.uname().nodename, time.time())
 
         self.set_header("Cache-Control", "no-store")
-        self.finish(await self.single_flight.get("landing", render))
+        self.finish(await self.next_scrape("landing", make))

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from tools.harness.web_server import Answer, example_service, request, serve
+from tools.harness.web_server import CONSTANT, Answer, example_service, request, serve
 
 
 PLAIN = "text/plain; charset=utf-8"
 
 
-ALL_PATHS = ("/", "/metrics", "/-/healthy", "/-/ready", "/none")
+ALL_PATHS = ("/", f"/metrics?{CONSTANT}", "/-/healthy", "/-/ready", "/none")
 
 OTHER_PATHS = (
     "/metrics/",

@@ -11,12 +11,9 @@ import pytest
 
 from fanotify_exporter import __version__
 from tools.harness.web_server import (
-    Counting,
     Failing,
     ask,
     example_service,
-    request,
-    serve,
 )
 
 
@@ -59,17 +56,6 @@ def test_hostile_telemetry_path() -> None:
     answer = ask(example_service(telemetry_path='/"><script>'), "/")
     assert b'"/&quot;&gt;&lt;script&gt;"' in answer.body
     assert 1 == answer.body.count(b"<script>")  # the page's own
-
-
-def test_concurrent_page_views() -> None:
-    """Page views at about the same time run the collectors once."""
-    counting = Counting()
-    bodies = serve(
-        example_service(counting),
-        lambda port: [request(port, "/").body for _ in range(5)],
-    )
-    assert 1 == counting.scrapes
-    assert 1 == len(set(bodies))
 
 
 def test_failing_collector(caplog: pytest.LogCaptureFixture) -> None:
