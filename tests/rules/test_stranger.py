@@ -1,0 +1,146 @@
+"""A user without privileges raises no page, and one alert of a kind for a host."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tools.harness.rules import shipped, timeline
+from tools.harness.rules.releases import Release
+from tools.harness.rules.scenarios import parse_case, scraped
+from tools.harness.rules.timeline import Steps
+
+
+# Names that a user gives to 200 programs; among them those of all listed protectors.
+PROTECTORS = ("fapolicyd", "clamonacc", "clamonacc-ddd")
+NAMES = (*PROTECTORS, *(f"name{number}" for number in range(197)))
+# What the user can raise, with severities.
+RAISED = {
+    "FanotifyLimitReached": "warning",
+    "FanotifyGroupsNearLimit": "warning",
+    "FanotifyMarksNearLimit": "warning",
+    "FanotifyErrorRatioHigh": "warning",
+    "FanotifyMarkStorm": "warning",
+    "FanotifyUnknownBits": "info",
+    "FanotifyExporterCallsLost": "warning",
+    "FanotifyExporterUserMapNearFull": "info",
+    "FanotifyExporterDescriptorsLeftOut": "info",
+}
+# Minute at which all of them fire: the calls begin in minute 20.
+AT = 38
+LABELS = {
+    "plain": 'comm="{name}",',
+    "containers": 'comm="{name}",cgroup="/user.slice/{name}",container_id="",',
+    "without_comm": "",
+    "without_comm_and_mask": "",
+}
+
+
+def calls(name: str, labels: str) -> Iterator[tuple[str, Steps]]:
+    """
+    Yield the series of one program.
+
+    Programs with the name of a protector make more kinds of calls than others: promtool
+    evaluates no query over more than 10,000 samples.
+    """
+    own = labels.format(name=name)
+    mark = f'{own}mark_type="inode"'
+    failed = [
+        ("add", "FAN_MARK_ADD|0x8000", "FAN_OPEN", "ENOSPC"),
+        ("add", "FAN_MARK_ADD", "FAN_OPEN_PERM", "EINVAL"),
+        ("remove", "FAN_MARK_REMOVE", "FAN_OPEN_PERM", "EINVAL"),
+    ]
+    refused = [("notification", "FAN_REPORT_FID", "EMFILE")]
+    succeeded = []
+    if name in PROTECTORS:
+        refused.append(("content", "FAN_CLASS_CONTENT", "EPERM"))
+        succeeded = [
+            ("add", "FAN_MARK_ADD", "FAN_OPEN"),
+            ("remove", "FAN_MARK_REMOVE", "FAN_OPEN"),
+            ("flush", "FAN_MARK_FLUSH", "0"),
+        ]
+    for action, flags, mask, errno in failed:
+        key = f'{mark},action="{action}",flags="{flags}",mask="{mask}"'
+        yield f"fanotify_mark_calls_total{{{key}}}", {20: "+9000"}
+        yield f'fanotify_mark_errors_total{{{key},errno="{errno}"}}', {20: "+9000"}
+    for action, flags, mask in succeeded:
+        key = f'{mark},action="{action}",flags="{flags}",mask="{mask}"'
+        yield f"fanotify_mark_calls_total{{{key}}}", {20: 1000}
+    for kind, flags, errno in refused:
+        key = f'{own}class="{kind}",flags="{flags}",event_f_flags="O_RDONLY"'
+        yield f"fanotify_init_calls_total{{{key}}}", {20: 500}
+        yield f'fanotify_init_errors_total{{{key},errno="{errno}"}}', {20: 500}
+
+
+def host() -> dict[str, Steps]:
+    """Return the series that do not depend on the names, and a protector's marks."""
+    lost = "fanotify_exporter_lost_calls_total"
+    series: dict[str, Steps] = {
+        # The user deletes marked directories of its own.
+        'fanotify_marks{comm="clamonacc",mark_type="inode",blocking="true"}': {
+            0: 90,
+            20: 40,
+        },
+        'fanotify_user_groups{uid="1000"}': {20: 128},
+        "fanotify_user_groups_limit": {0: 128},
+        'fanotify_user_marks{uid="1000"}': {20: 9000},
+        "fanotify_user_marks_limit": {0: 9000},
+        'fanotify_exporter_map_entries{map="calls_user"}': {20: 1024},
+        'fanotify_exporter_map_max_entries{map="calls_user"}': {0: 1024},
+        "fanotify_exporter_groups_descriptors_left_out": {20: 18_900},
+    }
+    for probe in ("fanotify_mark", "fanotify_init", "inotify_init"):
+        for reason in ("map_full", "recursion", "nmissed"):
+            series[f'{lost}{{probe="{probe}",reason="{reason}"}}'] = {0: 0, 20: 700}
+    return series
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_one_alert_of_a_kind(
+    labels: str, release: Release, run: Callable[..., str], tmp_path: Path
+) -> None:
+    """200 renamed programs at their limits raise one alert of a kind, and no page."""
+    series = host()
+    for name in NAMES if LABELS[labels] else PROTECTORS[:1]:
+        series |= dict(calls(name, LABELS[labels]))
+    if labels == "without_comm_and_mask":
+        series = {
+            key.replace(',mask="FAN_OPEN_PERM"', ""): series[key] for key in series
+        }
+    case = parse_case("stranger", {"series": series, "firing": []})
+    firing = [
+        {"labels": f'{{alertname="{alert}",severity="{severity}"}}', "value": 1}
+        for alert, severity in RAISED.items()
+    ]
+    queries = {
+        AT: ("count by (alertname, severity) (ALERTS{alertstate='firing'})", firing),
+        timeline.END: ("present_over_time(ALERTS{severity='critical'}[1h])", []),
+    }
+    document = {
+        "rule_files": [str(path) for path in shipped.RULE_FILES],
+        "evaluation_interval": "1m",
+        "group_eval_order": [
+            group["name"]
+            for path in shipped.RULE_FILES
+            for group in shipped.groups(path)
+        ],
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": name, "values": " ".join(values)}
+                    for name, values in scraped(case).items()
+                ],
+                "promql_expr_test": [
+                    {"expr": query, "eval_time": f"{at}m", "exp_samples": samples}
+                    for at, (query, samples) in queries.items()
+                ],
+            }
+        ],
+    }
+    path = tmp_path / "stranger.json"  # JSON is YAML
+    path.write_text(json.dumps(document))
+    run(release.promtool, "test", "rules", str(path))
