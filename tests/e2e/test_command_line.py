@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter import __version__
+from tools.harness import bpf_objects
 from tools.harness.processes import DEADLINE_SECONDS, environment, poll, running
 from tools.harness.serving import LISTEN, SCRIPT, Exporter, request, samples, serving
 
@@ -93,6 +94,30 @@ def test_disable_defaults(tmp_path: Path) -> None:
         text = exporter.get().body.decode()
     ran = samples(text, "fanotify_exporter_collector_success")
     assert {"limits", "exporter_health"} == {each.labels["collector"] for each in ran}
+
+
+def test_only_needed_calls_are_counted(tmp_path: Path) -> None:
+    """The scan for groups needs fanotify_init(2), so no other call is counted."""
+    flags = (LISTEN, "--collector.disable-defaults", "--collector.groups")
+    with serving(tmp_path / "exporter.log", *flags) as exporter:
+        text = exporter.get().body.decode()
+    for name in ("probe_attached", "lost_calls_total"):
+        found = samples(text, f"fanotify_exporter_{name}")
+        assert {"fanotify_init"} == {each.labels["probe"] for each in found}
+
+
+def test_nothing_is_attached_for_limits(tmp_path: Path) -> None:
+    """Without a collector of calls the exporter holds no BPF object, and is ready."""
+    flags = (LISTEN, "--collector.disable-defaults", "--collector.limits")
+    with serving(tmp_path / "exporter.log", *flags) as exporter:
+        assert set() == bpf_objects.held_by(exporter.pid)
+        assert 200 == exporter.get("/-/ready").status
+        assert 200 == exporter.get("/").status
+        text = exporter.get().body.decode()
+        assert "hook=none" in exporter.process.line("listening")
+    assert samples(text, "fanotify_user_groups_limit")
+    assert [] == samples(text, "fanotify_exporter_probe_attached")
+    assert [] == samples(text, "fanotify_exporter_counting_start_time_seconds")
 
 
 def test_telemetry_path_and_two_addresses(tmp_path: Path) -> None:

@@ -110,6 +110,17 @@ def test_other_programs_replace_the_pinned(pins: Path, tmp_path: Path) -> None:
         assert 1 == len(list(pins.iterdir()))
 
 
+def test_programs_that_nobody_needs_are_unpinned(pins: Path, tmp_path: Path) -> None:
+    """Other collectors load other programs, and without collectors no pin is left."""
+    arguments = (LISTEN, f"--bpf.pin={pins}")
+    for number, flags in enumerate(
+        [(), ("--no-collector.mark_calls",), ("--collector.disable-defaults",)]
+    ):
+        with serving(tmp_path / f"{number}.log", *arguments, *flags) as exporter:
+            assert "adopted" not in log_of(exporter)
+        assert (number < 2) == len(list(pins.iterdir()))
+
+
 def test_pins_are_private(pins: Path, tmp_path: Path) -> None:
     """Other users cannot list, read or remove pins."""
     with serving(tmp_path / "exporter.log", LISTEN, f"--bpf.pin={pins}"):

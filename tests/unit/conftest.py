@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fanotify_exporter.system.signals import STOP_SIGNALS
 from tools.harness.loaded_programs import share_memory
 from tools.harness.web_examples import make_examples
 
@@ -63,9 +64,10 @@ def root_logger() -> Iterator[logging.Logger]:
 
 @pytest.fixture
 def signal_handlers() -> Iterator[None]:
-    """Restore the handlers that a serving exporter replaces."""
+    """Restore the handlers that a serving exporter replaces, and forget its signal."""
     numbers = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
     handlers = {number: signal.getsignal(number) for number in numbers}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
+    STOP_SIGNALS.received = None

@@ -11,7 +11,7 @@ from typing import Protocol
 import pytest
 
 from fanotify_exporter.bpf.call_maps import CallMaps
-from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.loaded import SYSCALLS, LoadedPrograms
 from fanotify_exporter.bpf.missed_runs import sums_are_exact
 from fanotify_exporter.bpf.samples import Snapshot
 from fanotify_exporter.errors import LoadError
@@ -57,7 +57,8 @@ class Counts:
     ) -> None:
         self._syscall = syscall
         points = [p.attach_point for p in loaded.probes if p.syscall == syscall]
-        exercised[" + ".join(points)] += 1
+        if points:
+            exercised[" + ".join(points)] += 1
         self._loaded = loaded
         self._maps = CallMaps(loaded)
         self._before = before or self.read()
@@ -201,7 +202,11 @@ def by_comm(calls: Counter[Key]) -> Counter[str]:
 
 @contextmanager
 def attached(
-    method: str, max_entries: int, *, container: bool = False
+    method: str,
+    max_entries: int,
+    *,
+    container: bool = False,
+    syscalls: tuple[str, ...] = SYSCALLS,
 ) -> Iterator[LoadedPrograms]:
     """Load by *method*, or skip with the kernel's reason; detach at the end."""
     probes = next((each.probes for each in ATTACH_METHODS if each.name == method), ())
@@ -213,6 +218,7 @@ def attached(
             method,
             *(max_entries, max_entries),
             container=container,
+            syscalls=syscalls,
             timeout=LOAD_SECONDS,
         )
     except LoadError as error:

@@ -73,7 +73,10 @@ class CallMaps:
                 Usage("calls_user", used[USER], self._loaded.max_user_entries),
             ),
             lost=(
-                *(Lost(name, "map_full", count) for name, count in map_full.items()),
+                *(
+                    Lost(name, "map_full", map_full[name])
+                    for name in self._loaded.syscalls
+                ),
                 *self._read_lost(),
             ),
         )
@@ -94,6 +97,19 @@ class CallMaps:
         """Yield the calls that the programs could not count, then the missed runs."""
         kinds = product(SYSCALLS, self._loaded.lost_reasons)
         for (syscall, reason), (count,) in zip(kinds, self._lost, strict=True):
-            yield Lost(syscall, reason, count)
-        for syscall in SYSCALLS:
+            if syscall in self._loaded.syscalls:
+                yield Lost(syscall, reason, count)
+        for syscall in self._loaded.syscalls:
             yield from read_missed_runs(self._loaded, syscall)
+
+
+class NoCallMaps:
+    """The place of CallMaps without programs: no calls, and no groups' creators."""
+
+    def read(self) -> Snapshot:
+        """Return a snapshot without calls."""
+        return Snapshot(counting_since=0, calls={}, usage=(), lost=())
+
+    def read_group_creators(self, _: float) -> tuple[frozenset[int], bool]:
+        """Return no pid. Collectors that need pids need programs too."""
+        return frozenset(), True

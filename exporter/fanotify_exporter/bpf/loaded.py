@@ -69,6 +69,7 @@ class LoadedPrograms:
         llvm: version of LLVM that bcc compiled with, or "unknown".
         reasons: by hook, why the hooks that were tried before *hook* were refused.
         fds: descriptors of maps, programs and links by name.
+        syscalls: elements of SYSCALLS that the programs count.
         counting_since: CLOCK_BOOTTIME when the programs began to count, in seconds.
     """
 
@@ -84,10 +85,27 @@ class LoadedPrograms:
     llvm: str
     uid_reason: str = ""
     reasons: Mapping[str, str] = field(default_factory=dict)
+    syscalls: tuple[str, ...] = SYSCALLS
     fds: Mapping[str, int] = field(default_factory=dict)
     counting_since: float = field(
         default_factory=lambda: time.clock_gettime(time.CLOCK_BOOTTIME)
     )
+
+
+# For collectors that need no programs.
+NO_PROGRAMS: Final = LoadedPrograms(
+    hook="none",
+    probes=(),
+    layouts={},
+    lost_reasons=(),
+    max_entries=0,
+    max_user_entries=0,
+    sees_compat=True,
+    slows_all_syscalls=False,
+    bcc="none",
+    llvm="none",
+    syscalls=(),
+)
 
 
 def describe(loaded: LoadedPrograms) -> bytes:
@@ -101,6 +119,7 @@ def parse(description: bytes, fds: Sequence[int]) -> LoadedPrograms:
     plain |= {
         "fds": dict(zip(plain["fds"], fds, strict=True)),
         "lost_reasons": tuple(plain["lost_reasons"]),
+        "syscalls": tuple(plain["syscalls"]),
         "probes": tuple(_parse_probe(**probe) for probe in plain["probes"]),
         "layouts": {
             name: Layout(tuple(each["names"]), each["format"], each["entries"])

@@ -8,10 +8,11 @@ exporter_health cannot be switched off and is not listed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from fanotify_exporter.bpf.loaded import SYSCALLS
 from fanotify_exporter.bpf.samples import Snapshot
 from fanotify_exporter.collectors.groups import GroupsCollector
 from fanotify_exporter.collectors.init_calls import InitCallsCollector
@@ -60,6 +61,8 @@ class CollectorInfo:
         droppable: labels that --label.drop may remove; the sums over the other labels
             keep their meaning.
         capabilities: capabilities that serving keeps for the collector.
+        syscalls: system calls that must be counted for the collector, elements of
+            SYSCALLS.
     """
 
     name: str
@@ -71,6 +74,7 @@ class CollectorInfo:
     on_by_default: bool = True
     droppable: tuple[str, ...] = ()
     capabilities: frozenset[str] = frozenset()
+    syscalls: tuple[str, ...] = ()
 
 
 CATALOG = (
@@ -82,6 +86,7 @@ CATALOG = (
         ),
         needs="any hook",
         family="fanotify_mark_calls",
+        syscalls=("fanotify_mark",),
         droppable=("comm", "flags", "mask"),
     ),
     CollectorInfo(
@@ -92,6 +97,7 @@ CATALOG = (
         ),
         needs="any hook",
         family="fanotify_init_calls",
+        syscalls=("fanotify_init", "inotify_init"),
         droppable=("comm", "flags", "event_f_flags"),
     ),
     CollectorInfo(
@@ -100,6 +106,8 @@ CATALOG = (
         build=lambda sources: GroupsCollector(sources.start_group_scan()),
         needs="`/proc/*/fd` and `/proc/*/fdinfo`",
         family="fanotify_groups",
+        # The programs note which process made a group: the scan looks there first.
+        syscalls=("fanotify_init",),
         missing="until the first scan of all privileged processes has finished",
         # Other users' processes: one capability to list descriptors, one to read them.
         capabilities=frozenset({"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"}),
@@ -113,6 +121,14 @@ CATALOG = (
         missing="on kernels without /proc/sys/fs/fanotify, such as Linux 5.12",
     ),
 )
+
+
+def needed_syscalls(enabled: Collection[str]) -> tuple[str, ...]:
+    """Return the elements of SYSCALLS that the collectors named *enabled* need."""
+    needed = {
+        syscall for each in CATALOG if each.name in enabled for syscall in each.syscalls
+    }
+    return tuple(syscall for syscall in SYSCALLS if syscall in needed)
 
 
 def droppable_labels() -> tuple[str, ...]:

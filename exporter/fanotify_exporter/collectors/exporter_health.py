@@ -133,7 +133,8 @@ class ExporterHealthCollector:
             max_entries.add_metric((usage.map,), usage.max_entries)
         for each in snapshot.lost:
             lost.add_metric((each.syscall, each.reason), each.count)
-        start.add_metric((), snapshot.counting_since)
+        if self._loaded.syscalls:
+            start.add_metric((), snapshot.counting_since)
         if self._server.web_config_age:
             age.add_metric((), self._server.web_config_age())
         dropped.add_metric((), self._server.log_records_dropped())

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from fanotify_exporter.bpf.call_maps import CallMaps
+from fanotify_exporter.bpf.call_maps import CallMaps, NoCallMaps
 from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.collectors.catalog import CATALOG, Sources
 from fanotify_exporter.collectors.exporter_health import (
@@ -49,7 +49,7 @@ def build_collectors(  # noqa: PLR0913  the one place that knows all parts
     Args:
         created_samples: whether call families have ``_created`` samples.
     """
-    maps = CallMaps(loaded)
+    maps = CallMaps(loaded) if loaded.syscalls else NoCallMaps()
     calls = OncePerScrape(maps.read)
     cgroups = start_cgroups(stack) if labels.container else None
     sources = Sources(
@@ -69,7 +69,7 @@ def build_collectors(  # noqa: PLR0913  the one place that knows all parts
 
 
 def start_group_scan(
-    maps: CallMaps, options: CollectorOptions, stack: ExitStack
+    maps: CallMaps | NoCallMaps, options: CollectorOptions, stack: ExitStack
 ) -> Callable[[], GroupScan | None]:
     """
     Start the background scan for groups. *stack* stops the scan.

@@ -17,9 +17,13 @@ from typing import TYPE_CHECKING
 from fanotify_exporter import __version__
 from fanotify_exporter.bpf import pins
 from fanotify_exporter.bpf.ftrace import is_attached
-from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.loaded import NO_PROGRAMS, SYSCALLS, LoadedPrograms
 from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD, sums_are_exact
-from fanotify_exporter.collectors.catalog import CATALOG, droppable_labels
+from fanotify_exporter.collectors.catalog import (
+    CATALOG,
+    droppable_labels,
+    needed_syscalls,
+)
 from fanotify_exporter.collectors.exporter_health import ServerState
 from fanotify_exporter.collectors.revision import read_revision
 from fanotify_exporter.commands.assemble import build_collectors
@@ -128,7 +132,12 @@ def serve(options: ServeOptions, output: LogOutput, stack: ExitStack) -> None:
     access = read_access_control(options.web.config_file, stack)
     user = None if options.user is None else find_user(options.user)
     require_procfs(options.collectors.procfs)
-    loaded = load(options.bpf, stack, container=options.labels.container)
+    loaded = load(
+        options.bpf,
+        stack,
+        container=options.labels.container,
+        syscalls=needed_syscalls(options.collectors.enabled),
+    )
     drop_privileges(options.collectors.enabled, user)
     confine(loaded)
     output.start()
@@ -219,19 +228,29 @@ def require_procfs(path: Path) -> None:
 
 
 def load(
-    options: BpfOptions, stack: ExitStack, *, container: bool = False
+    options: BpfOptions,
+    stack: ExitStack,
+    *,
+    container: bool = False,
+    syscalls: tuple[str, ...] = SYSCALLS,
 ) -> LoadedPrograms:
     """
-    Attach the programs, or adopt those that an earlier exporter pinned.
+    Attach the programs that count *syscalls*, or adopt those of an earlier exporter.
 
-    Pinned programs are adopted only if this exporter would load the same ones.
+    Pinned programs are adopted only if this exporter would load the same ones, and are
+    removed otherwise.
     """
+    if not syscalls:
+        if options.pin:
+            with pins.locked(options.pin):
+                pins.unpin(options.pin)
+        return NO_PROGRAMS
     settings = (options.hook, options.max_entries, options.max_user_entries)
-    attach = partial(loader.load, *settings, container=container)
+    attach = partial(loader.load, *settings, container=container, syscalls=syscalls)
     if not options.pin:
         return attach()
     stack.enter_context(pins.locked(options.pin))
-    wanted = identity(*settings, container)
+    wanted = identity(*settings, container, syscalls)
     return pins.adopt_or_load(options.pin, wanted, attach)
 
 
@@ -261,6 +280,9 @@ def confine(loaded: LoadedPrograms) -> None:
 
 def log_limits(loaded: LoadedPrograms) -> None:
     """Log which hooks failed, and what the attached hook misses and costs."""
+    if not loaded.syscalls:
+        log.info("no enabled collector counts calls: nothing is attached")
+        return
     for hook, reason in loaded.reasons.items():
         log.debug("hook not used", extra={"hook": hook, "reason": reason})
     skipped = "; ".join(f"{hook}: {why}" for hook, why in loaded.reasons.items())
@@ -283,9 +305,9 @@ def report_start(
     loaded: LoadedPrograms, systemd: SystemdNotifier, addresses: Sequence[str]
 ) -> None:
     """Report to systemd and to the log that the exporter answers on *addresses*."""
+    counting = f"Counting by {loaded.hook}" if loaded.syscalls else "Counting no calls"
     listening = ", ".join(addresses)
-    status = f"STATUS=Counting by {loaded.hook}, listening on {listening}"
-    systemd.notify("READY=1", status)
+    systemd.notify("READY=1", f"STATUS={counting}, listening on {listening}")
     log.info(
         "listening",
         extra={

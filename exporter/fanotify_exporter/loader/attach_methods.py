@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 from fanotify_exporter.bpf.loaded import SYSCALLS
@@ -53,6 +53,11 @@ class AttachMethod:
     probes: tuple[ProbeSpec, ...]
     sees_compat: bool = True
     slows_all_syscalls: bool = False
+
+    @property
+    def syscalls(self) -> tuple[str, ...]:
+        """Return the elements of SYSCALLS that the probes count."""
+        return tuple(dict.fromkeys(spec.syscall for spec in self.probes))
 
 
 COMPAT_MARK: Final = (
@@ -203,3 +208,15 @@ ATTACH_METHODS: Final = (
         slows_all_syscalls=True,
     ),
 )
+
+
+def restrict(method: AttachMethod, syscalls: Collection[str]) -> AttachMethod:
+    """
+    Return *method* with only the probes that count *syscalls*, elements of SYSCALLS.
+
+    The one program on the raw tracepoint counts all system calls nevertheless. bcc
+    attaches every fexit program that it compiles; the loader child hands over the
+    restricted probes, and the others are detached when the child exits.
+    """
+    probes = tuple(spec for spec in method.probes if spec.syscall in syscalls)
+    return replace(method, probes=probes)

@@ -1,7 +1,7 @@
 """
-Start the loader child: ``python -I child.py FD METHOD,... MAX_ENTRIES CONTAINER``.
+Start the loader child with the arguments that ``__main__.py`` reads.
 
-CONTAINER is 0 or 1. Python ignores PYTHONPATH and the working directory with -I. This
+Python ignores PYTHONPATH and the working directory with -I. This
 file puts the package's own folder first in sys.path, so the package need not be
 installed.
 """

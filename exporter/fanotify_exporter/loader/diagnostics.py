@@ -36,8 +36,8 @@ def explain_failure(failures: Failures) -> LoadError:
         f"{_count_ways(hook, tried.count(hook))}: {why}"
         for hook, why in reasons_by_hook(failures).items()
     )
-    advice = failures[-1][1].advice
-    return LoadError(f"cannot attach to fanotify_mark: {whys}", advice)
+    method, error = failures[-1]
+    return LoadError(f"cannot attach to {method.syscalls[0]}: {whys}", error.advice)
 
 
 def _count_ways(hook: str, ways: int) -> str:

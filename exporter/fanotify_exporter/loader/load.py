@@ -111,6 +111,7 @@ def _load_method(
         uid_reason=test.uid_reason,
         sees_compat=method.sees_compat,
         slows_all_syscalls=method.slows_all_syscalls,
+        syscalls=method.syscalls,
         bcc=bcc.__version__,
         llvm=llvm_version(),
         fds=read_map_fds(bpf) | fds,

@@ -11,10 +11,11 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.loaded import SYSCALLS, LoadedPrograms
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
 from fanotify_exporter.loader.handover import receive
@@ -27,12 +28,13 @@ TIMEOUT_SECONDS = 30.0
 CHILD = Path(__file__).with_name("child.py")
 
 
-def load(
+def load(  # noqa: PLR0913  the settings of the programs
     hook: str,
     max_entries: int,
     max_user_entries: int,
     *,
     container: bool = False,
+    syscalls: Sequence[str] = SYSCALLS,
     timeout: float = TIMEOUT_SECONDS,
 ) -> LoadedPrograms:
     """
@@ -43,6 +45,7 @@ def load(
         max_entries: maximum distinct keys of privileged callers.
         max_user_entries: maximum distinct keys of all other callers together.
         container: whether the cgroup is a part of the key.
+        syscalls: elements of SYSCALLS to count.
         timeout: seconds that the child may take.
 
     Raises:
@@ -56,6 +59,7 @@ def load(
     arguments = (
         ",".join(method.name for method in methods),
         *(str(max_entries), str(max_user_entries), str(int(container))),
+        ",".join(syscalls),
     )
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs, os.fdopen(os.memfd_create("loader"), "r+b") as output:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from fanotify_exporter.bpf.call_maps import CallMaps
+from fanotify_exporter.bpf.call_maps import CallMaps, NoCallMaps
 from fanotify_exporter.bpf.loaded import SYSCALLS, AttachedProbe, Layout
 from fanotify_exporter.bpf.samples import OTHER_COMM, Call, Lost, Snapshot, Usage
 from fanotify_exporter.uapi.comm import comm_text
@@ -236,3 +236,20 @@ def test_layout_and_reasons_that_disagree(memory: Memory) -> None:
     loaded = make_loaded([UNUSED] * 6, lost=(1, 2), share=memory)
     with pytest.raises(ValueError, match="zip"):
         CallMaps(loaded).read()
+
+
+def test_losses_of_counted_syscalls(memory: Memory) -> None:
+    """A system call that the programs do not count has no lost calls, not even 0."""
+    loaded = replace(
+        make_loaded([UNUSED] * 6, share=memory), syscalls=("fanotify_init",)
+    )
+    lost = CallMaps(loaded).read().lost
+    assert {"map_full", "no_entry", "recursion"} == {each.reason for each in lost}
+    assert {"fanotify_init"} == {each.syscall for each in lost}
+
+
+def test_no_programs() -> None:
+    """Without programs there are no maps, and nothing was counted or lost."""
+    snapshot = NoCallMaps().read()
+    assert ({}, (), ()) == (snapshot.calls, snapshot.usage, snapshot.lost)
+    assert (frozenset(), True) == NoCallMaps().read_group_creators(3)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from fanotify_exporter.bpf.loaded import SYSCALLS
 from fanotify_exporter.collectors.catalog import (
     CATALOG,
     CollectorInfo,
     droppable_labels,
+    needed_syscalls,
 )
 from fanotify_exporter.procfs.capabilities import CAPABILITIES
 from tools.docs import pages
@@ -49,6 +51,23 @@ def test_droppable_labels_are_listed_once() -> None:
     labels = droppable_labels()
     assert ("comm", "flags", "mask", "event_f_flags") == labels[:4]
     assert sorted(set(labels)) == sorted(labels)
+
+
+@pytest.mark.parametrize(
+    ("enabled", "needed"),
+    [
+        ([each.name for each in CATALOG], SYSCALLS),
+        (["mark_calls", "limits"], ("fanotify_mark",)),
+        (["init_calls"], ("fanotify_init", "inotify_init")),
+        (["groups"], ("fanotify_init",)),
+        (["groups", "mark_calls"], ("fanotify_mark", "fanotify_init")),
+        (["limits"], ()),
+        ([], ()),
+    ],
+)
+def test_needed_syscalls(enabled: list[str], needed: tuple[str, ...]) -> None:
+    """Only the system calls that enabled collectors need are counted."""
+    assert needed == needed_syscalls(enabled)
 
 
 def test_capabilities_are_known() -> None:

@@ -11,7 +11,8 @@ import pytest
 from prometheus_client.core import Metric
 
 from fanotify_exporter import __version__
-from fanotify_exporter.bpf.loaded import AttachedProbe
+from fanotify_exporter.bpf.call_maps import NoCallMaps
+from fanotify_exporter.bpf.loaded import NO_PROGRAMS, AttachedProbe
 from fanotify_exporter.bpf.samples import Lost, Snapshot, Usage
 from fanotify_exporter.collectors.exporter_health import (
     ExporterHealthCollector,
@@ -128,3 +129,14 @@ def test_describing_reads_no_map() -> None:
         pytest.fail("the maps were read")
 
     list(ExporterHealthCollector(LOADED, read).describe())
+
+
+def test_without_programs() -> None:
+    """Without programs no family about probes, maps and lost calls has a series."""
+    collector = ExporterHealthCollector(NO_PROGRAMS, NoCallMaps().read)
+    families = {family.name: rows(family) for family in collector.collect()}
+    ((labels, _),) = families.pop("fanotify_exporter_build_info")
+    assert "none" == labels["bcc"]
+    assert [("fanotify_exporter_log_records_dropped", [({}, 0)])] == [
+        (name, found) for name, found in families.items() if found
+    ]

@@ -21,7 +21,7 @@ import pytest
 
 from fanotify_exporter import __version__
 from fanotify_exporter.bpf import pins
-from fanotify_exporter.bpf.loaded import AttachedProbe, LoadedPrograms
+from fanotify_exporter.bpf.loaded import NO_PROGRAMS, AttachedProbe, LoadedPrograms
 from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD
 from fanotify_exporter.cli import main
 from fanotify_exporter.commands import serve
@@ -345,8 +345,40 @@ def test_pinned_programs(
         (BpfOptions("kprobe", 5, 7, tmp_path), True),
     ):
         assert LOADED is serve.load(options, stack, container=container)
-    assert [tmp_path] * 5 == [folder for folder, _, _ in seen]
-    assert 5 == len({identity for _, identity, _ in seen})
+    serve.load(options, stack, container=True, syscalls=("fanotify_init",))
+    assert [tmp_path] * 6 == [folder for folder, _, _ in seen]
+    assert 6 == len({identity for _, identity, _ in seen})
+
+
+def test_pins_without_programs(
+    tmp_path: Path, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pinned programs that no collector needs are removed."""
+    removed: list[Path] = []
+    monkeypatch.setattr(pins, "locked", lambda _: ExitStack())
+    monkeypatch.setattr(pins, "unpin", removed.append)
+    options = BpfOptions("auto", 5, 7, tmp_path)
+    assert NO_PROGRAMS is serve.load(options, stack, syscalls=())
+    assert [tmp_path] == removed
+
+
+@own_root_logger
+def test_whole_program_without_programs(
+    tmp_path: Path, loader_child: Callable[[str], None]
+) -> None:
+    """Without a collector of calls no loader child runs, and the exporter is ready."""
+    loader_child("echo 'the loader ran' >&2; exit 1")
+    served = Served(tmp_path, "/metrics", "/-/ready", "/")
+    flags = ("--collector.disable-defaults", "--collector.limits")
+    assert 0 == served.run(*flags, "--label.container")
+    status, text = served.answers["/metrics"]
+    assert 200 == status
+    assert "fanotify_user_groups_limit " in text
+    assert "fanotify_exporter_probe_attached{" not in text
+    assert "fanotify_exporter_lost_calls_total{" not in text
+    assert (200, "Ready.\n") == served.answers["/-/ready"]
+    assert 200 == served.answers["/"][0]
+    assert "no enabled collector counts calls: nothing is attached" in served.log
 
 
 def test_limits_of_the_hook_are_logged(caplog: pytest.LogCaptureFixture) -> None:

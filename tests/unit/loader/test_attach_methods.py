@@ -7,7 +7,11 @@ from itertools import groupby
 import pytest
 
 from fanotify_exporter.bpf.loaded import SYSCALLS
-from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, AttachMethod
+from fanotify_exporter.loader.attach_methods import (
+    ATTACH_METHODS,
+    AttachMethod,
+    restrict,
+)
 from fanotify_exporter.loader.sources import join_sources
 
 
@@ -31,3 +35,20 @@ def test_each_method_counts_every_syscall(method: AttachMethod) -> None:
 def test_each_method_has_its_maps_once(method: AttachMethod) -> None:
     """The sources of a method define the shared maps exactly once."""
     assert 1 == join_sources(method.sources).count("struct slot, slots, SLOTS")
+
+
+@pytest.mark.parametrize("method", ATTACH_METHODS, ids=lambda method: method.name)
+@pytest.mark.parametrize("syscall", SYSCALLS)
+def test_restricted_to_a_syscall(method: AttachMethod, syscall: str) -> None:
+    """A restricted method attaches all probes of its system calls, and no others."""
+    restricted = restrict(method, [syscall])
+    assert (syscall,) == restricted.syscalls
+    own = [spec for spec in method.probes if spec.syscall == syscall]
+    assert own == [*restricted.probes]
+
+
+def test_restricted_to_all() -> None:
+    """A method that is restricted to all system calls is the same method."""
+    for method in ATTACH_METHODS:
+        assert method == restrict(method, SYSCALLS)
+        assert SYSCALLS == method.syscalls

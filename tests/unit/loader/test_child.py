@@ -24,7 +24,7 @@ from fanotify_exporter.loader.sources import find_programs
 
 def load(methods, settings):
     found = fanotify_exporter.__file__, find_programs(), settings
-    names = [method.name for method in methods]
+    names = [f"{method.name}:{','.join(method.syscalls)}" for method in methods]
     raise LoadError(" ".join([*names, *map(str, found)]))
 """
 
@@ -47,7 +47,7 @@ def test_child_runs_from_a_private_folder(package: Path, tmp_path: Path) -> None
         status = subprocess.call(
             [
                 *(sys.executable, "-I", package / "loader/child.py"),
-                *(fd, "kretprobe,sys_exit", "64", "32", "1"),
+                *(fd, "kretprobe,sys_exit", "64", "32", "1", "fanotify_mark"),
             ],
             pass_fds=[theirs.fileno()],
             cwd=tmp_path,
@@ -57,7 +57,6 @@ def test_child_runs_from_a_private_folder(package: Path, tmp_path: Path) -> None
     assert 1 == status
     assert isinstance(error, LoadError)
     init, programs = package / "__init__.py", package / "bpf/programs"
-    assert (
-        f"kretprobe sys_exit {init} {programs} {Settings(64, 32, container=True)}"
-        == error.why
-    )
+    methods = "kretprobe:fanotify_mark sys_exit:fanotify_mark"
+    settings = Settings(64, 32, container=True)
+    assert f"{methods} {init} {programs} {settings}" == error.why

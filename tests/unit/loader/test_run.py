@@ -145,12 +145,12 @@ def test_child_that_cannot_be_started(
 
 def test_arguments_of_the_child(loader_child: Child, tmp_path: Path) -> None:
     """The child is an isolated Python with the methods of the hook and the settings."""
-    loader_child(f"echo $1 $2 - $4 $5 $6 $7 > {tmp_path}/arguments")
+    loader_child(f"echo $1 $2 - $4 $5 $6 $7 $8 > {tmp_path}/arguments")
     with pytest.raises(LoadError):
-        run.load("fentry", 64, 32)
+        run.load("fentry", 64, 32, syscalls=("fanotify_mark", "inotify_init"))
     arguments = (tmp_path / "arguments").read_text()
-    methods = "fexit,fexit_read,fexit_wrappers"
-    assert f"-I {run.CHILD} - {methods} 64 32 0\n" == arguments
+    methods, syscalls = "fexit,fexit_read,fexit_wrappers", "fanotify_mark,inotify_init"
+    assert f"-I {run.CHILD} - {methods} 64 32 0 {syscalls}\n" == arguments
 
 
 def test_child_inherits_its_socket_only(loader_child: Child, tmp_path: Path) -> None:
