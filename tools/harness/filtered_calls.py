@@ -74,6 +74,11 @@ REFUSED_IF: list[Call] = [
     ("prlimit64", (NO_PID, 7, 0, 0)),
     ("prctl", (4, 1)),
     ("prctl", (0x5961_6D61, -1)),
+    *(("fcntl", (-1, command)) for command in (8, 10, 15)),
+    *(("ioctl", (-1, number)) for number in (0x8901, 0x8902)),
+    ("sendto", (-1, 0, 0, 0x2000_4000, 0, 0)),
+    ("sendmsg", (-1, 0, 0x2000_0000)),
+    ("sendmmsg", (-1, 0, 0, 0x2000_0000)),
     # The kernel ignores the high word of a request.
     *(("ioctl", (-1, number)) for number in (0x5412, 0x541C, 1 << 32 | 0x5412)),
 ]
@@ -88,6 +93,10 @@ ALLOWED_IF: list[Call] = [
     ("prlimit64", (OWN_PID, 7, 0, 0)),
     ("prctl", (15, 0)),
     ("ioctl", (-1, 0x5401)),
+    *(("fcntl", (-1, command)) for command in (0, 1, 2, 3, 4, 1030)),
+    ("sendto", (-1, 0, 0, 0x4040, 0, 0)),
+    ("sendmsg", (-1, 0, 0x4040)),
+    ("sendmmsg", (-1, 0, 0, 0x4040)),
 ]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import errno
+import fcntl
 import json
 import os
 import signal
@@ -138,6 +139,14 @@ def kill(pid: int, _: int, __: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
+def let_the_kernel_kill(pid: int, _: int, __: int) -> None:
+    reading, writing = os.pipe()
+    fcntl.fcntl(reading, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(reading, fcntl.F_SETOWN, pid)
+    fcntl.fcntl(reading, fcntl.F_SETFL, os.O_ASYNC)
+    os.write(writing, b"x")
+
+
 WAYS: dict[str, Callable[[int, int, int], None]] = {
     "process_vm_writev": write_memory,
     "/proc/PID/mem": write_mem_file,
@@ -145,6 +154,7 @@ WAYS: dict[str, Callable[[int, int, int], None]] = {
     "pidfd_getfd": take_descriptor,
     "/proc/PID/fd": open_descriptor,
     "kill": kill,
+    "F_SETOWN": let_the_kernel_kill,
 }
 
 

@@ -52,6 +52,13 @@ O_WRONLY, O_RDWR, O_CREAT, O_TRUNC = 0o1, 0o2, 0o100, 0o1000
 CLONE_THREAD = 0x1_0000
 # include/uapi/asm-generic/ioctls.h: type into a terminal, or paste into a console.
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C
+# include/uapi/asm-generic/fcntl.h and sockios.h: the kernel signals another process
+# when a descriptor is ready. For user 0 that takes no capability (sigio_perm() in
+# fs/fcntl.c).
+F_SETOWN, F_SETSIG, F_SETOWN_EX = 8, 10, 15
+FIOSETOWN, SIOCSPGRP = 0x8901, 0x8902
+# include/linux/socket.h: connect without connect(2).
+MSG_FASTOPEN = 0x2000_0000
 # include/uapi/linux/prctl.h: let other processes read the memory of this one.
 PR_SET_DUMPABLE, PR_SET_PTRACER = 4, 0x5961_6D61
 
@@ -112,23 +119,37 @@ def _conditions(
 ) -> dict[str, list[Instruction]]:
     """Return the instructions that answer each call of CONDITIONAL."""
     writes = (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC,)
+    signals = (F_SETOWN, F_SETSIG, F_SETOWN_EX)
+    requests = (TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP)
     return {
-        "open": _answer(1, ANY_BIT, writes, then=REFUSE, otherwise=ALLOW),
-        "openat": _answer(2, ANY_BIT, writes, then=REFUSE, otherwise=ALLOW),
-        "clone": _answer(0, ANY_BIT, (CLONE_THREAD,), then=ALLOW, otherwise=REFUSE),
-        "bpf": _answer(0, EQUAL, bpf_commands, then=ALLOW, otherwise=REFUSE),
-        "kill": _answer(0, EQUAL, (pid,), then=ALLOW, otherwise=REFUSE),
-        "tgkill": _answer(0, EQUAL, (pid,), then=ALLOW, otherwise=REFUSE),
-        "prlimit64": _answer(0, EQUAL, (0, pid), then=ALLOW, otherwise=REFUSE),
-        "prctl": _answer(
-            0, EQUAL, (PR_SET_DUMPABLE, PR_SET_PTRACER), then=REFUSE, otherwise=ALLOW
-        ),
-        "ioctl": _answer(1, EQUAL, (TIOCSTI, TIOCLINUX), then=REFUSE, otherwise=ALLOW),
+        "open": _refuse(1, ANY_BIT, writes),
+        "openat": _refuse(2, ANY_BIT, writes),
+        "clone": _allow(0, ANY_BIT, (CLONE_THREAD,)),
+        "bpf": _allow(0, EQUAL, bpf_commands),
+        "kill": _allow(0, EQUAL, (pid,)),
+        "tgkill": _allow(0, EQUAL, (pid,)),
+        "prlimit64": _allow(0, EQUAL, (0, pid)),
+        "prctl": _refuse(0, EQUAL, (PR_SET_DUMPABLE, PR_SET_PTRACER)),
+        "ioctl": _refuse(1, EQUAL, requests),
+        "fcntl": _refuse(1, EQUAL, signals),
+        "sendto": _refuse(3, ANY_BIT, (MSG_FASTOPEN,)),
+        "sendmsg": _refuse(2, ANY_BIT, (MSG_FASTOPEN,)),
+        "sendmmsg": _refuse(3, ANY_BIT, (MSG_FASTOPEN,)),
     }
 
 
+def _refuse(argument: int, test: int, constants: Collection[int]) -> list[Instruction]:
+    """Return instructions: refuse if *test* holds for a constant, else allow."""
+    return _answer(argument, test, constants, REFUSE, ALLOW)
+
+
+def _allow(argument: int, test: int, constants: Collection[int]) -> list[Instruction]:
+    """Return instructions: allow if *test* holds for a constant, else refuse."""
+    return _answer(argument, test, constants, ALLOW, REFUSE)
+
+
 def _answer(
-    argument: int, test: int, constants: Collection[int], *, then: int, otherwise: int
+    argument: int, test: int, constants: Collection[int], then: int, otherwise: int
 ) -> list[Instruction]:
     """Return instructions: *then* if *test* holds for a constant, else *otherwise*."""
     return [

@@ -142,5 +142,9 @@ CONDITIONAL: Final[Numbers] = MappingProxyType(
         "prlimit64": (302, 261),
         "prctl": (157, 167),
         "ioctl": (16, 29),
+        "fcntl": (72, 25),
+        "sendto": (44, 206),
+        "sendmsg": (46, 211),
+        "sendmmsg": (307, 269),
     }
 )
