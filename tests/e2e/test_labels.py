@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.samples import Sample
 
-from fanotify_exporter.procfs.mounts import read_mounted
 from tools.harness import caller
 from tools.harness.caller import Calls
+from tools.harness.cgroup2 import hierarchy
 from tools.harness.processes import poll
 from tools.harness.serving import LISTEN, SCRIPT, Exporter, serving
 
@@ -25,19 +25,13 @@ FAILING = Calls(COMM.encode(), 0x180, 0, 23, errno.EBADF)
 
 @pytest.fixture
 def container(tmp_path: Path) -> Iterator[Path]:
-    """Make a cgroup named like Docker's; mount cgroup2 if the host has not."""
-    mounted = read_mounted("cgroup2")
-    root = Path(mounted[0]) if mounted else tmp_path / "cgroup"
-    if not mounted:
-        root.mkdir()
-        subprocess.run(["mount", "-t", "cgroup2", "cgroup2", root], check=True)
-    folder = root / f"docker-{ID}.scope"
-    folder.mkdir()
-    yield folder
-    if folder.exists():
-        folder.rmdir()
-    if not mounted:
-        subprocess.run(["umount", root], check=True)
+    """Make a cgroup named like Docker's."""
+    with hierarchy(tmp_path) as root:
+        folder = root / f"docker-{ID}.scope"
+        folder.mkdir()
+        yield folder
+        if folder.exists():
+            folder.rmdir()
 
 
 def series(exporter: Exporter, total: int) -> list[Sample]:

@@ -55,8 +55,16 @@ explained in [fanotify_mark.md](fanotify_mark.md).
 - A call that no BPF program saw because the kernel skipped the run has
   `comm="[other: not seen]"`, and all other labels are empty.
 - With `--label.container` all families of calls by comm have two more labels:
-  `cgroup`, the path of the caller's cgroup (`[unknown: ID]` if the cgroup was removed
-  before its name was read), and `container_id`, 64 digits, empty outside a container.
+  `cgroup`, the path of the caller's cgroup (`[unknown: ID]` until its name is read, and
+  if the cgroup was removed before), and `container_id`, 64 digits, empty outside a
+  container. Bytes of a path are escaped as those of `comm` are, so a backslash becomes
+  two. A path longer than 256 characters is cut and ends with a hash of the whole path.
+  A cgroup inside a container has the path and the id of the outermost container. A
+  cgroup below 16 others has no name.
+  A user to whom a cgroup is delegated, such as `user@UID.service`, chooses the names of
+  the cgroups inside, also names like those of containers. So a `container_id` is as
+  trustworthy as the owner of the first folders in `cgroup`: a container of root is not
+  below `/user.slice`.
   The rule `container:fanotify_mark_calls:rate5m` adds the labels of kube-state-metrics,
   whose ids begin with the name of the runtime. Containers that wait all have an empty
   id there, and init containers have a family of their own. For another family:

@@ -29,3 +29,16 @@ def test_procfs(tmp_path: Path) -> None:
     assert not is_procfs(tmp_path / "none")
     (tmp_path / "self").symlink_to("4711")
     assert is_procfs(tmp_path)
+
+
+def test_escaped_mount_point() -> None:
+    """A mount point is the path itself, not as the kernel writes it."""
+    mounts = "cgroup2 /a\\040b\\134\\011c\x85 cgroup2 rw 0 0\n"
+    assert ["/a b\\\tc\x85"] == parse_mounted("cgroup2", mounts)
+
+
+def test_mount_point_of_any_bytes(tmp_path: Path) -> None:
+    """A mount point whose name is not UTF-8 does not hide the others."""
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self/mounts").write_bytes(b"a /\xff ext4 rw 0 0\nb /bpf bpf rw 0 0\n")
+    assert ["/bpf"] == read_mounted("bpf", tmp_path)

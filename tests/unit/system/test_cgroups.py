@@ -2,66 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import shutil
-import sys
 import time
+import tracemalloc
 from collections.abc import Iterator
-from contextlib import chdir
 from pathlib import Path
 from threading import Event
 
 import pytest
 
+from fanotify_exporter.system import cgroup_walk
 from fanotify_exporter.system import cgroups as cgroups_module
-from fanotify_exporter.system.cgroups import Cgroups, container_id, walk
+from fanotify_exporter.system.cgroup_walk import CgroupWalk
+from fanotify_exporter.system.cgroups import Cgroups, path_text
 from fanotify_exporter.system.cpu_budget import CpuBudget
 
 
 ID = "0123456789abcdef" * 4
-OTHER_ID = "f" * 64
-POD = "kubepods-besteffort-pod6e6f8dd2_8b05_44ec_9d3c_5d4f1ab28d1b.slice"
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        f"/system.slice/docker-{ID}.scope",
-        f"/docker/{ID}",
-        f"/docker/{ID}/init",
-        f"/kubepods.slice/kubepods-besteffort.slice/{POD}/cri-containerd-{ID}.scope",
-        f"/kubepods/burstable/pod6e6f8dd2-8b05-44ec-9d3c-5d4f1ab28d1b/{ID}",
-        f"/kubepods.slice/{POD}/crio-{ID}.scope",
-        f"/kubepods.slice/{POD}/crio-{ID}.scope/container",
-        f"/machine.slice/libpod-{ID}.scope",
-        f"/machine.slice/libpod-{ID}.scope/container",
-        f"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{ID}.scope",
-        f"/docker/{OTHER_ID}/docker/{ID}",
-    ],
-)
-def test_container_id(path: str) -> None:
-    """The cgroup of each runtime has the container's id; of nested ones the inner."""
-    assert ID == container_id(path)
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/",
-        "/system.slice/fapolicyd.service",
-        "/user.slice/user-1000.slice/session-1.scope",
-        f"/kubepods.slice/{POD}",
-        f"/kubepods.slice/{POD}/crio-conmon-{ID}.scope",
-        f"/machine.slice/libpod-conmon-{ID}.scope",
-        f"/docker/{ID[:63]}",
-        f"/docker/{ID}0",
-        f"/docker/{ID.upper()}",
-    ],
-)
-def test_no_container(path: str) -> None:
-    """Services, sessions, pods and monitors of containers have no container id."""
-    assert "" == container_id(path)
 
 
 @pytest.fixture
@@ -91,45 +49,46 @@ def test_names(root: Path) -> None:
 
 
 def test_names_of_any_bytes(root: Path) -> None:
-    """Bytes of a name that are not UTF-8 become escapes."""
+    """Bytes that are not UTF-8 and backslashes become escapes."""
     folder = root / os.fsdecode(b"box\xe9 \xc3\xa9\\x2d")
     folder.mkdir()
     cgroups = Cgroups(root)
     cgroups.walk()
-    assert ("/box\\xe9 \u00e9\\x2d", "") == cgroups(number(folder))
+    assert ("/box\\xe9 \u00e9\\\\x2d", "") == cgroups(number(folder))
 
 
-DEEP = "d" * 19
+def test_different_paths_stay_different(root: Path) -> None:
+    r"""The byte 0xff and the text "\xff" are two names."""
+    folders = [root / os.fsdecode(name) for name in (b"\xff", b"\\xff", b"\\\xff")]
+    for folder in folders:
+        folder.mkdir()
+    cgroups = Cgroups(root)
+    cgroups.walk()
+    assert 3 == len({cgroups(number(folder))[0] for folder in folders})
 
 
-@pytest.fixture
-def depth(root: Path) -> Iterator[int]:
-    """Make nested folders beyond PATH_MAX, which pytest could not remove."""
-    depth = 220
-    with chdir(root):
-        for _ in range(depth):
-            Path(DEEP).mkdir()
-            os.chdir(DEEP)
-        yield depth
-        for _ in range(depth):
-            os.chdir("..")
-            Path(DEEP).rmdir()
+@pytest.mark.parametrize(
+    "letter", [b"a", b"\xff", "\u00e9".encode(), b"\xf0\x9f\x90\x82"]
+)
+def test_long_path(letter: bytes) -> None:
+    """Of a path longer than 256 characters the first 256 and a hash are left."""
+    fits = b"/" + letter * (255 // len(path_text(letter)))
+    assert "[+" not in path_text(fits)
+    ends = (b"x" * 9, b"x" * 3000, b"x" * 8 + b"y")
+    texts = {path_text(fits + end) for end in ends}
+    assert 3 == len(texts)
+    assert 1 == len({text[:256] for text in texts})
+    assert {256 + len("[+]") + 32} == {len(text) for text in texts}
 
 
-@pytest.fixture
-def _small_stack() -> Iterator[None]:
-    """Leave room for 100 more calls on Python's stack."""
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(len(inspect.stack(0)) + 100)
-    yield
-    sys.setrecursionlimit(limit)
-
-
-@pytest.mark.usefixtures("_small_stack")
-def test_deep_folders(root: Path, depth: int) -> None:
-    """A walk ends without error at folders deeper than PATH_MAX and Python's stack."""
-    deepest = max(path.count(DEEP) for _, path in walk(root))
-    assert 150 < deepest < depth
+def test_cgroups_in_a_container_have_its_name(root: Path) -> None:
+    """Names that a container chooses do not show, nor a second container's id."""
+    inner = root / f"docker/{ID}/docker-{'f' * 64}.scope/deeper"
+    inner.mkdir(parents=True)
+    cgroups = Cgroups(root)
+    cgroups.walk()
+    for folder in (inner, inner.parent, inner.parent.parent):
+        assert (f"/docker/{ID}", ID) == cgroups(number(folder))
 
 
 def test_gone_container_keeps_its_name(root: Path) -> None:
@@ -142,19 +101,60 @@ def test_gone_container_keeps_its_name(root: Path) -> None:
     assert (f"/docker/{ID}", ID) == cgroups(gone)
 
 
-def test_memory_is_bounded(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With too many names, those of removed cgroups go first."""
-    monkeypatch.setattr(cgroups_module, "MAX_NAMES", 5)
+def test_removed_cgroups_are_forgotten_first(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With too many bytes of names, those of removed cgroups go first."""
+    monkeypatch.setattr(cgroups_module, "MAX_BYTES", 2250)
     cgroups = Cgroups(root)
     gone = number(root / f"docker/{ID}")
     cgroups.walk()
     assert (f"/docker/{ID}", ID) == cgroups(gone)
+    (root / "new.slice").mkdir()  # before the removal, or it may get the same inode
     shutil.rmtree(root / f"docker/{ID}")
-    (root / "new.slice").mkdir()
     cgroups.walk()
     assert ("/new.slice", "") == cgroups(number(root / "new.slice"))
     assert ("/docker", "") == cgroups(number(root / "docker"))
-    assert 5 >= len(cgroups._names)
+    assert (f"[unknown: {gone}]", "") == cgroups(gone)
+
+
+def test_too_many_cgroups(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the names of existing cgroups are too many, the higher cgroups have names."""
+    for n in range(30):
+        (root / f"system.slice/{n}.service").mkdir()
+    monkeypatch.setattr(cgroups_module, "MAX_BYTES", 4000)
+    cgroups = Cgroups(root)
+    for _ in range(3):
+        cgroups.walk()
+        assert ("/", "") == cgroups(number(root))
+        assert ("/docker", "") == cgroups(number(root / "docker"))
+        services = [cgroups(number(each)) for each in (root / "system.slice").iterdir()]
+        assert 0 < sum(path.startswith("/") for path, _ in services) < 10
+
+
+def test_memory_is_bounded(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A user with 5,000 cgroups of long names costs no more than the users' share.
+
+    The names of root's cgroups stay.
+    """
+    user = root / "user.slice"
+    user.mkdir()
+    for n in range(5000):
+        (user / os.fsdecode(b"%04d" % n + b"\xff" * 250)).mkdir()
+    os.chown(user, 1000, 1000)
+    monkeypatch.setattr(cgroup_walk, "USER_SECONDS", 60.0)
+    cgroups = Cgroups(root)
+    tracemalloc.start()
+    cgroups.walk()
+    cgroups.walk()
+    used, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0.5 * cgroups_module.MAX_USER_BYTES < used < cgroups_module.MAX_USER_BYTES
+    assert peak < 1.5 * cgroups_module.MAX_USER_BYTES
+    assert ("/system.slice/clamd.service", "") == cgroups(
+        number(root / "system.slice/clamd.service")
+    )
 
 
 def test_host_without_cgroup_v2() -> None:
@@ -196,6 +196,43 @@ def test_walks_take_little_cpu(root: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(time, "thread_time", lambda: next(cpu_times))
     cgroups = Cgroups(root)
+    monkeypatch.setattr(cgroups, "walk", lambda: None)
     cgroups._stopped = Stopped()
     cgroups._run()
     assert pytest.approx([1.0, 5.0, 1.0]) == delays
+
+
+def test_failing_walks(
+    root: Path,
+    started: Cgroups,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A walk that fails is logged once and does not end the thread."""
+    failures = []
+
+    def fail(_: CgroupWalk) -> Iterator[None]:
+        failures.append(1)
+        raise ValueError("unexpected")
+        yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CgroupWalk, "__iter__", fail)
+        while len(failures) < 3:
+            time.sleep(0.01)
+    assert ["ValueError: unexpected"] == [
+        getattr(record, "reason", "") for record in caplog.records
+    ]
+    (root / "late.service").mkdir()
+    deadline = time.monotonic() + 30
+    while started(number(root / "late.service")) != ("/late.service", ""):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_root_that_is_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A hierarchy that is not mounted any more does not end the start."""
+    cgroups = Cgroups(tmp_path / "none")
+    cgroups.start()
+    cgroups.stop()
+    assert "cannot read the names of cgroups" in caplog.text
