@@ -17,6 +17,7 @@ from fanotify_exporter.collectors.exporter_health import (
     ServerState,
 )
 from fanotify_exporter.collectors.labels import Labelling
+from fanotify_exporter.collectors.limit_warnings import LimitWarnings
 from fanotify_exporter.fsnotify.background import BackgroundScan
 from fanotify_exporter.fsnotify.model import GroupScan
 from fanotify_exporter.fsnotify.proc_scan import GroupScanner
@@ -65,7 +66,7 @@ def build_collectors(  # noqa: PLR0913  the one place that knows all parts
         if each.name in collectors.enabled
     }
     enabled["exporter_health"] = ExporterHealthCollector(loaded, calls, server=server)
-    return Registry(enabled, [calls])
+    return Registry(enabled, [calls], LimitWarnings().observe)
 
 
 def start_group_scan(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -74,10 +74,19 @@ class Registry:
         self,
         collectors: Mapping[str, Collector],
         sources: Iterable[OncePerScrape[Any]] = (),
+        observe: Callable[[Iterable[Family]], None] = lambda _: None,
     ) -> None:
-        """Wrap *collectors*. Before and after a scrape, forget *sources*."""
+        """
+        Wrap *collectors*.
+
+        Args:
+            sources: readings to forget before and after a scrape.
+            observe: called with the families of each collector that succeeds. If
+                this raises, the collector fails.
+        """
         self._collectors = {**collectors, "process": _Process()}
         self._sources = tuple(sources)
+        self._observe = observe
         self._failures = dict[str, type[Exception]]()
         self._about = frozenset(family.name for family in _about_collectors())
         self._owners = {
@@ -153,6 +162,7 @@ class Registry:
         started = time.perf_counter()
         try:
             families = tuple(self._collectors[name].collect())
+            self._observe(families)
         except Exception as error:
             if self._failures.get(name) is not type(error):
                 log.exception("collector failed", extra=extra)

@@ -18,6 +18,10 @@ from typing import Any, Generic, TypeVar
 from fanotify_exporter.web.worker import Worker
 
 
+# The largest share of one core. Less than a half, because some requests are read after
+# the last look at the clock.
+MAX_CPU_SHARE = 0.45
+
 # A scrape that waited for the kernel, and did not compute, is followed by at most this
 # rest.
 MAX_IDLE_REST_SECONDS = 1.0
@@ -135,14 +139,14 @@ class SingleFlight(Generic[S]):
         await self._worker.run(partial(self._end, scrape))
 
     async def _rest(self, started: float, cpu_started: float) -> None:
-        """Sleep as long as the scrape took, and until half of the time was idle."""
+        """Sleep as long as the scrape took, and until MAX_CPU_SHARE is kept."""
         ended = self._clock()
         cpu_seconds = self._cpu_clock() - cpu_started
         rest = min(ended - started, max(cpu_seconds, MAX_IDLE_REST_SECONDS))
         await asyncio.sleep(rest)
         latest = ended + rest + MAX_EXTRA_REST_SECONDS
         while True:
-            due = started + 2 * (self._cpu_clock() - cpu_started)
+            due = started + (self._cpu_clock() - cpu_started) / MAX_CPU_SHARE
             delay = min(due, latest) - self._clock()
             if delay <= 0:
                 break

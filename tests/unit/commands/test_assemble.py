@@ -78,7 +78,7 @@ def test_labels(
         'fanotify_mark_calls_total{action="add",cgroup="",container_id="",'
         'mark_type="inode"} 1.0\n'
     ) in text
-    (message,) = caplog.messages
+    message = caplog.messages[0]
     assert message.startswith("no cgroup v2 hierarchy is mounted")
 
 

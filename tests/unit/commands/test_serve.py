@@ -131,8 +131,9 @@ def test_whole_program(tmp_path: Path) -> None:
     assert (200, "Ready.\n") == served.answers["/-/ready"]
     assert 200 == served.answers["/"][0]
 
-    starting, dropped, attached, compat, slow, listening, stopping, stopped = (
-        served.log.splitlines()
+    lines = served.log.splitlines()
+    starting, dropped, attached, compat, slow, listening, full, stopping, stopped = (
+        lines
     )
     assert f'msg="starting fanotify-exporter" version={__version__} ' in starting
     assert " revision=" in starting
@@ -147,6 +148,8 @@ def test_whole_program(tmp_path: Path) -> None:
     assert "msg=listening" in listening
     for key in ("version", "address", "hook", "attach_points", "kernel", "bcc"):
         assert f" {key}=" in listening
+    assert "level=warn" in full
+    assert " map=calls_privileged " in full
     assert stopping.endswith(" msg=stopping signal=SIGTERM")
     assert stopped.endswith(" msg=stopped")
 

@@ -1,0 +1,133 @@
+"""
+Log, once each: a map is full, calls were lost, a user reached a limit.
+
+The metrics say the same, but a reader of the log may have no Prometheus. The warnings
+are made from the families of scrapes, so they appear at the next scrape.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from fanotify_exporter.metrics.families import Family
+
+
+log = logging.getLogger(__name__)
+
+# Users that are named. Any number of users can reach a limit.
+MAX_USERS = 100
+
+# Lost calls without a warning, by reason. Calls that were in progress when the programs
+# were attached have no entry. A full map has a warning of its own. Skipped runs for any
+# system call of the host are hardly ever lost calls.
+TOLERATED = {
+    "no_entry": 10.0,
+    "map_full": float("inf"),
+    "recursion_any_syscall": float("inf"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """
+    A gauge that can reach another gauge.
+
+    Attributes:
+        used: name of the gauge.
+        maximum: name of the gauge with the limit.
+        label: the label of *used* that tells the users of the limit apart.
+    """
+
+    used: str
+    maximum: str
+    label: str
+
+
+USER_LIMITS = (
+    Limit("fanotify_user_groups", "fanotify_user_groups_limit", "uid"),
+    Limit("fanotify_user_marks", "fanotify_user_marks_limit", "uid"),
+)
+MAPS = Limit(
+    "fanotify_exporter_map_entries", "fanotify_exporter_map_max_entries", "map"
+)
+LOST = "fanotify_exporter_lost_calls"
+
+OBSERVED = {MAPS.used, MAPS.maximum, LOST} | {
+    name for limit in USER_LIMITS for name in (limit.used, limit.maximum)
+}
+
+# Values by labels.
+Values = Mapping[tuple[tuple[str, str], ...], float]
+
+
+class LimitWarnings:
+    """The warnings that were not yet given."""
+
+    def __init__(self) -> None:
+        """Start with no warning given."""
+        self._latest: dict[str, Values] = {}
+        self._given: set[Hashable] = set()
+        self._users = 0
+
+    def observe(self, families: Iterable[Family]) -> None:
+        """Look at the families of one collector, and warn about what is new."""
+        seen = [family for family in families if family.name in OBSERVED]
+        for family in seen:
+            self._latest[family.name] = {
+                tuple(sample.labels.items()): sample.value for sample in family.samples
+            }
+        if seen:
+            self._warn_of_maps()
+            self._warn_of_lost_calls()
+            self._warn_of_users()
+
+    def _warn_of_maps(self) -> None:
+        for name, entries in self._reached(MAPS):
+            if self._is_new((MAPS, name)):
+                log.warning(
+                    "a map is full: calls with other keys are counted together, as "
+                    "[other: map full]",
+                    extra={"map": name, "entries": entries},
+                )
+
+    def _warn_of_lost_calls(self) -> None:
+        for labels, count in self._latest.get(LOST, {}).items():
+            names = dict(labels)
+            tolerated = TOLERATED.get(names["reason"], 0.0)
+            if count > tolerated and self._is_new((LOST, labels)):
+                log.warning(
+                    "calls were not counted under their caller: see the metric "
+                    "fanotify_exporter_lost_calls_total",
+                    extra={**names, "calls": round(count)},
+                )
+
+    def _warn_of_users(self) -> None:
+        for limit in USER_LIMITS:
+            for uid, used in self._reached(limit):
+                if (
+                    uid.isdecimal()  # no sum over many users
+                    and self._users < MAX_USERS
+                    and self._is_new((limit, uid))
+                ):
+                    self._users += 1
+                    log.warning(
+                        "a user reached a limit: further calls fail",
+                        extra={"uid": uid, "limit": limit.maximum, "used": used},
+                    )
+
+    def _reached(self, limit: Limit) -> Iterator[tuple[str, int]]:
+        """Yield the label and the value of the gauges that are at their limit."""
+        maximum = self._latest.get(limit.maximum, {})
+        for labels, value in self._latest.get(limit.used, {}).items():
+            # The limit of users is the same for all and has no label.
+            most = maximum.get(labels, maximum.get((), float("inf")))
+            if value >= most:
+                yield dict(labels)[limit.label], round(value)
+
+    def _is_new(self, warning: Hashable) -> bool:
+        """Return True for the first call with *warning*."""
+        is_new = warning not in self._given
+        self._given.add(warning)
+        return is_new
