@@ -79,10 +79,15 @@ struct call {
 	char comm[COMM_LEN];
 };
 
+/* While count is 0, the key may change: claim_slot() gives a slot back if
+ * another CPU inserted the same key first. Once count is above 0, the key is
+ * complete and never changes. User space reads count, the first member, of all
+ * slots before any key.
+ */
 struct slot {
+	u64 count;
 	struct call call;
 	u64 created_ns; /* CLOCK_BOOTTIME of the first call */
-	u64 count;
 };
 
 /* The latest successful fanotify_init(2) of a process. */

@@ -9,7 +9,7 @@ import pytest
 
 from fanotify_exporter.bpf.call_maps import CallMaps
 from fanotify_exporter.bpf.loaded import SYSCALLS, LoadedPrograms
-from fanotify_exporter.bpf.missed_runs import read_missed_runs
+from fanotify_exporter.bpf.missed_runs import MissedRuns
 from fanotify_exporter.commands import serve
 from fanotify_exporter.system import privileges, seccomp
 from fanotify_exporter.system.seccomp_calls import ABSENT
@@ -53,7 +53,7 @@ def test_counts_are_read(
         serve.confine(shared_probes)
         assert maps.read()
         for syscall in SYSCALLS:
-            assert list(read_missed_runs(shared_probes, syscall))
+            assert list(MissedRuns(shared_probes).read(syscall))
 
     assert 0 == in_child(read)
 

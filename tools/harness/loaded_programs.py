@@ -11,8 +11,8 @@ from dataclasses import replace
 from fanotify_exporter.bpf.loaded import AttachedProbe, Layout, LoadedPrograms
 
 
-_SLOT = struct.Struct("@QIHH16sQQ")
-_SLOT_MEMBERS = ("mask", "flags", "error", "syscall", "comm", "created_ns", "count")
+_SLOT = struct.Struct("@QQIHH16sQ")
+_SLOT_MEMBERS = ("count", "mask", "flags", "error", "syscall", "comm", "created_ns")
 _CREATOR = struct.Struct("@QQQ")
 _CREATOR_MEMBERS = ("when_ns", "pid", "evicted_ns")
 
@@ -54,7 +54,7 @@ def pack_slot(
     created_ns: int = 0,
 ) -> bytes:
     """Return the bytes of a struct slot."""
-    return _SLOT.pack(mask, flags, error, syscall, comm, created_ns, count)
+    return _SLOT.pack(count, mask, flags, error, syscall, comm, created_ns)
 
 
 def pack_creator(pid: int, when: float, evicted: float = 0) -> bytes:

@@ -36,3 +36,16 @@ class SharedArray:
         """
         with memoryview(self._memory) as memory, memory[: self._size] as view:
             yield from self._struct.iter_unpack(view)
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        """Return the entry at *index* as a tuple of the layout's members."""
+        return self._struct.unpack_from(self._memory, index * self._struct.size)
+
+    def first_members(self) -> list[int]:
+        """Return the first member of each entry, which is a u64, in order."""
+        with (
+            memoryview(self._memory) as memory,
+            memory[: self._size].cast("Q") as words,
+            words[:: self._struct.size // words.itemsize] as firsts,
+        ):
+            return firsts.tolist()

@@ -9,12 +9,12 @@ from operator import itemgetter
 
 from fanotify_exporter.bpf.arrays import SharedArray
 from fanotify_exporter.bpf.loaded import SYSCALLS, LoadedPrograms
-from fanotify_exporter.bpf.missed_runs import read_missed_runs
+from fanotify_exporter.bpf.missed_runs import MissedRuns
 from fanotify_exporter.bpf.samples import OTHER_COMM, Call, Lost, Snapshot, Usage
 from fanotify_exporter.uapi.comm import comm_text
 
 
-# Members of struct slot and struct call that every layout has.
+# Members of struct slot and struct call that every layout has, besides the count.
 CALL_MEMBERS = (
     "syscall",
     "comm",
@@ -22,7 +22,6 @@ CALL_MEMBERS = (
     "mask",
     "error",
     "created_ns",
-    "count",
 )
 
 # Sections of the slots: keys of privileged callers, keys of all other callers, and the
@@ -42,31 +41,36 @@ class CallMaps:
         names = loaded.layouts["slots"].names
         members = [*CALL_MEMBERS, *({"cgroup"} & set(names))]
         self._pick = itemgetter(*map(names.index, members))
-        self._booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-        self._counting_since = self._booted + loaded.counting_since
+        self._missed_runs = MissedRuns(loaded)
 
     def read(self) -> Snapshot:
-        """Read each map once."""
+        """
+        Read each map once.
+
+        A key is complete once its count is above 0, so all counts are read before the
+        first key.
+        """
         first_user = self._loaded.max_entries
         first_overflow = first_user + self._loaded.max_user_entries
         calls: dict[str, list[Call]] = {syscall: [] for syscall in SYSCALLS}
         used = [0, 0, 0]
         map_full = dict.fromkeys(SYSCALLS, 0)
-        for index, slot in enumerate(map(self._pick, self._slots)):
-            number, comm, flags, mask, errno, created_ns, count, *cgroup = slot
+        for index, count in enumerate(self._slots.first_members()):
             if not count:
                 continue
+            slot = self._pick(self._slots[index])
+            number, comm, flags, mask, errno, created_ns, *cgroup = slot
             syscall = SYSCALLS[number]
             section = (index >= first_user) + (index >= first_overflow)
             used[section] += 1
             if section == OVERFLOW:
                 map_full[syscall] += count
             name = OTHER_COMM if section == OVERFLOW else comm_text(comm)
-            created = self._booted + created_ns / 1e9
+            created = self._loaded.booted + created_ns / 1e9
             call = Call(name, flags, mask, errno, count, created, *cgroup)
             calls[syscall].append(call)
         return Snapshot(
-            counting_since=self._counting_since,
+            counting_since=self._loaded.counting_since,
             calls=calls,
             usage=(
                 Usage("calls_privileged", used[PRIVILEGED], self._loaded.max_entries),
@@ -100,7 +104,7 @@ class CallMaps:
             if syscall in self._loaded.syscalls:
                 yield Lost(syscall, reason, count)
         for syscall in self._loaded.syscalls:
-            yield from read_missed_runs(self._loaded, syscall)
+            yield from self._missed_runs.read(syscall)
 
 
 class NoCallMaps:

@@ -70,7 +70,10 @@ class LoadedPrograms:
         reasons: by hook, why the hooks that were tried before *hook* were refused.
         fds: descriptors of maps, programs and links by name.
         syscalls: elements of SYSCALLS that the programs count.
-        counting_since: CLOCK_BOOTTIME when the programs began to count, in seconds.
+        booted: Unix time at which CLOCK_BOOTTIME was 0, in seconds, by the wall clock
+            when the programs were loaded. A step of the wall clock moves no time that
+            was exported, also not after a restart that adopts the programs.
+        counting_since: Unix time when the programs began to count, by the same clock.
     """
 
     hook: str
@@ -87,9 +90,10 @@ class LoadedPrograms:
     reasons: Mapping[str, str] = field(default_factory=dict)
     syscalls: tuple[str, ...] = SYSCALLS
     fds: Mapping[str, int] = field(default_factory=dict)
-    counting_since: float = field(
-        default_factory=lambda: time.clock_gettime(time.CLOCK_BOOTTIME)
+    booted: float = field(
+        default_factory=lambda: time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     )
+    counting_since: float = field(default_factory=time.time)
 
 
 # For collectors that need no programs.

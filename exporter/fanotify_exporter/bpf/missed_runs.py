@@ -10,9 +10,10 @@ call while all of its instances are in use by calls that have not returned
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.bpf.samples import Lost
@@ -27,6 +28,8 @@ BPF_OBJ_GET_INFO_BY_FD = 15
 LINK_INFO_SIZE = 128
 MISSED_OFFSET = 48
 
+log = logging.getLogger(__name__)
+
 
 def sums_are_exact(hook: str) -> bool:
     """
@@ -40,17 +43,54 @@ def sums_are_exact(hook: str) -> bool:
     return hook != "raw_tracepoint" or not may_preempt
 
 
-def read_missed_runs(loaded: LoadedPrograms, syscall: str) -> Iterator[Lost]:
-    """Yield, by reason, the number of calls of *syscall* for which no program ran."""
-    own = [probe for probe in loaded.probes if probe.syscall == syscall]
-    programs = [loaded.fds[name] for probe in own for name in probe.programs]
-    links = [loaded.fds[name] for probe in own for name in probe.links]
-    # A run of the raw tracepoint's program is a call of any system call.
-    any_syscall = loaded.hook == "raw_tracepoint"
-    reason = "recursion_any_syscall" if any_syscall else "recursion"
-    yield Lost(syscall, reason, sum(map(read_program_misses, programs)))
-    if links:
-        yield Lost(syscall, "nmissed", sum(map(read_link_misses, links)))
+class MissedRuns:
+    """The kernel's numbers of missed runs of loaded programs."""
+
+    def __init__(self, loaded: LoadedPrograms) -> None:
+        """Read the numbers of the *loaded* programs and links."""
+        self._loaded = loaded
+        self._latest: dict[tuple[str, str], int] = {}
+        self._has_warned = False
+
+    def read(self, syscall: str) -> Iterator[Lost]:
+        """
+        Yield, by reason, the number of calls of *syscall* for which no program ran.
+
+        A number that cannot be read, for example because no /proc is mounted, is that
+        of the last read, and is left out before the first. The log says so once.
+        """
+        loaded = self._loaded
+        own = [probe for probe in loaded.probes if probe.syscall == syscall]
+        programs = [loaded.fds[name] for probe in own for name in probe.programs]
+        links = [loaded.fds[name] for probe in own for name in probe.links]
+        # A run of the raw tracepoint's program is a call of any system call.
+        any_syscall = loaded.hook == "raw_tracepoint"
+        reason = "recursion_any_syscall" if any_syscall else "recursion"
+        yield from self._read(syscall, reason, read_program_misses, programs)
+        if links:
+            yield from self._read(syscall, "nmissed", read_link_misses, links)
+
+    def _read(
+        self, syscall: str, reason: str, read: Callable[[int], int], fds: list[int]
+    ) -> Iterator[Lost]:
+        key = (syscall, reason)
+        try:
+            self._latest[key] = sum(map(read, fds))
+        except OSError as error:
+            self._warn(error)
+            if key in self._latest:
+                yield Lost(*key, self._latest[key], is_stale=True)
+        else:
+            yield Lost(*key, self._latest[key])
+
+    def _warn(self, error: OSError) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            log.warning(
+                "cannot read how many calls the kernel hid from the programs: "
+                "fanotify_exporter_lost_calls_total lacks them",
+                extra={"reason": str(error)},
+            )
 
 
 def read_link_misses(link: int) -> int:

@@ -52,11 +52,18 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Number of calls of *syscall* that were not counted by their key."""
+    """
+    Number of calls of *syscall* that were not counted by their key.
+
+    Attributes:
+        is_stale: True if the number could not be read now. The number is that of an
+            earlier read.
+    """
 
     syscall: str
     reason: str
     count: int
+    is_stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)

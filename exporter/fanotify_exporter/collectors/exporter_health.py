@@ -132,7 +132,8 @@ class ExporterHealthCollector:
             entries.add_metric((usage.map,), usage.entries)
             max_entries.add_metric((usage.map,), usage.max_entries)
         for each in snapshot.lost:
-            lost.add_metric((each.syscall, each.reason), each.count)
+            if not each.is_stale:
+                lost.add_metric((each.syscall, each.reason), each.count)
         if self._loaded.syscalls:
             start.add_metric((), snapshot.counting_since)
         if self._server.web_config_age:

@@ -21,6 +21,14 @@ def test_array_is_read_by_its_layout(memory: Memory) -> None:
     assert [(2**63, 7), (1, 2**32 - 1)] == list(array)
 
 
+def test_parts_of_an_array(memory: Memory) -> None:
+    """The first members are read in one pass, and an entry by its index."""
+    fd = memory(struct.pack("@QI4xQI4xQI4x", 2**64 - 1, 7, 0, 8, 5, 9) + bytes(99))
+    array = SharedArray(fd, Layout(("a", "b"), "@QI4x", 3))
+    assert [2**64 - 1, 0, 5] == array.first_members()
+    assert [(2**64 - 1, 7), (0, 8), (5, 9)] == [array[index] for index in range(3)]
+
+
 def test_array_larger_than_a_page(memory: Memory) -> None:
     """An entry may cross pages, and the rest of the last page is no entry."""
     numbers = range(1000)

@@ -10,7 +10,13 @@ from dataclasses import replace
 import pytest
 
 from fanotify_exporter.bpf.call_maps import CallMaps, NoCallMaps
-from fanotify_exporter.bpf.loaded import SYSCALLS, AttachedProbe, Layout
+from fanotify_exporter.bpf.loaded import (
+    SYSCALLS,
+    AttachedProbe,
+    Layout,
+    describe,
+    parse,
+)
 from fanotify_exporter.bpf.samples import OTHER_COMM, Call, Lost, Snapshot, Usage
 from fanotify_exporter.uapi.comm import comm_text
 from tools.harness.loaded_programs import (
@@ -36,7 +42,6 @@ def read(memory: Memory, *slots: bytes) -> Snapshot:
 
 def test_used_slots_are_calls(memory: Memory) -> None:
     """A slot with a count is a call with every member of its key."""
-    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     slot = pack_slot(
         b"fatrace\0left over",
         23,
@@ -45,34 +50,34 @@ def test_used_slots_are_calls(memory: Memory) -> None:
         error=22,
         created_ns=1_500_000_000,
     )
-    (call,) = read(memory, slot, *[UNUSED] * 5).calls["fanotify_mark"]
-    assert pytest.approx(booted + 1.5, abs=0.05) == call.created
-    assert Call("fatrace", 0xFFFF_FFFF, 2**64 - 1, 22, 23, call.created) == call
+    loaded = make_loaded([slot, *[UNUSED] * 5], share=memory)
+    maps = CallMaps(replace(loaded, booted=1000.25))
+    (call,) = maps.read().calls["fanotify_mark"]
+    assert Call("fatrace", 0xFFFF_FFFF, 2**64 - 1, 22, 23, 1001.75) == call
 
 
-def test_counting_since_is_when_the_programs_were_loaded(memory: Memory) -> None:
-    """Each snapshot has the start time of the programs, also of adopted programs."""
-    uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
-    loaded = make_loaded([UNUSED] * 6, share=memory)
-    maps = CallMaps(replace(loaded, counting_since=uptime - 3600))
-    first, second = maps.read(), maps.read()
-    assert pytest.approx(time.time() - 3600, abs=30) == first.counting_since
-    assert first.counting_since == second.counting_since
-
-
-def test_creation_times_do_not_move(memory: Memory) -> None:
-    """The creation time of a counter is equal in all snapshots."""
+def test_wall_clock_step(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time moves if the wall clock steps and a restart adopts the programs."""
     slot = pack_slot(b"a", 1, created_ns=10**9)
-    maps = CallMaps(make_loaded([slot, *[UNUSED] * 5], share=memory))
-    assert maps.read().calls == maps.read().calls
+    loaded = make_loaded([slot, *[UNUSED] * 5], share=memory)
+    first = CallMaps(loaded).read()
+    step = time.time() + 3600
+    monkeypatch.setattr(time, "time", lambda: step)
+    adopted = parse(describe(loaded), list(loaded.fds.values()))
+    second = CallMaps(adopted).read()
+    assert pytest.approx(step - 3600, abs=30) == first.counting_since
+    uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
+    (call,) = first.calls["fanotify_mark"]
+    assert pytest.approx(step - 3600 - uptime + 1, abs=30) == call.created
+    assert (first.counting_since, first.calls) == (second.counting_since, second.calls)
 
 
 def test_members_are_found_by_name(memory: Memory) -> None:
-    """The layout may have the members in any order."""
-    names = ("comm", "count", "created_ns", "mask", "flags", "error", "syscall")
-    layout = Layout(names, "@16sQQQIHH", 1)
+    """The layout may have the members behind the count in any order."""
+    names = ("count", "comm", "created_ns", "mask", "flags", "error", "syscall")
+    layout = Layout(names, "@Q16sQQIHH", 1)
     loaded = make_loaded([UNUSED], share=memory)
-    slots = memory(struct.pack(layout.format, b"a", 7, 0, 0x20, 0x1, 9, 0))
+    slots = memory(struct.pack(layout.format, 7, b"a", 0, 0x20, 0x1, 9, 0))
     rearranged = replace(
         loaded,
         layouts={**loaded.layouts, "slots": layout},

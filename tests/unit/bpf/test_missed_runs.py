@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from types import SimpleNamespace
 
@@ -10,8 +11,8 @@ import pytest
 from fanotify_exporter.bpf import missed_runs
 from fanotify_exporter.bpf.loaded import AttachedProbe
 from fanotify_exporter.bpf.missed_runs import (
+    MissedRuns,
     read_link_misses,
-    read_missed_runs,
     sums_are_exact,
 )
 from fanotify_exporter.bpf.samples import Lost
@@ -40,17 +41,17 @@ def test_misses_of_a_syscall_are_summed() -> None:
     assert [
         Lost("fanotify_mark", "recursion", 200 + p1 + p2),
         Lost("fanotify_mark", "nmissed", 2000 + l1 + l2),
-    ] == list(read_missed_runs(loaded, "fanotify_mark"))
+    ] == list(MissedRuns(loaded).read("fanotify_mark"))
 
 
 def test_no_links() -> None:
     """Without links there is no figure of missed calls of a kretprobe."""
     loaded = make_loaded(hook="kprobe", probes=PROBES, share=lambda _: 0)
     assert [Lost("fanotify_init", "recursion", 100)] == list(
-        read_missed_runs(loaded, "fanotify_init")
+        MissedRuns(loaded).read("fanotify_init")
     )
     assert [Lost("inotify_init", "recursion", 0)] == list(
-        read_missed_runs(loaded, "inotify_init")
+        MissedRuns(loaded).read("inotify_init")
     )
 
 
@@ -59,7 +60,7 @@ def test_raw_tracepoint_misses_any_syscall() -> None:
     probe = AttachedProbe("fanotify_mark", "raw_tracepoint:sys_exit", ("p",))
     loaded = make_loaded(hook="raw_tracepoint", probes=[probe], share=lambda _: 0)
     assert [Lost("fanotify_mark", "recursion_any_syscall", 100)] == list(
-        read_missed_runs(loaded, "fanotify_mark")
+        MissedRuns(loaded).read("fanotify_mark")
     )
 
 
@@ -85,3 +86,39 @@ def test_sums_on_the_raw_tracepoint(
 def test_descriptor_without_link_information() -> None:
     """A perf event, which the kernel has in the place of a link, misses 0 calls."""
     assert 0 == read_link_misses(share_memory(b""))
+
+
+def refuse(_: int) -> int:
+    raise FileNotFoundError(
+        errno.ENOENT, "No such file or directory", "/proc/self/fdinfo"
+    )
+
+
+def test_no_proc(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A number that cannot be read is left out, others are not; one warning says so."""
+    monkeypatch.setattr(missed_runs, "read_program_misses", refuse)
+    loaded = make_loaded(hook="kprobe", probes=PROBES, share=lambda _: 0)
+    missed = MissedRuns(loaded)
+    for _ in range(3):
+        assert [Lost("fanotify_mark", "nmissed", 2000)] == list(
+            missed.read("fanotify_mark")
+        )
+        assert [] == list(missed.read("fanotify_init"))
+    (record,) = caplog.records
+    assert "cannot read how many calls" in record.message
+    assert "No such file or directory" in vars(record)["reason"]
+
+
+def test_proc_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last number stays, marked as stale, so that no sum goes backwards."""
+    loaded = make_loaded(hook="kprobe", probes=PROBES, share=lambda _: 0)
+    missed = MissedRuns(loaded)
+    assert [Lost("fanotify_init", "recursion", 100)] == list(
+        missed.read("fanotify_init")
+    )
+    monkeypatch.setattr(missed_runs, "read_program_misses", refuse)
+    assert [Lost("fanotify_init", "recursion", 100, is_stale=True)] == list(
+        missed.read("fanotify_init")
+    )
