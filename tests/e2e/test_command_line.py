@@ -93,7 +93,8 @@ def test_disable_defaults(tmp_path: Path) -> None:
     with serving(tmp_path / "exporter.log", *flags) as exporter:
         text = exporter.get().body.decode()
     ran = samples(text, "fanotify_exporter_collector_success")
-    assert {"limits", "exporter_health"} == {each.labels["collector"] for each in ran}
+    always = {"exporter_health", "process"}
+    assert {"limits", *always} == {each.labels["collector"] for each in ran}
 
 
 def test_only_needed_calls_are_counted(tmp_path: Path) -> None:
