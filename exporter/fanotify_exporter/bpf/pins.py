@@ -5,6 +5,8 @@ DIR/IDENTITY/ holds a pin for each descriptor that the loader child handed over,
 pin for a map with the description of the programs. The map is pinned last, so pins
 without a description are the rest of an interrupted start. A start with another
 IDENTITY loads new programs, and removes the old pins when the new programs count.
+
+All work is below the descriptor of the folder that was checked.
 """
 
 from __future__ import annotations
@@ -17,12 +19,14 @@ import re
 import shutil
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from fanotify_exporter.bpf.loaded import LoadedPrograms, describe, parse
 from fanotify_exporter.bpf.syscall import create_shared_array, get_pinned, pin
 from fanotify_exporter.errors import PinError
+from fanotify_exporter.procfs import PROC
 from fanotify_exporter.procfs.mounts import read_mounted
 
 
@@ -37,8 +41,33 @@ _FOREIGN_ACCESS = stat.S_IRWXG | stat.S_IRWXO
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class PinFolder:
+    """
+    An open and locked folder of pins.
+
+    Attributes:
+        path: the path that the user named.
+        fd: a descriptor of the folder.
+    """
+
+    path: Path
+    fd: int
+
+    @property
+    def held(self) -> Path:
+        """
+        Return a path of the open folder.
+
+        This path leads to the same folder after another process has put a folder or a
+        link in its place. BPF_OBJ_PIN and BPF_OBJ_GET take a descriptor of a folder
+        only since Linux 6.5.
+        """
+        return PROC / f"self/fd/{self.fd}"
+
+
 @contextmanager
-def locked(directory: Path) -> Iterator[None]:
+def locked(directory: Path) -> Iterator[PinFolder]:
     """
     Create *directory* if missing, and lock the folder against a second exporter.
 
@@ -46,22 +75,44 @@ def locked(directory: Path) -> Iterator[None]:
         PinError: the folder is in no bpffs, cannot be created, belongs to another user
             or is open to other users, or is locked.
     """
-    if not any(directory.resolve().is_relative_to(m) for m in read_mounted("bpf")):
+    try:
+        fd = _open(directory)
+    except OSError as error:
+        raise PinError(f"cannot use {directory} for pins: {error.strerror}") from error
+    try:
+        _require_bpffs(directory, fd)
+        _require_private(directory, os.fstat(fd))
+        _lock(directory, fd)
+        yield PinFolder(directory, fd)
+    finally:
+        os.close(fd)
+
+
+def _open(directory: Path) -> int:
+    """Return a descriptor of *directory*, which is created in a bpffs if missing."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    parent = os.open(directory.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        with suppress(FileNotFoundError):
+            return os.open(directory.name, flags, dir_fd=parent)
+        _require_bpffs(directory, parent)
+        os.mkdir(directory.name, 0o700, dir_fd=parent)
+        return os.open(directory.name, flags, dir_fd=parent)
+    finally:
+        os.close(parent)
+
+
+def _require_bpffs(directory: Path, fd: int) -> None:
+    """Raise PinError if the folder *fd* is in no bpffs."""
+    devices = set()
+    for mounted in read_mounted("bpf"):
+        with suppress(OSError):  # a mount that this process may not see
+            devices.add(Path(mounted).stat().st_dev)
+    if os.fstat(fd).st_dev not in devices:
         raise PinError(
             f"{directory} is in no bpffs. Mount a bpffs (mount -t bpf bpf /sys/fs/bpf) "
             "and name a folder in the bpffs"
         )
-    try:
-        directory.mkdir(mode=0o700, exist_ok=True)
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError as error:
-        raise PinError(f"cannot use {directory} for pins: {error.strerror}") from error
-    try:
-        _require_private(directory, os.fstat(fd))
-        _lock(directory, fd)
-        yield
-    finally:
-        os.close(fd)
 
 
 def _lock(directory: Path, fd: int) -> None:
@@ -84,43 +135,44 @@ def _require_private(directory: Path, status: os.stat_result) -> None:
 
 
 def adopt_or_load(
-    directory: Path, identity: str, load: Callable[[], LoadedPrograms]
+    folder: PinFolder, identity: str, load: Callable[[], LoadedPrograms]
 ) -> LoadedPrograms:
     """
-    Return the programs pinned in *directory* as *identity*, or load and pin them.
+    Return the programs pinned in *folder* as *identity*, or load and pin them.
 
     Raises:
         LoadError: *load* failed.
         PinError: the kernel refuses to open the pins, or to pin the programs.
     """
-    own = directory / identity
-    adopted = _adopt(own)
+    adopted = _adopt(folder, identity)
     loaded = adopted or load()
     if not adopted:
-        _pin_programs(own, loaded)
-    for other in _list_pinned(directory):
-        if other != own:
-            log.info("replaced pinned programs", extra={"pins": str(other)})
-            shutil.rmtree(other)
+        _pin_programs(folder, identity, loaded)
+    for other in _list_pinned(folder):
+        if other != identity:
+            shutil.rmtree(folder.held / other)
+            pins = str(folder.path / other)
+            log.info("replaced pinned programs", extra={"pins": pins})
     return loaded
 
 
-def unpin(directory: Path) -> int:
-    """Remove the exporter's pins from *directory*; return the number of identities."""
-    pinned = list(_list_pinned(directory))
+def unpin(folder: PinFolder) -> int:
+    """Remove the exporter's pins from *folder*; return the number of identities."""
+    pinned = _list_pinned(folder)
     for each in pinned:
-        shutil.rmtree(each)
+        shutil.rmtree(folder.held / each)
     return len(pinned)
 
 
-def _list_pinned(directory: Path) -> Iterator[Path]:
-    for path in directory.iterdir():
-        if re.fullmatch("[0-9a-f]{16}", path.name):
-            yield path
+def _list_pinned(folder: PinFolder) -> list[str]:
+    """Return the identities of the programs that are pinned in *folder*."""
+    names = [path.name for path in folder.held.iterdir()]
+    return [name for name in names if re.fullmatch("[0-9a-f]{16}", name)]
 
 
-def _adopt(own: Path) -> LoadedPrograms | None:
-    """Return the programs pinned in the folder *own*, None if there are none."""
+def _adopt(folder: PinFolder, identity: str) -> LoadedPrograms | None:
+    """Return the programs pinned in *folder* as *identity*, None if there are none."""
+    own, name = folder.held / identity, folder.path / identity
     if not (own / DESCRIPTION).exists():
         return None
     number = len(list(own.glob("fd*")))
@@ -129,15 +181,16 @@ def _adopt(own: Path) -> LoadedPrograms | None:
         description = _read_description(own / DESCRIPTION)
     except OSError as error:
         raise PinError(
-            f"cannot open the pins in {own}: {error.strerror}. Run the exporter as "
+            f"cannot open the pins in {name}: {error.strerror}. Run the exporter as "
             "root or give it CAP_BPF; 'fanotify-exporter unpin' removes the pins"
         ) from error
     loaded = parse(description, fds)
-    log.info("adopted pinned programs", extra={"pins": str(own)})
+    log.info("adopted pinned programs", extra={"pins": str(name)})
     return loaded
 
 
-def _pin_programs(own: Path, loaded: LoadedPrograms) -> None:
+def _pin_programs(folder: PinFolder, identity: str, loaded: LoadedPrograms) -> None:
+    own = folder.held / identity
     if own.exists():  # the rest of an interrupted start
         shutil.rmtree(own)
     try:
@@ -148,8 +201,8 @@ def _pin_programs(own: Path, loaded: LoadedPrograms) -> None:
     except OSError as error:
         shutil.rmtree(own, ignore_errors=True)
         raise PinError(
-            f"cannot pin the programs in {own}: {error.strerror}. Pins of tracepoints "
-            "and kprobes need Linux 5.15; start without --bpf.pin"
+            f"cannot pin the programs in {folder.path / identity}: {error.strerror}. "
+            "Pins of tracepoints and kprobes need Linux 5.15; start without --bpf.pin"
         ) from error
 
 

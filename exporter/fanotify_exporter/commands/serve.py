@@ -242,16 +242,16 @@ def load(
     """
     if not syscalls:
         if options.pin:
-            with pins.locked(options.pin):
-                pins.unpin(options.pin)
+            with pins.locked(options.pin) as folder:
+                pins.unpin(folder)
         return NO_PROGRAMS
     settings = (options.hook, options.max_entries, options.max_user_entries)
     attach = partial(loader.load, *settings, container=container, syscalls=syscalls)
     if not options.pin:
         return attach()
-    stack.enter_context(pins.locked(options.pin))
+    folder = stack.enter_context(pins.locked(options.pin))
     wanted = identity(*settings, container, syscalls)
-    return pins.adopt_or_load(options.pin, wanted, attach)
+    return pins.adopt_or_load(folder, wanted, attach)
 
 
 def drop_privileges(enabled: frozenset[str], user: struct_passwd | None) -> None:

@@ -25,7 +25,7 @@ def run(options: UnpinOptions) -> int:
     """
     if not options.pin:
         raise UsageError("unpin needs --bpf.pin=DIR, as the exporter was started with")
-    with pins.locked(options.pin):
-        removed = pins.unpin(options.pin)
+    with pins.locked(options.pin) as folder:
+        removed = pins.unpin(folder)
     print(f"removed {removed} set(s) of pinned programs from {options.pin}")
     return 0

@@ -13,6 +13,7 @@ import pytest
 from fanotify_exporter.bpf import pins
 from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.errors import PinError
+from tools.harness.loaded_programs import UNUSED, make_loaded
 
 
 @pytest.fixture
@@ -48,5 +49,52 @@ def test_pins_that_cannot_be_opened(folder: Path) -> None:
     def load() -> LoadedPrograms:
         raise AssertionError
 
-    with pytest.raises(PinError, match=r"cannot open the pins in .* CAP_BPF"):
-        pins.adopt_or_load(folder, own.name, load)
+    message = rf"cannot open the pins in {own}: .* CAP_BPF"
+    folder.chmod(0o700)
+    with pins.locked(folder) as held, pytest.raises(PinError, match=message):
+        pins.adopt_or_load(held, own.name, load)
+
+
+def test_folder_outside_bpffs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In another file system no folder is created."""
+    monkeypatch.setattr(pins, "read_mounted", lambda _: ["/proc", "/gone"])
+    message = f"{folder} is in no bpffs"
+    with pytest.raises(PinError, match=message), pins.locked(folder):
+        pass
+    assert not folder.exists()
+    folder.mkdir(mode=0o700)
+    with pytest.raises(PinError, match=message), pins.locked(folder):
+        pass
+
+
+def test_folder_that_is_a_link(folder: Path, tmp_path: Path) -> None:
+    """A link in the place of the folder is not followed."""
+    folder.symlink_to(tmp_path)
+    with pytest.raises(PinError, match="cannot use"), pins.locked(folder):
+        pass
+
+
+def test_folder_that_is_exchanged(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All work is in the folder that was checked, whatever its path names later."""
+    monkeypatch.setattr(pins, "pin", lambda path, _: path.touch())
+    monkeypatch.setattr(pins, "_pin_description", lambda path, _: path.touch())
+    checked, foreign = tmp_path / "checked", tmp_path / "foreign"
+    old, new = "0123456789abcdef", "fedcba9876543210"
+    for each in (folder, foreign):
+        (each / old).mkdir(parents=True)
+    folder.chmod(0o700)
+    loaded = make_loaded([UNUSED], share=lambda _: 7)
+    with pins.locked(folder) as held:
+        folder.rename(checked)
+        folder.symlink_to(foreign)
+        assert loaded is pins.adopt_or_load(held, new, lambda: loaded)
+        assert [new] == [path.name for path in checked.iterdir()]
+        names = {f"fd{number}" for number in range(len(loaded.fds))}
+        assert {*names, pins.DESCRIPTION} == {
+            path.name for path in (checked / new).iterdir()
+        }
+        assert 1 == pins.unpin(held)
+    assert [] == list(checked.iterdir())
+    assert [old] == [path.name for path in foreign.iterdir()]

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, redirect_stderr
+from contextlib import ExitStack, nullcontext, redirect_stderr
 from dataclasses import replace
 from errno import EINVAL
 from http.client import HTTPConnection
@@ -338,7 +338,7 @@ def test_pinned_programs(
         seen.append(arguments)
         return LOADED
 
-    monkeypatch.setattr(pins, "locked", lambda _: ExitStack())
+    monkeypatch.setattr(pins, "locked", nullcontext)
     monkeypatch.setattr(pins, "adopt_or_load", adopt_or_load)
     for options, container in (
         (BpfOptions("kprobe", 5, 7, tmp_path), False),
@@ -358,7 +358,7 @@ def test_pins_without_programs(
 ) -> None:
     """Pinned programs that no collector needs are removed."""
     removed: list[Path] = []
-    monkeypatch.setattr(pins, "locked", lambda _: ExitStack())
+    monkeypatch.setattr(pins, "locked", nullcontext)
     monkeypatch.setattr(pins, "unpin", removed.append)
     options = BpfOptions("auto", 5, 7, tmp_path)
     assert NO_PROGRAMS is serve.load(options, stack, syscalls=())
