@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.harness.rules import shipped, timeline
+from tools.harness.rules import timeline
 from tools.harness.rules.releases import Release
-from tools.harness.rules.scenarios import parse_case, scraped
+from tools.harness.rules.scenarios import parse_case, query_document
 from tools.harness.rules.timeline import Steps
 
 
@@ -111,36 +111,14 @@ def test_one_alert_of_a_kind(
             key.replace(',mask="FAN_OPEN_PERM"', ""): series[key] for key in series
         }
     case = parse_case("stranger", {"series": series, "firing": []})
-    firing = [
-        {"labels": f'{{alertname="{alert}",severity="{severity}"}}', "value": 1}
+    firing = {
+        f'{{alertname="{alert}",severity="{severity}"}}': 1
         for alert, severity in RAISED.items()
-    ]
+    }
     queries = {
         AT: ("count by (alertname, severity) (ALERTS{alertstate='firing'})", firing),
-        timeline.END: ("present_over_time(ALERTS{severity='critical'}[1h])", []),
-    }
-    document = {
-        "rule_files": [str(path) for path in shipped.RULE_FILES],
-        "evaluation_interval": "1m",
-        "group_eval_order": [
-            group["name"]
-            for path in shipped.RULE_FILES
-            for group in shipped.groups(path)
-        ],
-        "tests": [
-            {
-                "interval": "1m",
-                "input_series": [
-                    {"series": name, "values": " ".join(values)}
-                    for name, values in scraped(case).items()
-                ],
-                "promql_expr_test": [
-                    {"expr": query, "eval_time": f"{at}m", "exp_samples": samples}
-                    for at, (query, samples) in queries.items()
-                ],
-            }
-        ],
+        timeline.END: ("present_over_time(ALERTS{severity='critical'}[1h])", {}),
     }
     path = tmp_path / "stranger.json"  # JSON is YAML
-    path.write_text(json.dumps(document))
+    path.write_text(json.dumps(query_document(case, queries)))
     run(release.promtool, "test", "rules", str(path))

@@ -138,15 +138,63 @@ def document(
     separate = [[case] for case in cases if case.expected_alert]
     together = [case for case in cases if not case.expected_alert]
     return {
+        **evaluation(files, interval),
+        "tests": [
+            promtool_test(alert, interval, part)
+            for part in (*separate, together)
+            if part
+        ],
+    }
+
+
+def evaluation(files: Sequence[Path], interval: str) -> Document:
+    """Return the part of a promtool file about the rules, in the order of *files*."""
+    return {
         "rule_files": [str(path) for path in files],
         "evaluation_interval": interval,
         "group_eval_order": [
             group["name"] for path in files for group in shipped.groups(path)
         ],
+    }
+
+
+def input_series(case: Case) -> list[dict[str, str]]:
+    """Return the series of a case in promtool's notation."""
+    return [
+        {"series": series, "values": " ".join(values)}
+        for series, values in scraped(case).items()
+    ]
+
+
+def query_document(
+    case: Case, queries: Mapping[int, tuple[str, Mapping[str, float]]]
+) -> Document:
+    """
+    Return one promtool file that evaluates queries over the series of a case.
+
+    Args:
+        case: the series.
+        queries: by tick a query, and the expected values by the labels of the result,
+            such as ``{alertname="FanotifyMarkStorm"}``.
+    """
+    return {
+        **evaluation(shipped.RULE_FILES, case.interval),
         "tests": [
-            promtool_test(alert, interval, part)
-            for part in (*separate, together)
-            if part
+            {
+                "interval": case.interval,
+                "input_series": input_series(case),
+                "promql_expr_test": [
+                    {
+                        "expr": query,
+                        "eval_time": f"{tick}{case.interval[-1]}",
+                        "exp_samples": [
+                            {"labels": labels, "value": value}
+                            for labels, value in expected.items()
+                        ],
+                    }
+                    for tick, (query, expected) in queries.items()
+                ],
+            }
         ],
     }
 
@@ -157,11 +205,7 @@ def promtool_test(
     """Return one test: series, number of firing alerts at each tick, and texts."""
     return {
         "interval": interval,
-        "input_series": [
-            {"series": series, "values": " ".join(values)}
-            for case in cases
-            for series, values in scraped(case).items()
-        ],
+        "input_series": [each for case in cases for each in input_series(case)],
         "promql_expr_test": [
             {
                 "expr": firing_count(alert, case),
