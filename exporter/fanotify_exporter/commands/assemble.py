@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fanotify_exporter.bpf.call_maps import CallMaps, NoCallMaps
 from fanotify_exporter.bpf.loaded import LoadedPrograms
@@ -25,7 +26,10 @@ from fanotify_exporter.metrics.caching import OncePerScrape
 from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.options.model import CollectorOptions, LabelOptions
 from fanotify_exporter.procfs.mounts import read_mounted
-from fanotify_exporter.system.cgroups import Cgroups
+
+
+if TYPE_CHECKING:
+    from fanotify_exporter.system.cgroups import Cgroups
 
 
 log = logging.getLogger(__name__)
@@ -98,6 +102,8 @@ def start_group_scan(
 
 def start_cgroups(stack: ExitStack) -> Cgroups:
     """Start the thread that reads the names of cgroups. *stack* stops the thread."""
+    from fanotify_exporter.system.cgroups import Cgroups  # noqa: PLC0415  70 KB that serving without the labels saves
+
     roots = read_mounted("cgroup2")
     if not roots:
         log.warning(
