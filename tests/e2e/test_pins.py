@@ -8,11 +8,14 @@ import re
 import signal
 import stat
 import subprocess
+import time
 from collections import Counter
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
 
 from fanotify_exporter.loader.run import CHILD
 from tools import CHECKOUT
@@ -142,6 +145,51 @@ def test_a_folder_that_is_not_private(pins: Path, owner: int, mode: int) -> None
 
     assert 1 == done.returncode
     assert b"belongs to another user or is open to other users" in done.stderr
+
+
+def exported_times(exporter: Exporter) -> set[float]:
+    """Scrape, and return when counting began and when COMM first called."""
+    openmetrics = {"Accept": "application/openmetrics-text"}
+    text = exporter.get(headers=openmetrics).body.decode()
+    samples = [
+        sample
+        for family in parse(text)  # type: ignore[no-untyped-call]
+        for sample in family.samples
+    ]
+    start = "fanotify_exporter_counting_start_time_seconds"
+    return {
+        sample.value
+        for sample in samples
+        if sample.name == start
+        or (
+            (sample.name == "fanotify_mark_calls_created")
+            and sample.labels["comm"] == COMM
+        )
+    }
+
+
+def test_wall_clock_step(pins: Path, tmp_path: Path) -> None:
+    """A restart with a wall clock that is an hour ahead moves no exported time."""
+    # libfaketime breaks sleeps, so no thread scans for groups.
+    flags = ("--web.created-samples", "--no-collector.groups")
+    arguments = (LISTEN, f"--bpf.pin={pins}", *flags)
+    (library,) = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
+    ahead = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME": "+1h",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    with serving(tmp_path / "first.log", *arguments) as exporter:
+        caller.make(tmp_path, failing(COMM, 3))
+        total(exporter, COMM, 3)
+        before = exported_times(exporter)
+    with serving(tmp_path / "second.log", *arguments, env=ahead) as exporter:
+        date = exporter.get().headers["Date"]
+        after = exported_times(exporter)
+
+    assert parsedate_to_datetime(date).timestamp() > time.time() + 1800
+    assert 2 == len(before)
+    assert before == after
 
 
 def test_start_by_adopting_needs_no_compiler(pins: Path, tmp_path: Path) -> None:
