@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 
-from tools.bench import groups, hooks
+from tools.bench import full_maps, groups, hooks
 from tools.bench.rounds import ROUNDS, medians, table
 
 
@@ -20,15 +20,17 @@ def scrape() -> None:
     rows = [
         ("exporter, read maps", ours["read_ms"], items["read_ms"]),
         ("exporter, all families as text", ours["text_ms"], items["text_ms"]),
-        ("exporter, all as OpenMetrics", ours["openmetrics_ms"], items["text_ms"]),
+        ("exporter, all as OpenMetrics, gzip", ours["gzip_ms"], items["gzip_ms"]),
     ]
+    sizes = f"{ours['gzip_bytes']:,.0f} and {items['gzip_bytes']:,.0f}"
     print(
         f"\nA scrape of {ours['keys']:.0f} keys, medians of {ROUNDS} interleaved rounds"
-        f"\n(bcc: {items['keys']:.0f} keys, items() and generate_latest, one family)\n"
+        f"\n(bcc: {items['keys']:.0f} keys, items() and generate_latest, one family)"
+        f"\nBytes with gzip: {sizes}\n"
     )
     print(
         table(
-            ("what", "ms", "bcc, ms", "ratio"),
+            ("what", "CPU ms", "bcc, CPU ms", "ratio"),
             [
                 (what, f"{mine:.1f}", f"{peer:.1f}", f"{mine / peer:.2f}")
                 for what, mine, peer in rows
@@ -44,5 +46,6 @@ if __name__ == "__main__":
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args()
     scrape()
+    full_maps.report()
     groups.report()
     hooks.report()

@@ -20,9 +20,9 @@ from fanotify_exporter.metrics.families import Family
 from fanotify_exporter.metrics.registry import Scrape, Selection
 
 
-# Of 18,000 series (12 MB), level 4 takes about 80 ms and leaves 2 %; Python's default,
-# 9, takes six times as long and leaves 1.5 %.
-GZIP_LEVEL = 4
+# Of 10,000 series (1.7 MB), level 6 takes 10 ms and leaves 5.7 %. Level 1 takes 3 ms
+# and leaves 6.7 %; Python's default, 9, takes 29 ms and leaves 5.1 %.
+GZIP_LEVEL = 6
 
 # A family with less text is compressed anew for each page, together with its
 # neighbours: alone it would not compress well.
@@ -31,8 +31,8 @@ SMALL_BYTES = 4096
 # Text that a client without gzip gets in one piece.
 INFLATE_BYTES = 65_536
 
-# RFC 1952: magic number, deflate, no flags, no time, fast level, unknown system.
-GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
+# RFC 1952: magic number, deflate, no flags, no time, usual level, unknown system.
+GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 # RFC 1951: the last block, empty, with fixed codes.
 LAST_BLOCK = b"\x03\x00"
 
