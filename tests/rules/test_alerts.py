@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tools.harness.rules import shipped
+from tools.harness.rules.promtool import documents
 from tools.harness.rules.releases import Release
-from tools.harness.rules.scenarios import documents, read_cases
+from tools.harness.rules.scenarios import read_cases
 
 
 CASES = Path(__file__).parent / "alerts"

@@ -19,8 +19,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tools.harness.rules import shipped, timeline
+from tools.harness.rules.promtool import query_document
 from tools.harness.rules.releases import Release
-from tools.harness.rules.scenarios import parse_case, query_document
+from tools.harness.rules.scenarios import parse_case
 from tools.harness.rules.timeline import Steps
 
 

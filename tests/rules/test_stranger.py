@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tools.harness.rules import timeline
+from tools.harness.rules import shipped, timeline
+from tools.harness.rules.promtool import query_document
 from tools.harness.rules.releases import Release
-from tools.harness.rules.scenarios import parse_case, query_document
+from tools.harness.rules.scenarios import parse_case
 from tools.harness.rules.timeline import Steps
 
 
@@ -122,3 +124,11 @@ def test_one_alert_of_a_kind(
     path = tmp_path / "stranger.json"  # JSON is YAML
     path.write_text(json.dumps(query_document(case, queries)))
     run(release.promtool, "test", "rules", str(path))
+
+
+def test_raised_alerts_hide_no_other() -> None:
+    """No alert that the user can raise inhibits another."""
+    rules = yaml.safe_load(shipped.ALERTMANAGER_EXAMPLE.read_text())["inhibit_rules"]
+    sources = " ".join(each for rule in rules for each in rule["source_matchers"])
+    assert set() == {alert for alert in RAISED if alert in sources}
+    assert "FanotifyExporterDown" in sources

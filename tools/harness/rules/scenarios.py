@@ -1,5 +1,5 @@
 """
-Convert the cases in tests/rules/alerts/*.yml to files for `promtool test rules`.
+Read the cases in tests/rules/alerts/*.yml, and the series of each case.
 
 A case has the series that Prometheus scraped from a host, and the times at which the
 alert fires. Times are in minutes:
@@ -20,8 +20,7 @@ alert fires. Times are in minutes:
 Each host also has `up`, fanotify_exporter_counting_start_time_seconds and two
 collectors that work, unless the case gives these series.
 
-All cases without `expected_alert` run in one Prometheus. Each case is a job of its own,
-so hosts of several cases may have the same name.
+Each case is a job of its own, so hosts of several cases may have the same name.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from typing import Any
 
 import yaml
 
-from tools.harness.rules import shipped, timeline
+from tools.harness.rules import timeline
 from tools.harness.rules.timeline import Steps
 
 
@@ -43,8 +42,6 @@ KEYS = {
     *("series", "firing", "unchecked", "missed_scrapes"),
     *("exporter_starts", "interval", "settings", "expected_alert"),
 }
-
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,139 +112,6 @@ def ticks(ranges: Sequence[str | int]) -> frozenset[int]:
         first, _, end = text.partition("-")
         found |= set(range(int(first), int(end or int(first) + 1)))
     return frozenset(found)
-
-
-def documents(alert: shipped.Alert, cases: Sequence[Case]) -> list[Document]:
-    """Return promtool files: one for each interval, with the settings and without."""
-    parts: dict[tuple[str, bool], list[Case]] = {}
-    for case in cases:
-        parts.setdefault((case.interval, case.settings), []).append(case)
-    return [
-        document(alert, part, interval, settings=settings)
-        for (interval, settings), part in parts.items()
-    ]
-
-
-def document(
-    alert: shipped.Alert, cases: Sequence[Case], interval: str, *, settings: bool
-) -> Document:
-    """Return one promtool file; its rule groups are in the order of the rule files."""
-    files = [
-        path for path in shipped.RULE_FILES if settings or path != shipped.SETTINGS
-    ]
-    separate = [[case] for case in cases if case.expected_alert]
-    together = [case for case in cases if not case.expected_alert]
-    return {
-        **evaluation(files, interval),
-        "tests": [
-            promtool_test(alert, interval, part)
-            for part in (*separate, together)
-            if part
-        ],
-    }
-
-
-def evaluation(files: Sequence[Path], interval: str) -> Document:
-    """Return the part of a promtool file about the rules, in the order of *files*."""
-    return {
-        "rule_files": [str(path) for path in files],
-        "evaluation_interval": interval,
-        "group_eval_order": [
-            group["name"] for path in files for group in shipped.groups(path)
-        ],
-    }
-
-
-def input_series(case: Case) -> list[dict[str, str]]:
-    """Return the series of a case in promtool's notation."""
-    return [
-        {"series": series, "values": " ".join(values)}
-        for series, values in scraped(case).items()
-    ]
-
-
-def query_document(
-    case: Case, queries: Mapping[int, tuple[str, Mapping[str, float]]]
-) -> Document:
-    """
-    Return one promtool file that evaluates queries over the series of a case.
-
-    Args:
-        case: the series.
-        queries: by tick a query, and the expected values by the labels of the result,
-            such as ``{alertname="FanotifyMarkStorm"}``.
-    """
-    return {
-        **evaluation(shipped.RULE_FILES, case.interval),
-        "tests": [
-            {
-                "interval": case.interval,
-                "input_series": input_series(case),
-                "promql_expr_test": [
-                    {
-                        "expr": query,
-                        "eval_time": f"{tick}{case.interval[-1]}",
-                        "exp_samples": [
-                            {"labels": labels, "value": value}
-                            for labels, value in expected.items()
-                        ],
-                    }
-                    for tick, (query, expected) in queries.items()
-                ],
-            }
-        ],
-    }
-
-
-def promtool_test(
-    alert: shipped.Alert, interval: str, cases: Sequence[Case]
-) -> Document:
-    """Return one test: series, number of firing alerts at each tick, and texts."""
-    return {
-        "interval": interval,
-        "input_series": [each for case in cases for each in input_series(case)],
-        "promql_expr_test": [
-            {
-                "expr": firing_count(alert, case),
-                "eval_time": f"{tick}{interval[-1]}",
-                "exp_samples": [{"labels": "{}", "value": int(tick in case.firing)}],
-            }
-            for case in cases
-            for tick in range(timeline.END + 1)
-            if tick not in case.unchecked
-        ],
-        "alert_rule_test": [
-            alert_rule_test(alert, case, case.expected_alert)
-            for case in cases
-            if case.expected_alert
-        ],
-    }
-
-
-def firing_count(alert: shipped.Alert, case: Case) -> str:
-    """Return an expression: the number of firing alerts of the case or without job."""
-    selector = (
-        f'ALERTS{{alertname="{alert.name}",alertstate="firing",job=~"|{case.job}"}}'
-    )
-    return f"count({selector}) or vector(0)"
-
-
-def alert_rule_test(
-    alert: shipped.Alert, case: Case, expected: ExpectedAlert
-) -> Document:
-    """Return the expectation of one alert with all its labels and texts."""
-    job = {"job": case.job} if "instance" in expected.labels else {}
-    texts = {"summary": expected.summary, "description": expected.description}
-    return {
-        "alertname": alert.name,
-        "eval_time": f"{expected.at}{case.interval[-1]}",
-        "exp_alerts": [
-            {
-                "exp_labels": {"severity": alert.severity} | job | expected.labels,
-                "exp_annotations": alert.annotations | texts,
-            }
-        ],
-    }
 
 
 def scraped(case: Case) -> dict[str, list[str]]:
