@@ -122,9 +122,11 @@ def test_errors_are_shown() -> None:
 
 
 def test_sample_limit() -> None:
-    """Prometheus refuses a scrape that is larger than full maps can make it."""
+    """The PodMonitor and the example of Prometheus have the same limit of samples."""
     (monitor,) = objects(KUBERNETES / "prometheus-operator/podmonitor.yml")
-    assert 20_000 == monitor["spec"]["sampleLimit"]
+    (example,) = objects(CHECKOUT / "prometheus/prometheus.yml")
+    (limit,) = (each["sample_limit"] for each in example["scrape_configs"])
+    assert limit == monitor["spec"]["sampleLimit"]
 
 
 def test_rules_are_as_generated() -> None:
