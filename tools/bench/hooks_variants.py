@@ -84,7 +84,7 @@ def empty(method: AttachMethod, caller: list[str]) -> dict[str, float]:
     """Time the calls with programs that only return, attached by *method*."""
     require_tracefs()
     specs = [spec for spec in method.probes if spec.syscall == "fanotify_mark"]
-    functions = dict.fromkeys(spec.function for spec in specs)
+    functions = dict.fromkeys(name for spec in specs for name in spec.functions)
     text = "".join(
         EMPTY.format(old=name, new=name.replace("kretfunc__", "kretfunc__vmlinux__", 1))
         for name in functions

@@ -13,7 +13,8 @@ import ctypes
 import logging
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.bpf.samples import Lost
@@ -63,19 +64,26 @@ class MissedRuns:
         own = [probe for probe in loaded.probes if probe.syscall == syscall]
         programs = [loaded.fds[name] for probe in own for name in probe.programs]
         links = [loaded.fds[name] for probe in own for name in probe.links]
-        # A run of the raw tracepoint's program is a call of any system call.
+        # A run of the raw tracepoint's program is a call of any system call. The second
+        # of two programs counts what the first one missed.
         any_syscall = loaded.hook == "raw_tracepoint"
         reason = "recursion_any_syscall" if any_syscall else "recursion"
-        yield from self._read(syscall, reason, read_program_misses, programs)
+        total = partial(min, default=0) if any_syscall else sum
+        yield from self._read(syscall, reason, total, read_program_misses, programs)
         if links:
-            yield from self._read(syscall, "nmissed", read_link_misses, links)
+            yield from self._read(syscall, "nmissed", sum, read_link_misses, links)
 
     def _read(
-        self, syscall: str, reason: str, read: Callable[[int], int], fds: list[int]
+        self,
+        syscall: str,
+        reason: str,
+        total: Callable[[Iterable[int]], int],
+        read: Callable[[int], int],
+        fds: list[int],
     ) -> Iterator[Lost]:
         key = (syscall, reason)
         try:
-            self._latest[key] = sum(map(read, fds))
+            self._latest[key] = total(map(read, fds))
         except OSError as error:
             self._warn(error)
             if key in self._latest:

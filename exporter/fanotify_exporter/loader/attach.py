@@ -10,6 +10,7 @@ from fanotify_exporter.bpf.loaded import AttachedProbe
 from fanotify_exporter.loader.attach_methods import ProbeSpec
 from fanotify_exporter.loader.links import (
     link_kretprobe,
+    link_raw_tracepoint,
     link_tracepoint,
     require_kprobes,
 )
@@ -32,36 +33,40 @@ def require_hook(hook: str) -> None:
 
 def attach_probes(bpf: Any, hook: str, specs: Iterable[ProbeSpec]) -> dict[str, int]:
     """
-    Attach the program of each of *specs* once.
+    Attach the programs of *specs*, each program once.
 
     Returns the file descriptors of programs and links by name. The programs stay
     attached while the descriptors are open.
     """
     fds: dict[str, int] = {}
     for spec in specs:
-        if _link_name(spec) not in fds:
-            function = _full_name(bpf, spec.function)
-            fds[_link_name(spec)] = _ATTACH[hook](bpf, spec.attach_point, function)
-            fds[_program_name(spec)] = bpf.funcs[function.encode()].fd
+        for name in spec.functions:
+            link = _link_name(name, spec)
+            if link not in fds:
+                function = _full_name(bpf, name)
+                fds[link] = _ATTACH[hook](bpf, spec.attach_point, function)
+                fds[_program_name(name, spec)] = bpf.funcs[function.encode()].fd
     return fds
 
 
 def describe_probe(hook: str, spec: ProbeSpec) -> AttachedProbe:
     """Describe *spec*, attached to *hook*, for the serving process."""
+    programs = tuple(_program_name(name, spec) for name in spec.functions)
+    links = tuple(_link_name(name, spec) for name in spec.functions)
     return AttachedProbe(
         spec.syscall,
         f"{hook}:{spec.attach_point}",
-        programs=() if spec.saves_arguments else (_program_name(spec),),
-        links=(_link_name(spec),) if hook == "kprobe" else (),
+        programs=() if spec.saves_arguments else programs,
+        links=links if hook == "kprobe" else (),
     )
 
 
-def _link_name(spec: ProbeSpec) -> str:
-    return f"link:{spec.function}@{spec.attach_point}"
+def _link_name(function: str, spec: ProbeSpec) -> str:
+    return f"link:{function}@{spec.attach_point}"
 
 
-def _program_name(spec: ProbeSpec) -> str:
-    return f"program:{spec.function}@{spec.attach_point}"
+def _program_name(function: str, spec: ProbeSpec) -> str:
+    return f"program:{function}@{spec.attach_point}"
 
 
 def _full_name(bpf: Any, function: str) -> str:
@@ -91,8 +96,8 @@ def _attach_tracepoint(bpf: Any, attach_point: str, function: str) -> int:
 
 
 def _attach_raw_tracepoint(bpf: Any, attach_point: str, function: str) -> int:
-    bpf.attach_raw_tracepoint(attach_point.encode(), fn_name=function.encode())
-    return int(bpf.raw_tracepoint_fds[attach_point.encode()])
+    program = bpf.load_func(function.encode(), bpf.RAW_TRACEPOINT).fd
+    return link_raw_tracepoint(program, attach_point)
 
 
 # By hook: a function that attaches a program and returns the link's descriptor.

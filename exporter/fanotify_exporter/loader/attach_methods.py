@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from fanotify_exporter.bpf.loaded import SYSCALLS
+from fanotify_exporter.bpf.missed_runs import sums_are_exact
 from fanotify_exporter.system.machine import IS_ARM64
 
 
@@ -19,6 +20,8 @@ class ProbeSpec:
         syscall: element of SYSCALLS that the program counts.
         attach_point: kernel function or tracepoint.
         function: name of the program in the method's sources.
+        second: name of the program that counts the calls that *function* missed. The
+            loader attaches it behind *function*.
         compat_only: True if only 32-bit calls use the attach point. A kernel without
             32-bit support lacks the attach point.
         saves_arguments: True for an entry program that only stores the arguments for
@@ -31,6 +34,12 @@ class ProbeSpec:
     function: str
     compat_only: bool = False
     saves_arguments: bool = False
+    second: str | None = None
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Return the names of the programs, in the order of attaching."""
+        return (self.function, self.second) if self.second else (self.function,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +149,33 @@ _FEXIT = (
 
 _COMMON_SOURCES = ("calls/count", "calls/arguments")
 
+_RAW_SOURCES = (*_COMMON_SOURCES, "calls/raw_tracepoint")
+
+# One program counts all system calls. A second program slows every system call of the
+# host once more, and counts most of the calls that the first one misses on kernels that
+# preempt programs.
+_RAW = (
+    AttachMethod(
+        "raw_sys_exit",
+        hook="raw_tracepoint",
+        sources=(*_RAW_SOURCES, "calls/raw_once"),
+        probes=tuple(ProbeSpec(name, "sys_exit", "raw_exit") for name in SYSCALLS),
+        slows_all_syscalls=True,
+    ),
+    AttachMethod(
+        "raw_sys_exit_twice",
+        hook="raw_tracepoint",
+        sources=(*_RAW_SOURCES, "calls/raw_twice"),
+        probes=tuple(
+            ProbeSpec(name, "sys_exit", "raw_exit_first", second="raw_exit_second")
+            for name in SYSCALLS
+        ),
+        slows_all_syscalls=True,
+    ),
+)
+
 # In order of preference: --bpf.hook=auto uses the first method that works.
-ATTACH_METHODS: Final = (
+ATTACH_METHODS: Final[tuple[AttachMethod, ...]] = (
     AttachMethod(
         "fexit",
         hook="fentry",
@@ -200,13 +234,7 @@ ATTACH_METHODS: Final = (
         sees_compat=False,
         slows_all_syscalls=True,
     ),
-    AttachMethod(
-        "raw_sys_exit",
-        hook="raw_tracepoint",
-        sources=(*_COMMON_SOURCES, "calls/raw_tracepoint", "calls/raw_once"),
-        probes=tuple(ProbeSpec(name, "sys_exit", "raw_exit") for name in SYSCALLS),
-        slows_all_syscalls=True,
-    ),
+    *(_RAW if sums_are_exact("raw_tracepoint") else reversed(_RAW)),
 )
 
 

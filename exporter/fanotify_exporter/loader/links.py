@@ -1,9 +1,10 @@
 """
-Attach programs to perf events of kprobes and tracepoints, by BPF links.
+Attach programs to kprobes and tracepoints, by BPF links.
 
-bcc attaches by ioctl(2). A BPF link can also report how many calls a kretprobe
-missed (bpf_link_info.perf_event, Linux 6.7). Kernels before 5.15 have no links for
-perf events, and there this module uses the ioctl as well.
+bcc attaches to perf events by ioctl(2), and one program to a raw tracepoint. A BPF link
+can also report how many calls a kretprobe missed (bpf_link_info.perf_event, Linux 6.7).
+Kernels before 5.15 have no links for perf events, and there this module uses the ioctl
+as well.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ PERF_ATTR_SIZE_VER1 = 72
 PERF_EVENT_IOC_SET_BPF = 0x4004_2408
 PERF_EVENT_IOC_ENABLE = 0x2400
 
-# include/uapi/linux/bpf.h: a command, and a value of enum bpf_attach_type
+# include/uapi/linux/bpf.h: commands, and a value of enum bpf_attach_type
+BPF_RAW_TRACEPOINT_OPEN = 17
 BPF_LINK_CREATE = 28
 BPF_PERF_EVENT = 41
 
@@ -73,6 +75,20 @@ def link_tracepoint(program: int, tracepoint: str) -> int:
     """
     path = TRACEFS / "events" / tracepoint.replace(":", "/") / "id"
     return _link(program, _open_event(PERF_TYPE_TRACEPOINT, int(path.read_text()), 0))
+
+
+def link_raw_tracepoint(program: int, name: str) -> int:
+    """
+    Run *program* at the raw tracepoint *name*, after the programs that are there.
+
+    Returns a descriptor. The program stays attached while the descriptor is open.
+
+    Raises:
+        OSError: the kernel has no such tracepoint, or refuses.
+    """
+    text = ctypes.create_string_buffer(name.encode())
+    attr = struct.pack("=QI4x", ctypes.addressof(text), program)
+    return bpf(BPF_RAW_TRACEPOINT_OPEN, attr)
 
 
 def _open_event(event_type: int, config: int, config1: int) -> int:

@@ -64,6 +64,19 @@ def test_raw_tracepoint_misses_any_syscall() -> None:
     )
 
 
+def test_second_program_on_the_raw_tracepoint() -> None:
+    """A call is missing at most as often as the kernel skipped either program."""
+    fds = iter(range(9, 0, -1))
+    probe = AttachedProbe("fanotify_mark", "raw_tracepoint:sys_exit", ("p1", "p2"))
+    loaded = make_loaded(
+        hook="raw_tracepoint", probes=[probe], share=lambda _: next(fds)
+    )
+    fewest = 100 + min(loaded.fds["p1"], loaded.fds["p2"])
+    assert [Lost("fanotify_mark", "recursion_any_syscall", fewest)] == list(
+        MissedRuns(loaded).read("fanotify_mark")
+    )
+
+
 @pytest.mark.parametrize(
     ("release", "version", "exact"),
     [

@@ -7,6 +7,7 @@ from itertools import groupby
 import pytest
 
 from fanotify_exporter.bpf.loaded import SYSCALLS
+from fanotify_exporter.bpf.missed_runs import sums_are_exact
 from fanotify_exporter.loader.attach_methods import (
     ATTACH_METHODS,
     AttachMethod,
@@ -29,6 +30,13 @@ def test_each_method_counts_every_syscall(method: AttachMethod) -> None:
     """Each method has a program that counts each element of SYSCALLS."""
     counted = {spec.syscall for spec in method.probes if not spec.saves_arguments}
     assert set(SYSCALLS) == counted
+
+
+def test_two_programs_only_where_one_misses_calls() -> None:
+    """The raw tracepoint has a second program where the kernel skips the first one."""
+    method = next(each for each in ATTACH_METHODS if each.hook == "raw_tracepoint")
+    programs = {len(spec.functions) for spec in method.probes}
+    assert {1 if sums_are_exact("raw_tracepoint") else 2} == programs
 
 
 @pytest.mark.parametrize("method", ATTACH_METHODS, ids=lambda method: method.name)
