@@ -11,6 +11,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -30,7 +31,13 @@ REPOSITORY = "https://github.com/fanotify-exporter/fanotify-exporter"
 _FOLDER = Path(__file__).parent
 STYLE = (_FOLDER / "page.css").read_text()
 SCRIPT = (_FOLDER / "page.js").read_text()
-TEMPLATE = Template((_FOLDER / "page.html").read_text(), "page.html")
+MARKUP = (_FOLDER / "page.html").read_text()
+
+
+@cache
+def _template() -> Template:
+    """Return the compiled template, half a megabyte that only viewed pages need."""
+    return Template(MARKUP, "page.html")
 
 
 def _hash_source(text: str) -> str:
@@ -56,7 +63,7 @@ def render(summary: Summary, telemetry_path: str, host: str, now: float) -> byte
         host: host name, for the title.
         now: Unix time of the summary.
     """
-    return TEMPLATE.generate(
+    return _template().generate(
         style=STYLE,
         script=SCRIPT,
         version=__version__,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
@@ -87,6 +86,8 @@ def _import_closure(module: Path) -> set[Path]:
 
 def _imported_files(module: Path) -> Iterator[Path]:
     """Yield the files of this package that the import statements of *module* name."""
+    import ast  # noqa: PLC0415  0.2 MB, which only a start with pins needs
+
     for node in ast.walk(ast.parse(module.read_bytes())):
         if isinstance(node, ast.ImportFrom) and node.module:
             first, *parts = node.module.split(".")
