@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from tools.harness.serving import Exporter
 
 pytestmark = pytest.mark.whole_host
 
-MAX_RSS_KB = 32 * 1024
+# Resident memory by Python version. Debian 12 has 3.11, and Debian 13 has 3.13.
+MAX_RSS_MIB = {(3, 11): 33, (3, 13): 36}
 AS_PROMETHEUS = {
     "Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
     "Accept-Encoding": "gzip",
@@ -23,19 +25,21 @@ AS_PROMETHEUS = {
 
 
 def test_a_hundred_scrapes(exporter: Exporter, tmp_path: Path) -> None:
-    """After 100 scrapes: at most 32 MiB resident, no compiler mapped, no log line."""
+    """After 100 scrapes: memory within bounds, no compiler mapped, no log line."""
     caller.make(tmp_path, *(Calls(b"e2e-memory", 1, mask, 3) for mask in range(1, 4)))
     for _ in range(50):
         assert exporter.get(headers=AS_PROMETHEUS).status == 200
         assert exporter.get().status == 200
 
-    resident = resident_kb(exporter.pid)
-    print(f"VmRSS {resident} kB")
-    assert resident <= MAX_RSS_KB
     maps = Path(f"/proc/{exporter.pid}/maps").read_text()
     assert "python" in maps
     assert re.findall(r"\S*(?:libbcc|libclang|libLLVM)\S*", maps) == []
     assert exporter.later_lines() == []
+    resident = resident_kb(exporter.pid)
+    print(f"VmRSS {resident} kB")
+    if sys.version_info[:2] not in MAX_RSS_MIB:
+        pytest.skip(f"no bound for Python {sys.version.split()[0]}: {resident} kB")
+    assert resident <= MAX_RSS_MIB[sys.version_info[:2]] * 1024
 
 
 def test_the_loader_has_exited(exporter: Exporter) -> None:
