@@ -26,6 +26,7 @@ from fanotify_exporter.metrics.caching import OncePerScrape
 from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.options.model import CollectorOptions, LabelOptions
 from fanotify_exporter.procfs.mounts import read_mounted
+from fanotify_exporter.system.malloc import return_free_memory
 
 
 if TYPE_CHECKING:
@@ -70,7 +71,12 @@ def build_collectors(  # noqa: PLR0913  the one place that knows all parts
         if each.name in collectors.enabled
     }
     enabled["exporter_health"] = ExporterHealthCollector(loaded, calls, server=server)
-    return Registry(enabled, [calls], LimitWarnings().observe)
+    return Registry(
+        enabled,
+        [calls],
+        observe=LimitWarnings().observe,
+        after_scrape=return_free_memory,
+    )
 
 
 def start_group_scan(

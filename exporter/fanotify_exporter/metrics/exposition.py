@@ -9,7 +9,7 @@ prometheus-client. Only counters and gauges are encoded.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.openmetrics.exposition import (
@@ -25,8 +25,7 @@ from fanotify_exporter.metrics.families import CounterFamily, Family
 PIECE_CHARS = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(NamedTuple):
     """
     An exposition format.
 

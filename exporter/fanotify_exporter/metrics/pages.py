@@ -11,8 +11,8 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from fanotify_exporter.metrics import crc32
 from fanotify_exporter.metrics.exposition import Format
@@ -37,8 +37,7 @@ GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 LAST_BLOCK = b"\x03\x00"
 
 
-@dataclass(frozen=True, slots=True)
-class Deflated:
+class Deflated(NamedTuple):
     """
     Compressed text that can be joined with other compressed text.
 
@@ -71,8 +70,7 @@ def deflate(pieces: Iterable[bytes]) -> Deflated:
 Part = bytes | Deflated
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """
     The body of the responses to all clients that want the same page.
 

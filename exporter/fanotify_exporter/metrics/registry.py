@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from prometheus_client import ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
@@ -36,8 +35,7 @@ class SelectionError(Exception):
     """A selection that no scrape can answer. The text is for the client."""
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """
     The part of a scrape that a client asks for.
 
@@ -54,8 +52,7 @@ class Selection:
         return self.families is None or family in self.families
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What a collector returned in a scrape; no families after a failure."""
 
     families: tuple[Family, ...]
@@ -75,6 +72,7 @@ class Registry:
         collectors: Mapping[str, Collector],
         sources: Iterable[OncePerScrape[Any]] = (),
         observe: Callable[[Iterable[Family]], None] = lambda _: None,
+        after_scrape: Callable[[], None] = lambda: None,
     ) -> None:
         """
         Wrap *collectors*.
@@ -83,10 +81,12 @@ class Registry:
             sources: readings to forget before and after a scrape.
             observe: called with the families of each collector that succeeds. If
                 this raises, the collector fails.
+            after_scrape: called after each scrape.
         """
         self._collectors = {**collectors, "process": _Process()}
         self._sources = tuple(sources)
         self._observe = observe
+        self.after_scrape = after_scrape
         self._failures = dict[str, type[Exception]]()
         self._about = frozenset(family.name for family in _about_collectors())
         self._owners = {
@@ -212,6 +212,7 @@ class Scrape:
         """Drop what the scrape has read."""
         self._results.clear()
         self._registry.forget_readings()
+        self._registry.after_scrape()
 
     def _result(self, name: str) -> Result:
         if name not in self._results:

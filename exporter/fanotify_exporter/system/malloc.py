@@ -23,7 +23,7 @@ def use_one_arena() -> None:
 
 
 def return_free_memory() -> None:
-    """Return what the start allocated and freed to the kernel; malloc_trim(3)."""
+    """Return what was allocated and freed to the kernel; malloc_trim(3)."""
     malloc_trim = getattr(libc, "malloc_trim", None)
     if malloc_trim:
         malloc_trim(0)

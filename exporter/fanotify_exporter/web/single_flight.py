@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -34,7 +33,6 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
 class Rendering(Generic[S]):
     """
     A result that requests wait for.
@@ -44,8 +42,10 @@ class Rendering(Generic[S]):
         waiting: a future for each request. A request that was given up is cancelled.
     """
 
-    make: Callable[[S], Any]
-    waiting: list[asyncio.Future[Any]] = field(default_factory=list)
+    def __init__(self, make: Callable[[S], Any]) -> None:
+        """Start without a request."""
+        self.make = make
+        self.waiting: list[asyncio.Future[Any]] = []
 
     def is_wanted(self) -> bool:
         """Return whether a request still waits."""

@@ -75,3 +75,19 @@ def test_failed_reading_is_not_shared() -> None:
         read()
     source.failing = False
     assert 2 == read()
+
+
+def test_memory_is_returned_after_a_scrape() -> None:
+    """The registry calls after_scrape once for a scrape, after dropping readings."""
+    read = OncePerScrape(Source().read)
+    left: list[list[int]] = []
+    registry = Registry(
+        {"first": Reader("first", read)},
+        [read],
+        after_scrape=lambda: left.append(list(read._readings)),
+    )
+    scrape = registry.scrape()
+    list(scrape.collect())
+    assert [] == left
+    scrape.end()
+    assert [[]] == left

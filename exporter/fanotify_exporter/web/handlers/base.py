@@ -84,6 +84,9 @@ class BaseHandler(RequestHandler):
             return cast(T, await self._scraped)
         except asyncio.CancelledError:
             raise Finish from None
+        finally:
+            # The handler is part of a cycle, and lives until a garbage collection.
+            self._scraped = None
 
     def on_connection_close(self) -> None:
         """Give up what the client asked for."""
