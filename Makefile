@@ -55,7 +55,7 @@ test-vm: .venv/test .cache/vm-packages ## the kernel tests in QEMU on other kern
 	$(SUDO) $(PYTHON) -m tools.vm $(or $(ARGS),--arch all --write-docs)
 
 .PHONY: test-systemd
-test-systemd: .venv/test .cache/vm-packages ## the systemd units in QEMU, with systemd as PID 1; ARGS="--kernel 6.1"
+test-systemd: .venv/test .cache/vm-packages ## the systemd units in QEMU, with systemd as PID 1; ARGS="--kernel 6.1 -k stall"
 	$(SUDO) $(PYTHON) -m tools.vm.systemd $(ARGS)
 
 .PHONY: test-bcc
