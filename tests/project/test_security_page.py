@@ -6,6 +6,8 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 
 TESTS = Path(__file__).parents[1]
 PAGE = (TESTS.parent / "docs/security.md").read_text()
@@ -30,9 +32,10 @@ def test_every_test_that_is_named_is_there() -> None:
     ]
 
 
-def test_every_threat_has_a_test() -> None:
-    """Each row of the table of threats names a test."""
-    table = PAGE.split("\n## Threats\n\n")[1].split("\n\n")[0]
+@pytest.mark.parametrize("title", ["Threats", "Accidents"])
+def test_every_row_has_a_test(title: str) -> None:
+    """Each row of both tables names a test."""
+    table = PAGE.split(f"\n## {title}\n\n")[1].split("\n\n")[0]
     _, _, *rows = table.splitlines()
     assert rows
     assert [] == [row for row in rows if "::test_" not in row.split(" | ")[-1]]
