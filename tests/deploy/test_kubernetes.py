@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -23,7 +24,12 @@ from fanotify_exporter.options.flags import DEFAULT_ADDRESS
 from fanotify_exporter.options.parser import SERVE, Parser
 from tools import CHECKOUT
 from tools.harness import readme_container
-from tools.harness.daemon_set import PROBES, container_of, daemon_set
+from tools.harness.daemon_set import (
+    PROBES,
+    apply_operation,
+    container_of,
+    daemon_set,
+)
 from tools.harness.lock import LOCK, locked
 from tools.harness.rules.shipped import RULE_FILES
 from tools.manifests import rules
@@ -32,14 +38,26 @@ from tools.manifests.rules import KUBERNETES
 
 # The oldest Kubernetes version with a schema that is tested.
 OLDEST = (1, 27)
+README = (CHECKOUT / "README.md").read_text()
 KUSTOMIZATIONS = sorted(KUBERNETES.rglob("kustomization.yml"))
 MANIFESTS = sorted(
     path for path in KUBERNETES.rglob("*.yml") if path not in KUSTOMIZATIONS
 )
 
 
+class StrictLoader(yaml.SafeLoader):
+    """A loader that refuses duplicate keys, as kubectl does."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Check *node*, which SafeLoader hands over before it makes a mapping of it."""
+        keys = [key.value for key, _ in node.value]
+        repeated = {key for key in keys if keys.count(key) > 1}
+        assert not repeated, f"{repeated} repeated{node.start_mark}"
+        super().flatten_mapping(node)
+
+
 def objects(path: Path) -> Iterator[dict[str, Any]]:
-    yield from yaml.safe_load_all(path.read_text())
+    yield from yaml.load_all(path.read_text(), Loader=StrictLoader)
 
 
 def pod() -> dict[str, Any]:
@@ -76,12 +94,64 @@ def test_valid(name: str, version: str) -> None:
         kubernetes_validate.validate(each, version, strict=True)
 
 
+@pytest.mark.parametrize(
+    "path",
+    MANIFESTS + KUSTOMIZATIONS,
+    ids=lambda path: str(path.relative_to(KUBERNETES)),
+)
+def test_no_duplicate_keys(path: Path) -> None:
+    """No mapping of a manifest has a key twice: `kubectl kustomize` would fail."""
+    assert list(objects(path))
+
+
 @pytest.mark.parametrize("folder", [path.parent for path in KUSTOMIZATIONS])
 def test_kustomizations_are_whole(folder: Path) -> None:
     """Each kustomization lists every manifest in its folder."""
     (kustomization,) = objects(folder / "kustomization.yml")
     beside = {path.name for path in MANIFESTS if path.parent == folder}
     assert beside == set(kustomization.get("resources", ()))
+
+
+@pytest.mark.skipif(not KUBECTL, reason="no kubectl here")
+@pytest.mark.parametrize("folder", [KUBERNETES, rules.WRITTEN.parent])
+def test_kubectl_renders(folder: Path) -> None:
+    """`kubectl kustomize` takes both folders that README.md applies."""
+    assert subprocess.check_output([str(KUBECTL), "kustomize", folder])
+
+
+@pytest.mark.skipif(not KUBECTL, reason="no kubectl here")
+def test_settings_are_patched_in_an_overlay(tmp_path: Path) -> None:
+    """The overlay of README.md adds a protector to the settings of the alerts."""
+    folder = "fanotify-exporter/deploy/kubernetes/prometheus-operator"
+    (text,) = re.findall(
+        rf"```yaml\n(resources: \[{folder}\]\n.*?)```", README, re.DOTALL
+    )
+    relative = os.path.relpath(rules.WRITTEN.parent, tmp_path.resolve())
+    (tmp_path / "kustomization.yml").write_text(text.replace(folder, relative))
+    rendered = subprocess.check_output([str(KUBECTL), "kustomize", tmp_path.resolve()])
+    (patched,) = (
+        each["spec"]["groups"][0]["rules"]
+        for each in yaml.safe_load_all(rendered)
+        if "fanotify-settings" == each["metadata"]["name"]
+    )
+    *before, added = patched
+    assert next(objects(rules.WRITTEN))["spec"]["groups"][0]["rules"] == before
+    assert "fanotify_protector_comm" == added["record"]
+    assert added["record"] in {each["record"] for each in before}
+
+
+def test_pods_can_unpin() -> None:
+    """The patch of README.md lets all pods remove the pins of the DaemonSet."""
+    (text,) = re.findall(r"--type=json --patch='(.*?)'", README, re.DOTALL)
+    patched = daemon_set()
+    for operation in json.loads(text):
+        apply_operation(patched, **operation)
+    kubernetes_validate.validate(patched, VERSIONS[-1], strict=True)
+    assert (
+        "100%" == patched["spec"]["updateStrategy"]["rollingUpdate"]["maxUnavailable"]
+    )
+    command, *flags = container_of(patched)["args"]
+    assert ["unpin", container()["args"]] == [command, flags]
 
 
 @pytest.mark.parametrize("components", COMPONENTS)
@@ -132,6 +202,7 @@ def test_sample_limit() -> None:
 def test_rules_are_as_generated() -> None:
     """The committed PrometheusRules are equal to what `make manifests` writes."""
     assert rules.render() == rules.WRITTEN.read_text()
+    assert "Edit this file" not in rules.render()
 
 
 def test_rules_have_the_groups_of_the_files() -> None:

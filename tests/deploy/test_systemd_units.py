@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+
+from fanotify_exporter.errors import ExporterError, UsageError
 
 
 UNITS = Path(__file__).parents[2] / "deploy/systemd"
@@ -15,7 +18,7 @@ SERVICE, SOCKET = "fanotify-exporter.service", "fanotify-exporter.socket"
 INSTALLED = "/opt/fanotify-exporter/bin/"
 ANALYZE = shutil.which("systemd-analyze") or ""
 
-pytestmark = pytest.mark.skipif(not ANALYZE, reason="no systemd-analyze here")
+needs_analyze = pytest.mark.skipif(not ANALYZE, reason="no systemd-analyze here")
 
 
 @pytest.fixture(params=["plain", "pins"])
@@ -40,12 +43,26 @@ def analyze(folder: Path, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+def test_restarts() -> None:
+    """A failed start is repeated without limit, but not after a wrong flag."""
+    unit = ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(UNITS / SERVICE)
+    service = unit["Service"]
+    assert "0" == unit["Unit"]["StartLimitIntervalSec"]
+    assert ("on-failure", "15") == (service["Restart"], service["RestartSec"])
+    assert str(UsageError.exit_status) == service["RestartPreventExitStatus"]
+    assert ExporterError.exit_status != UsageError.exit_status
+
+
+@needs_analyze
 def test_verify(units: Path) -> None:
     """The units and the files that they name pass `systemd-analyze verify`."""
     check = ("verify", "--recursive-errors=yes", f"./{SERVICE}", f"./{SOCKET}")
     assert (0, "") == analyze(units, *check)
 
 
+@needs_analyze
 def test_security(units: Path) -> None:
     """The exposure level of the service in `systemd-analyze security` is at most 3."""
     check = ("security", "--offline=true", "--threshold=30", f"./{SERVICE}")

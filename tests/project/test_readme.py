@@ -13,6 +13,7 @@ from fanotify_exporter.web.connections import MAX_CONNECTIONS
 from tools import CHECKOUT
 from tools.docs.pages import exposed_name
 from tools.harness.golden import registry
+from tools.harness.rules import shipped
 
 
 README = (CHECKOUT / "README.md").read_text()
@@ -37,16 +38,13 @@ def test_every_flag_is_listed() -> None:
 
 
 def test_every_family_that_is_named_is_there() -> None:
-    """Each metric family that README names exists."""
-    words = r"\b(?:fanotify|inotify|process)_\w+\b(?![(*])"
+    """Each metric family and each recorded series that README names exists."""
+    words = r"\b(?:fanotify|inotify|process)_\w+(?::\w+)*\b(?![(*])"
     named = set(re.findall(words, README)) - {"fanotify_mark"}
+    known = {exposed_name(family) for family in registry().scrape().collect()}
 
     assert "(docs/metrics.md)" in README
-    assert (
-        set()
-        < named
-        <= {exposed_name(family) for family in registry().scrape().collect()}
-    )
+    assert set() < named <= known | {record.name for record in shipped.records()}
 
 
 def test_limit_of_connections() -> None:

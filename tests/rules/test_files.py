@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fanotify_exporter.collectors.groups import GroupsCollector
 from fanotify_exporter.commands import serve
 from fanotify_exporter.options.parser import SERVE, Parser
 from tools.docs.pages import exposed_name
@@ -160,3 +161,27 @@ def test_every_metric_exists() -> None:
 
     assert set() == used - existing
     assert len(used) > len(shipped.alerts())
+
+
+def test_alerts_that_need_the_collector_groups() -> None:
+    """docs/http.md lists the alerts that cannot fire without the collector groups."""
+    families = {exposed_name(each) for each in GroupsCollector(lambda: None).describe()}
+    records: dict[str, set[str]] = {}
+    for record in shipped.records():
+        used = METRIC.findall(record.expression)
+        records.setdefault(record.name, set()).update(used)
+
+    def sources(name: str) -> set[str]:
+        used = records.get(name, set()) - {name}
+        return {name}.union(*map(sources, used))
+
+    needing = {
+        alert.name
+        for alert in shipped.alerts()
+        if families & set().union(*map(sources, METRIC.findall(alert.expression)))
+    }
+    page = (shipped.RUNBOOKS.parent / "http.md").read_text()
+    listed, others = re.findall(
+        r"cannot fire: (.*?)\.\s+(\w+) then goes", page, re.DOTALL
+    )[0]
+    assert needing == {*re.findall(r"\w+", listed)} - {"and"} | {others}

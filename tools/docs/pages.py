@@ -60,7 +60,8 @@ explained in [fanotify_mark.md](fanotify_mark.md).
   container. Bytes of a path are escaped as those of `comm` are, so a backslash becomes
   two. A path longer than 256 characters is cut and ends with a hash of the whole path.
   A cgroup inside a container has the path and the id of the outermost container. A
-  cgroup below 16 others has no name.
+  cgroup below 16 others has `cgroup="[unknown: ID]"` for good, and an empty
+  `container_id`.
   A user to whom a cgroup is delegated, such as `user@UID.service`, chooses the names of
   the cgroups inside, also names like those of containers. So a `container_id` is as
   trustworthy as the owner of the first folders in `cgroup`: a container of root is not
@@ -102,9 +103,9 @@ explained in [fanotify_mark.md](fanotify_mark.md).
 ## Collectors
 
 `--collector.NAME` and `--no-collector.NAME` switch a collector on and off.
-`--collector.disable-defaults` leaves only those that a flag switches on. The
-capabilities are kept while serving. A collector that works may have no series for the
-reason in the last column.
+`--collector.disable-defaults` leaves only the collectors that a flag or variable
+switches on. The exporter keeps the listed capabilities while it serves. A collector
+that works may have no series for the reason in the last column.
 
 """
 FAMILIES_HEAD = """

@@ -20,7 +20,7 @@ def daemon_set(*components: str) -> dict[str, Any]:
         for patch in yaml.safe_load(text)["patches"]:
             assert {"kind": "DaemonSet", "name": "fanotify-exporter"} == patch["target"]
             for operation in yaml.safe_load(patch["patch"]):
-                _apply(found, **operation)
+                apply_operation(found, **operation)
     return found
 
 
@@ -31,8 +31,8 @@ def container_of(workload: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _apply(document: object, op: str, path: str, value: object = None) -> None:
-    """Apply an operation of a JSON patch (RFC 6902): add or remove."""
+def apply_operation(document: object, op: str, path: str, value: object = None) -> None:
+    """Apply an operation of a JSON patch (RFC 6902): add, replace or remove."""
     *parents, last = path.split("/")[1:]
     place: Any = document
     for each in parents:
