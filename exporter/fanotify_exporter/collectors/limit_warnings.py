@@ -37,20 +37,41 @@ class Limit(NamedTuple):
         used: name of the gauge.
         maximum: name of the gauge with the limit.
         label: the label of *used* that tells the users of the limit apart.
+        setting: the sysctl of the limit, if any.
+        errno: the error of calls at the limit; fanotify_init(2), fanotify_mark(2).
     """
 
     used: str
     maximum: str
     label: str
+    setting: str = ""
+    errno: str = ""
 
 
 USER_LIMITS = (
-    Limit("fanotify_user_groups", "fanotify_user_groups_limit", "uid"),
-    Limit("fanotify_user_marks", "fanotify_user_marks_limit", "uid"),
+    Limit(
+        "fanotify_user_groups",
+        "fanotify_user_groups_limit",
+        "uid",
+        "fs.fanotify.max_user_groups",
+        "EMFILE",
+    ),
+    Limit(
+        "fanotify_user_marks",
+        "fanotify_user_marks_limit",
+        "uid",
+        "fs.fanotify.max_user_marks",
+        "ENOSPC",
+    ),
 )
 MAPS = Limit(
     "fanotify_exporter_map_entries", "fanotify_exporter_map_max_entries", "map"
 )
+# The flag with the size of each map.
+FLAGS = {
+    "calls_privileged": "--bpf.max-entries",
+    "calls_user": "--bpf.max-user-entries",
+}
 LOST = "fanotify_exporter_lost_calls"
 
 OBSERVED = {MAPS.used, MAPS.maximum, LOST} | {
@@ -86,9 +107,10 @@ class LimitWarnings:
         for name, entries in self._reached(MAPS):
             if self._is_new((MAPS, name)):
                 log.warning(
-                    "a map is full: calls with other keys are counted together, as "
-                    "[other: map full]",
-                    extra={"map": name, "entries": entries},
+                    "a map is full: calls with new keys are counted together, as "
+                    "[other: map full]. Find the program with most keys, or raise the "
+                    "flag",
+                    extra={"map": name, "entries": entries, "flag": FLAGS[name]},
                 )
 
     def _warn_of_lost_calls(self) -> None:
@@ -112,8 +134,14 @@ class LimitWarnings:
                 ):
                     self._users += 1
                     log.warning(
-                        "a user reached a limit: further calls fail",
-                        extra={"uid": uid, "limit": limit.maximum, "used": used},
+                        "a user reached a limit: the user's next calls fail",
+                        extra={
+                            "uid": uid,
+                            "used": used,
+                            "limit": limit.maximum,
+                            "sysctl": limit.setting,
+                            "errno": limit.errno,
+                        },
                     )
 
     def _reached(self, limit: Limit) -> Iterator[tuple[str, int]]:

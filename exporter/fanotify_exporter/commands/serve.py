@@ -93,7 +93,7 @@ def add_flags(parser: Parser) -> Build[ServeOptions]:
         collectors=collectors(found),
         log=log_options(found),
         user=found.user,
-        unknown_variables=tuple(found.unknown_variables),
+        unknown_variables=tuple(found.unknown_variables.items()),
     )
 
 
@@ -109,8 +109,9 @@ def run(options: ServeOptions) -> int:
         "starting fanotify-exporter",
         extra={"version": __version__, "revision": read_revision()},
     )
-    for name in options.unknown_variables:
-        log.warning("variable stands for no flag", extra={"variable": name})
+    for name, similar in options.unknown_variables:
+        hint = {"did_you_mean": similar} if similar else {}
+        log.warning("unknown variable: ignored", extra={"variable": name, **hint})
     try:
         with ExitStack() as stack:
             serve(options, output, stack)

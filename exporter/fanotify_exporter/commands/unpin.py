@@ -25,6 +25,9 @@ def run(options: UnpinOptions) -> int:
     """
     if not options.pin:
         raise UsageError("unpin needs --bpf.pin=DIR, as the exporter was started with")
+    if not options.pin.exists():
+        print(f"nothing to remove: {options.pin} does not exist")
+        return 0
     with pins.locked(options.pin) as folder:
         removed = pins.unpin(folder)
     print(f"removed {removed} set(s) of pinned programs from {options.pin}")

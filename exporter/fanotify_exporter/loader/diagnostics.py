@@ -51,10 +51,12 @@ def advise() -> str:
         return (
             "Run the exporter as root, or give it CAP_BPF and CAP_PERFMON (Linux 5.8)."
         )
+    causes = ["kernel lockdown (/sys/kernel/security/lockdown)"]
+    if "CAP_SYS_ADMIN" not in capabilities:
+        causes.append("kernel.perf_event_paranoid above 2 without CAP_SYS_ADMIN")
     return (
-        "Run 'fanotify-exporter check', which tries every hook. Usual causes: kernel "
-        "lockdown (/sys/kernel/security/lockdown), kernel.perf_event_paranoid above 2 "
-        "without CAP_SYS_ADMIN, and a kernel without the hook."
+        "Run 'fanotify-exporter check', which tries every hook. Usual causes: "
+        f"{', '.join(causes)}, and a kernel without the hook."
     )
 
 

@@ -125,7 +125,8 @@ class Registry:
         if not self._collectors.keys() >= {*collect, *exclude}:
             known = ", ".join(self._collectors)
             raise SelectionError(
-                f"unknown collector in collect[] or exclude[]: use {known}"
+                "collect[] or exclude[] names a collector that does not exist or is "
+                f"switched off (--collector.NAME); this exporter runs {known}"
             )
         chosen = [
             name

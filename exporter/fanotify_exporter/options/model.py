@@ -72,7 +72,8 @@ class ServeOptions:
 
     Attributes:
         user: user to run as after attaching, None to stay the same user.
-        unknown_variables: variables with the exporter's prefix that stand for no flag.
+        unknown_variables: variables with the exporter's prefix that stand for no flag,
+            each with a similar variable or "".
     """
 
     web: WebOptions
@@ -81,7 +82,7 @@ class ServeOptions:
     collectors: CollectorOptions
     log: LogOptions
     user: str | None
-    unknown_variables: tuple[str, ...]
+    unknown_variables: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,8 @@ class Parser(argparse.ArgumentParser):
         Parse *argv*. Flags that *argv* lacks are taken from *environ*.
 
         The value "unknown_variables" has the variables with the exporter's prefix that
-        stand for no flag of this parser.
+        stand for no flag of this parser, each with the similar variable that may be
+        meant, or "".
 
         Raises:
             UsageError: a flag is unknown, or a flag or variable has a bad value.
@@ -144,21 +145,21 @@ class Parser(argparse.ArgumentParser):
                 problems.append(first)
         self.error("; ".join(problems) or f"unrecognized arguments: {' '.join(words)}")
 
-    def _unknown_variables(self, environ: Mapping[str, str]) -> list[str]:
-        """Return the variables of *environ* that look like flags and are none."""
+    def _unknown_variables(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables of *environ* that look like flags, and similar ones."""
         known = [
             variable(action.option_strings[0])
             for action in self._actions
             if action.option_strings and action.dest not in _NOT_VARIABLES
         ]
-        return [
-            f"{name}{suggest(name, known, ENVIRONMENT_PREFIX)}"
+        return {
+            name: _similar_variable(name, known)
             for name in sorted(environ)
             if name.startswith(ENVIRONMENT_PREFIX)
             and name not in known
             and environ[name]
             and not SERVICE_LINK.fullmatch(name)
-        ]
+        }
 
     def _from_environment(
         self, action: argparse.Action, environ: Mapping[str, str]
@@ -202,15 +203,24 @@ def variable(flag: str) -> str:
     return ENVIRONMENT_PREFIX + name
 
 
-def suggest(word: str, known: Iterable[str], prefix: str = "") -> str:
-    """
-    Return " (did you mean ...?)" with the most similar of *known*, "" if none is.
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return " (did you mean ...?)" with the most similar of *known*, "" if none is."""
+    similar = _most_similar(word, known)
+    return f" (did you mean {similar}?)" if similar else ""
 
-    The words are compared without their common *prefix*.
-    """
+
+def _similar_variable(name: str, known: Iterable[str]) -> str:
+    """Return the similar variable of *known*, with "=false" for a NO_ before a flag."""
+    rests = [each.removeprefix(ENVIRONMENT_PREFIX) for each in known]
+    rest = name.removeprefix(ENVIRONMENT_PREFIX)
+    if rest.removeprefix("NO_") in rests:
+        return f"{ENVIRONMENT_PREFIX}{rest.removeprefix('NO_')}=false"
+    similar = _most_similar(rest, rests)
+    return f"{ENVIRONMENT_PREFIX}{similar}" if similar else ""
+
+
+def _most_similar(word: str, known: Iterable[str]) -> str:
     import difflib  # noqa: PLC0415  only for errors: serving has no use for the module
 
-    rests = [each.removeprefix(prefix) for each in known]
-    rest = word.removeprefix(prefix)
-    similar = difflib.get_close_matches(rest, rests, n=1, cutoff=SIMILARITY)
-    return f" (did you mean {prefix}{similar[0]}?)" if similar else ""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=SIMILARITY)
+    return found[0] if found else ""

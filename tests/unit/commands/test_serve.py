@@ -251,8 +251,8 @@ def test_unknown_variables(
     main([LISTEN])
     _, warning, _ = capsys.readouterr().err.splitlines()
     assert "level=warn" in warning
-    assert 'msg="variable stands for no flag"' in warning
-    assert "FANOTIFY_EXPORTER_LOG_LEVEL?" in warning
+    assert 'msg="unknown variable: ignored"' in warning
+    assert "did_you_mean=FANOTIFY_EXPORTER_LOG_LEVEL" in warning
 
 
 @own_root_logger

@@ -54,3 +54,11 @@ def test_without_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
     """The error names the flag that is missing."""
     assert 2 == main(["unpin"])
     assert "unpin needs --bpf.pin=DIR" in capsys.readouterr().err
+
+
+def test_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where no exporter pinned programs, nothing is to be removed, and none is made."""
+    folder = tmp_path / "pins"
+    assert 0 == main(["unpin", f"--bpf.pin={folder}"])
+    assert f"nothing to remove: {folder} does not exist\n" == capsys.readouterr().out
+    assert not folder.exists()

@@ -104,7 +104,7 @@ def test_impossible_selections(query: str) -> None:
     )
     assert answer.body.startswith(b"400 Bad Request: ")
     assert b"bird" not in answer.body
-    assert (b"use fishes, process" in answer.body) == ("&" not in query)
+    assert (b"runs fishes, process" in answer.body) == ("&" not in query)
 
 
 def test_waiting_scrapes_share_the_collectors() -> None:
