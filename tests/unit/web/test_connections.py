@@ -99,10 +99,12 @@ def test_large_answers_are_in_memory_once() -> None:
         request(port, "/metrics")
         with ExitStack() as opened:
             before = resident()
-            for _ in range(clients):
-                slow = opened.enter_context(connect(port, buffer=4096))
-                slow.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
-                assert slow.recv(16)
+            slow = [
+                opened.enter_context(connect(port, buffer=4096)) for _ in range(clients)
+            ]
+            for each in slow:
+                each.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert all(each.recv(16) for each in slow)
             return resident() - before
 
     assert serve(example_service(Huge()), client) < 3 * HUGE
