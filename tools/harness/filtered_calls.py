@@ -51,11 +51,12 @@ fchmodat2 fchown fchownat finit_module fork fremovexattr fsconfig fsetxattr fsmo
 fsopen fspick futimesat init_module io_uring_enter io_uring_register io_uring_setup
 ioprio_set kexec_file_load kexec_load keyctl lchown link linkat lremovexattr lsetxattr
 migrate_pages mkdir mkdirat mknod mknodat modify_ldt mount mount_setattr move_mount
-move_pages open_by_handle_at open_tree perf_event_open pidfd_getfd pidfd_send_signal
-pivot_root process_madvise process_mrelease process_vm_readv process_vm_writev ptrace
-removexattr rename renameat renameat2 request_key rmdir rt_sigqueueinfo
-rt_tgsigqueueinfo sched_setaffinity sched_setattr sched_setparam sched_setscheduler
-setns setpriority setxattr shmat symlink symlinkat tkill truncate umount2 unlink
+move_pages mq_open mq_timedsend mq_unlink msgctl msgget msgrcv msgsnd open_by_handle_at
+open_tree perf_event_open pidfd_getfd pidfd_send_signal pivot_root process_madvise
+process_mrelease process_vm_readv process_vm_writev ptrace removexattr rename renameat
+renameat2 request_key rmdir rt_sigqueueinfo rt_tgsigqueueinfo sched_setaffinity
+sched_setattr sched_setparam sched_setscheduler semctl semget semop semtimedop setns
+setpriority setxattr shmat shmctl shmget symlink symlinkat tkill truncate umount2 unlink
 unlinkat unshare userfaultfd utime utimensat utimes vfork
 """.split()  # noqa: SIM905  one name a line takes 90 lines
 NO_PID = 2**22 + 1  # above the largest pid, PID_MAX_LIMIT of linux/threads.h
@@ -76,6 +77,7 @@ REFUSED_IF: list[Call] = [
     ("prctl", (0x5961_6D61, -1)),
     *(("fcntl", (-1, command)) for command in (8, 10, 15)),
     *(("ioctl", (-1, number)) for number in (0x8901, 0x8902)),
+    *(("socket", (family, 1, 0)) for family in (2, 10, 16, 17, 38, 40)),
     ("sendto", (-1, 0, 0, 0x2000_4000, 0, 0)),
     ("sendmsg", (-1, 0, 0x2000_0000)),
     ("sendmmsg", (-1, 0, 0, 0x2000_0000)),
@@ -94,6 +96,7 @@ ALLOWED_IF: list[Call] = [
     ("prctl", (15, 0)),
     ("ioctl", (-1, 0x5401)),
     *(("fcntl", (-1, command)) for command in (0, 1, 2, 3, 4, 1030)),
+    ("socket", (1, 2, 0)),
     ("sendto", (-1, 0, 0, 0x4040, 0, 0)),
     ("sendmsg", (-1, 0, 0x4040)),
     ("sendmmsg", (-1, 0, 0, 0x4040)),

@@ -42,7 +42,7 @@ class ProcFolder:
         (process / "stat").write_bytes(b"%d (%s) %s" % (pid, comm, fields.encode()))
         effective = "00000000a80425fb" if not privileged else "000001ffffffffff"
         (process / "status").write_text(
-            f"Name:\tx\nUid:\t7\t{uid}\t8\t9\nCapEff:\t{effective}\n"
+            f"Name:\tx\nUid:\t{uid}\t{uid}\t{uid}\t9\nCapEff:\t{effective}\n"
         )
         (process / "ns").mkdir()
         (process / "ns/user").symlink_to(INITIAL_USER_NAMESPACE)

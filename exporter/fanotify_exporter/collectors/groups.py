@@ -67,8 +67,8 @@ class GroupsCollector:
 
         The time of the last full scan is missing until one has ended.
 
-        Names and users of privileged owners always have a series; of the others the
-        largest have a series, and the rest are summed.
+        Names and users of privileged owners, and of groups that can block, always have
+        a series; of the others the largest have a series, and the rest are summed.
         """
         scan = self._read()
         if not scan:
@@ -82,9 +82,11 @@ class GroupsCollector:
                 blocking = "true" if each.blocking else "false"
                 marks[held.comm, each.mark_type, blocking] += each.count
             user_marks[str(held.uid),] += held.group.limited_marks
-        privileged = [held for held in scan.groups if held.privileged]
-        comms = {held.comm for held in privileged}
-        uids = {str(held.uid) for held in privileged}
+        trusted = [
+            held for held in scan.groups if held.privileged or held.group.can_block
+        ]
+        comms = {held.comm for held in trusted}
+        uids = {str(held.uid) for held in trusted}
         *families, unreadable, left_out, scanned = self.describe()
         always = (comms, comms, uids, uids)
         for family, count, names in zip(families, counts, always, strict=True):

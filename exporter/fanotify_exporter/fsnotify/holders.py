@@ -1,5 +1,5 @@
 """
-The group descriptors that a scan knows, within bounds for those of ordinary users.
+The group descriptors that a scan knows, within bounds.
 
 A descriptor costs 0.3 KB of memory, and each poll inspects and compares all known
 descriptors. An ordinary user may have a million descriptors of one group, after dup(2)
@@ -23,6 +23,10 @@ MAX_PER_USER: Final = 256
 # less than 0.1 s.
 MAX_OF_USERS: Final = 1024
 
+# Descriptors known of all privileged processes: a hundred products with dozens of
+# groups each.
+MAX_PRIVILEGED: Final = 4096
+
 Descriptors = tuple[GroupDescriptor, ...]
 
 
@@ -38,6 +42,7 @@ class Holders:
         """Start without descriptors."""
         self._known: dict[int, Descriptors] = {}
         self._of_users = Counter[int]()
+        self._privileged = 0
         self.left_out: dict[int, int] = {}
 
     def __contains__(self, pid: int) -> bool:
@@ -80,13 +85,17 @@ class Holders:
 
     def _room(self, found: Descriptors) -> int:
         """Return how many of the descriptors *found* may be kept."""
-        if not found or found[0].privileged:
-            return len(found)
+        if not found:
+            return 0
+        if found[0].privileged:
+            return MAX_PRIVILEGED - self._privileged
         of_user = MAX_PER_USER - self._of_users[found[0].uid]
         return max(0, min(of_user, MAX_OF_USERS - self._of_users.total()))
 
     def _count(self, descriptors: Descriptors, sign: int) -> None:
-        if descriptors and not descriptors[0].privileged:
+        if descriptors and descriptors[0].privileged:
+            self._privileged += sign * len(descriptors)
+        elif descriptors:
             uid = descriptors[0].uid
             self._of_users[uid] += sign * len(descriptors)
             if not self._of_users[uid]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fanotify_exporter.uapi.fanotify import FAN_UNLIMITED_MARKS
+from fanotify_exporter.uapi.fanotify import FAN_UNLIMITED_MARKS, INIT_CLASS_MASK
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,15 @@ class Group:
 
     flags: int
     marks: tuple[Marks, ...]
+
+    @property
+    def can_block(self) -> bool:
+        """
+        Return whether the group may have marks that block.
+
+        Making such a group takes CAP_SYS_ADMIN: fanotify_init(2).
+        """
+        return bool(self.flags & INIT_CLASS_MASK)
 
     @property
     def limited_marks(self) -> int:

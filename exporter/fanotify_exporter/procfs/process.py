@@ -35,7 +35,8 @@ class Credentials:
 
     Attributes:
         uid: effective user id, in the exporter's user namespace.
-        privileged: whether CAP_SYS_ADMIN is in effect in the initial user namespace.
+        privileged: whether CAP_SYS_ADMIN is in effect in the initial user namespace,
+            and the process is not a set-user-ID program of another user.
     """
 
     uid: int
@@ -169,17 +170,25 @@ def read_credentials(process: int) -> Credentials:
     The root user of a user namespace that any user may make has every capability
     there. So a process with CAP_SYS_ADMIN is privileged only if its user namespace is
     the initial one. A process whose namespace this process may not read, for want of
-    CAP_SYS_PTRACE, is not privileged.
+    CAP_SYS_PTRACE, is not privileged. A set-user-ID program inherits the descriptors
+    of the user who starts it, and that user can stop it and choose its name.
     """
     uid, has_sys_admin = parse_credentials(_read(process, "status"))
     return Credentials(uid, has_sys_admin and _is_in_initial_user_namespace(process))
 
 
 def parse_credentials(status: bytes) -> tuple[int, bool]:
-    """Return the effective uid, and whether CapEff of *status* has CAP_SYS_ADMIN."""
-    (uid,) = re.findall(rb"^Uid:\t\d+\t(\d+)\t", status, re.MULTILINE)
+    """
+    Return the effective uid, and whether the process has CAP_SYS_ADMIN of its own.
+
+    The capability is its own if the real, the effective and the saved uid are equal.
+    """
+    ((real, uid, saved),) = re.findall(
+        rb"^Uid:\t(\d+)\t(\d+)\t(\d+)\t", status, re.MULTILINE
+    )
     (effective,) = re.findall(rb"^CapEff:\t([0-9a-f]+)$", status, re.MULTILINE)
-    return int(uid), bool(int(effective, 16) >> CAP_SYS_ADMIN & 1)
+    has_sys_admin = bool(int(effective, 16) >> CAP_SYS_ADMIN & 1)
+    return int(uid), has_sys_admin and real == uid == saved
 
 
 def _is_in_initial_user_namespace(process: int) -> bool:

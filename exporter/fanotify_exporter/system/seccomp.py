@@ -59,6 +59,8 @@ F_SETOWN, F_SETSIG, F_SETOWN_EX = 8, 10, 15
 FIOSETOWN, SIOCSPGRP = 0x8901, 0x8902
 # include/linux/socket.h: connect without connect(2).
 MSG_FASTOPEN = 0x2000_0000
+# include/linux/socket.h: notifications to systemd. The sockets that listen are open.
+AF_UNIX = 1
 # include/uapi/linux/prctl.h: let other processes read the memory of this one.
 PR_SET_DUMPABLE, PR_SET_PTRACER = 4, 0x5961_6D61
 
@@ -132,6 +134,7 @@ def _conditions(
         "prctl": _refuse(0, EQUAL, (PR_SET_DUMPABLE, PR_SET_PTRACER)),
         "ioctl": _refuse(1, EQUAL, requests),
         "fcntl": _refuse(1, EQUAL, signals),
+        "socket": _allow(0, EQUAL, (AF_UNIX,)),
         "sendto": _refuse(3, ANY_BIT, (MSG_FASTOPEN,)),
         "sendmsg": _refuse(2, ANY_BIT, (MSG_FASTOPEN,)),
         "sendmmsg": _refuse(3, ANY_BIT, (MSG_FASTOPEN,)),

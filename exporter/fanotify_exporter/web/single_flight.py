@@ -9,6 +9,7 @@ clients cannot make the exporter use more than half of a core.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Hashable
 from functools import partial
@@ -28,6 +29,8 @@ MAX_IDLE_REST_SECONDS = 1.0
 # Maximum additional rest for CPU time that other work took: reading requests and
 # sending answers, but also the background threads.
 MAX_EXTRA_REST_SECONDS = 0.5
+
+log = logging.getLogger(__name__)
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -111,11 +114,13 @@ class SingleFlight(Generic[S]):
         return future
 
     async def _scrape_while_wanted(self) -> None:
-        while renderings := self._take_next():
-            started, cpu_started = self._clock(), self._cpu_clock()
-            await self._scrape(renderings)
-            await self._rest(started, cpu_started)
-        self._task = None
+        try:
+            while renderings := self._take_next():
+                started, cpu_started = self._clock(), self._cpu_clock()
+                await self._scrape(renderings)
+                await self._rest(started, cpu_started)
+        finally:
+            self._task = None
 
     def _take_next(self) -> list[Rendering[S]]:
         """Return what the requests that wait now want; later ones wait again."""
@@ -136,7 +141,10 @@ class SingleFlight(Generic[S]):
                     each.give(await self._worker.run(partial(each.make, scrape)))
                 except Exception as error:  # noqa: BLE001  raised again by requests
                     each.fail(error)
-        await self._worker.run(partial(self._end, scrape))
+        try:
+            await self._worker.run(partial(self._end, scrape))
+        except Exception:
+            log.exception("cannot drop what a scrape has read")
 
     async def _rest(self, started: float, cpu_started: float) -> None:
         """Sleep as long as the scrape took, and until MAX_CPU_SHARE is kept."""

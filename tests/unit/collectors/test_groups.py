@@ -52,19 +52,22 @@ def test_crowd_of_users() -> None:
     """
     A crowd of ordinary users costs 101 series a family, and the sums stay exact.
 
-    A small privileged owner keeps its series however large the others are.
+    A small privileged owner keeps its series however large the others are. So does a
+    listener that gave up its privileges after it had made a group that can block.
     """
     group = Group(0, (Marks("inode", blocking=False, count=3),))
     crowd = [OwnedGroup(f"u{n}", 1000 + n, group) for n in range(300)]
     large = OwnedGroup("zz", 5000, Group(0, (Marks("inode", blocking=False, count=9),)))
     root = OwnedGroup("zzz", 0, Group(0, ()), privileged=True)
-    families = collect(GroupScan((*crowd, large, root), 0, 5.0))
+    # FAN_CLASS_CONTENT
+    listener = OwnedGroup("zzzz", 9, Group(0x4, ()))
+    families = collect(GroupScan((*crowd, large, root, listener), 0, 5.0))
     comms, marks, uids, user_marks = list(families.values())[:4]
-    assert [102, 101, 102, 102] == [*map(len, (comms, marks, uids, user_marks))]
-    assert [302, 909] * 2 == [
+    assert [103, 101, 103, 103] == [*map(len, (comms, marks, uids, user_marks))]
+    assert [303, 909] * 2 == [
         sum(each.values()) for each in list(families.values())[:4]
     ]
-    assert 1 == comms["zzz",] == uids["0",]
+    assert 1 == comms["zzz",] == uids["0",] == comms["zzzz",] == uids["9",]
     assert 9 == marks["zz", "inode", "false"] == user_marks["5000",]
     rest = ("[other: too many]", "inode", "false")
     assert 3 * 201 == marks[rest] == user_marks[rest[:1]]

@@ -8,6 +8,7 @@ from fanotify_exporter.fsnotify.descriptors import GroupDescriptor
 from fanotify_exporter.fsnotify.holders import (
     MAX_OF_USERS,
     MAX_PER_USER,
+    MAX_PRIVILEGED,
     Descriptors,
     Holders,
 )
@@ -50,12 +51,23 @@ def test_other_users_are_not_displaced(holders: Holders) -> None:
 
 
 def test_many_users(holders: Holders) -> None:
-    """All users together have a bound, privileged processes have none."""
+    """All users together have a bound, which leaves room for privileged processes."""
     for pid in range(9):
         holders.replace(pid, descriptors(pid, 200, uid=1000 + pid), 0)
     assert MAX_OF_USERS == count(holders)
     holders.replace(99, descriptors(99, 500, uid=0, privileged=True), 0)
     assert MAX_OF_USERS + 500 == count(holders)
+
+
+def test_many_privileged(holders: Holders) -> None:
+    """Privileged processes have a bound of their own."""
+    for pid in range(20):
+        holders.replace(pid, descriptors(pid, 256, uid=0, privileged=True), 0)
+    assert MAX_PRIVILEGED == count(holders)
+    assert 20 * 256 - MAX_PRIVILEGED == sum(holders.left_out.values())
+    holders.replace(0, (), 0)
+    holders.replace(19, descriptors(19, 256, uid=0, privileged=True), 0)
+    assert MAX_PRIVILEGED == count(holders)
 
 
 def test_room_is_given_back(holders: Holders) -> None:

@@ -145,18 +145,28 @@ def test_parses_start_time(comm: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("effective", "privileged"),
+    ("uids", "effective", "privileged"),
     [
-        ("0000000000000000", False),
-        ("0000000000200000", True),
-        ("ffffffffffdfffff", False),
-        ("000001ffffffffff", True),
+        ("2\t2\t2", "0000000000000000", False),
+        ("2\t2\t2", "0000000000200000", True),
+        ("2\t2\t2", "ffffffffffdfffff", False),
+        ("2\t2\t2", "000001ffffffffff", True),
+        ("1\t2\t2", "000001ffffffffff", False),
+        ("2\t2\t1", "000001ffffffffff", False),
     ],
 )
-def test_parses_credentials(effective: str, privileged: bool) -> None:  # noqa: FBT001
-    """The uid is the second of four; bit 21 of CapEff is CAP_SYS_ADMIN."""
+def test_parses_credentials(
+    uids: str,
+    effective: str,
+    privileged: bool,  # noqa: FBT001
+) -> None:
+    """
+    The uid is the second of four; bit 21 of CapEff is CAP_SYS_ADMIN.
+
+    A program with several uids runs for another user.
+    """
     status = (
-        "Name:\tUid:\nUmask:\t0022\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n"
+        f"Name:\tUid:\nUmask:\t0022\nUid:\t{uids}\t4\nGid:\t5\t6\t7\t8\n"
         f"CapPrm:\t000001ffffffffff\nCapEff:\t{effective}\nCapBnd:\t0000000000000000\n"
     )
     assert (2, privileged) == parse_credentials(status.encode())

@@ -216,3 +216,31 @@ def test_the_end_of_a_scrape(worker: Worker) -> None:
 
     run(main)
     assert ["begin", "make", "make", "end", "begin", "end"] == log
+
+
+def test_scrapes_go_on_after_an_error_at_the_end(
+    worker: Worker, clocks: Clocks, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error while a scrape's readings are dropped is logged, and ends nothing."""
+    numbers = count(1)
+
+    def end(_: int) -> None:
+        raise MemoryError
+
+    flight = SingleFlight(
+        worker,
+        lambda: next(numbers),
+        end,
+        clock=lambda: clocks.now,
+        cpu_clock=lambda: clocks.cpu,
+    )
+
+    async def main() -> list[int]:
+        answers = []
+        for _ in range(2):
+            answers.append(await flight.get("key", lambda number: number))
+            await idle(flight)
+        return answers
+
+    assert [1, 2] == run(main)
+    assert ["cannot drop what a scrape has read"] * 2 == caplog.messages
