@@ -73,36 +73,25 @@ def test_odd_upper_halves(
     assert that_ran(made) or "tracepoint" not in tested.hook
 
 
-@any_syscall
 @any_abi
-def test_number_of_a_tracer(
-    tested: Counts, caller: Caller, syscall: str, abi: str
-) -> None:
+def test_number_of_a_tracer(counts: Counts, caller: Caller, abi: str) -> None:
     """The number that a tracer sets is the number of the call, not the program's."""
-    made = caller.run(
-        plan(syscall),
-        "shown",
-        abi=f"{abi}_hidden",
-        syscall=syscall,
-        wrap=traced("show_odd" if IS_X86 else "show"),
-    )
+    change = traced("show_odd" if IS_X86 else "show")
+    made = caller.run(PLAN, "shown", abi=f"{abi}_hidden", wrap=change)
 
     assert that_ran(made)
-    tested.agree(made if tested.sees_compat or abi == "native" else Counter(), "shown")
+    counts.agree(made if counts.sees_compat or abi == "native" else Counter(), "shown")
 
 
-@any_syscall
 @any_abi
 def test_number_that_a_tracer_takes_away(
-    tested: Counts, caller: Caller, syscall: str, abi: str
+    counts: Counts, caller: Caller, abi: str
 ) -> None:
     """A call that a tracer turns into another call is not counted."""
-    made = caller.run(
-        plan(syscall), "gone", abi=abi, syscall=syscall, wrap=traced("hide")
-    )
+    made = caller.run(PLAN, "gone", abi=abi, wrap=traced("hide"))
 
     assert {errno.ENOSYS} == {error for *_, error in made}
-    tested.agree(Counter(), "gone")
+    counts.agree(Counter(), "gone")
 
 
 @pytest.mark.skipif(not IS_X86, reason="x32 is x86's")
