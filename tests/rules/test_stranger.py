@@ -31,6 +31,12 @@ RAISED = {
     "FanotifyExporterUserMapNearFull": "info",
     "FanotifyExporterDescriptorsLeftOut": "info",
 }
+# The same by hook. The second counts results that a seccomp filter made up.
+RAISED_BY_HOOK = {
+    "fentry:do_fanotify_mark": RAISED,
+    "tracepoint:syscalls:sys_exit_fanotify_mark": RAISED
+    | {"FanotifyProtectionReduced": "warning"},
+}
 # Minute at which all of them fire: the calls begin in minute 20.
 AT = 38
 LABELS = {
@@ -41,35 +47,42 @@ LABELS = {
 }
 
 
-def calls(name: str, labels: str) -> Iterator[tuple[str, Steps]]:
+def calls(name: str, labels: str, hook: str) -> Iterator[tuple[str, Steps]]:
     """
-    Yield the series of one program.
+    Yield the series of one program: calls, and what *hook* counts of a seccomp filter.
 
     Programs with the name of a protector make more kinds of calls than others: promtool
     evaluates no query over more than 10,000 samples.
     """
     own = labels.format(name=name)
-    mark = f'{own}mark_type="inode"'
     failed = [
         ("add", "FAN_MARK_ADD|0x8000", "FAN_OPEN", "ENOSPC"),
         ("add", "FAN_MARK_ADD", "FAN_OPEN_PERM", "EINVAL"),
         ("remove", "FAN_MARK_REMOVE", "FAN_OPEN_PERM", "EINVAL"),
     ]
     refused = [("notification", "FAN_REPORT_FID", "EMFILE")]
-    succeeded = []
+    succeeded: list[tuple[str, str, str, str]] = []
     if name in PROTECTORS:
         refused.append(("content", "FAN_CLASS_CONTENT", "EPERM"))
         succeeded = [
-            ("add", "FAN_MARK_ADD", "FAN_OPEN"),
-            ("remove", "FAN_MARK_REMOVE", "FAN_OPEN"),
-            ("flush", "FAN_MARK_FLUSH", "0"),
+            ("add", "inode", "FAN_MARK_ADD", "FAN_OPEN"),
+            ("remove", "inode", "FAN_MARK_REMOVE", "FAN_OPEN"),
+            ("flush", "inode", "FAN_MARK_FLUSH", "0"),
+            # In a user namespace and a mount namespace of the user, since Linux 6.16.
+            ("flush", "mount", "FAN_MARK_FLUSH|FAN_MARK_MOUNT", "0"),
+            ("flush", "filesystem", "FAN_MARK_FLUSH|FAN_MARK_FILESYSTEM", "0"),
+        ]
+    if hook.startswith("tracepoint:"):
+        succeeded += [
+            ("add", "mount", "FAN_MARK_ADD|FAN_MARK_MOUNT", "FAN_OPEN_PERM"),
+            ("remove", "mount", "FAN_MARK_REMOVE|FAN_MARK_MOUNT", "FAN_OPEN_PERM"),
         ]
     for action, flags, mask, errno in failed:
-        key = f'{mark},action="{action}",flags="{flags}",mask="{mask}"'
+        key = f'{own}mark_type="inode",action="{action}",flags="{flags}",mask="{mask}"'
         yield f"fanotify_mark_calls_total{{{key}}}", {20: "+9000"}
         yield f'fanotify_mark_errors_total{{{key},errno="{errno}"}}', {20: "+9000"}
-    for action, flags, mask in succeeded:
-        key = f'{mark},action="{action}",flags="{flags}",mask="{mask}"'
+    for action, kind, flags, mask in succeeded:
+        key = f'{own}mark_type="{kind}",action="{action}",flags="{flags}",mask="{mask}"'
         yield f"fanotify_mark_calls_total{{{key}}}", {20: 1000}
     for kind, flags, errno in refused:
         key = f'{own}class="{kind}",flags="{flags}",event_f_flags="O_RDONLY"'
@@ -77,10 +90,13 @@ def calls(name: str, labels: str) -> Iterator[tuple[str, Steps]]:
         yield f'fanotify_init_errors_total{{{key},errno="{errno}"}}', {20: 500}
 
 
-def host() -> dict[str, Steps]:
+def host(hook: str) -> dict[str, Steps]:
     """Return the series that do not depend on the names, and a protector's marks."""
     lost = "fanotify_exporter_lost_calls_total"
     series: dict[str, Steps] = {
+        f'fanotify_exporter_probe_attached{{probe="fanotify_mark",hook="{hook}"}}': {
+            0: 1
+        },
         # The user deletes marked directories of its own.
         'fanotify_marks{comm="clamonacc",mark_type="inode",blocking="true"}': {
             0: 90,
@@ -100,14 +116,21 @@ def host() -> dict[str, Steps]:
     return series
 
 
+@pytest.mark.parametrize(
+    "hook", RAISED_BY_HOOK, ids=lambda hook: hook.partition(":")[0]
+)
 @pytest.mark.parametrize("labels", LABELS)
 def test_one_alert_of_a_kind(
-    labels: str, release: Release, run: Callable[..., str], tmp_path: Path
+    labels: str, hook: str, release: Release, run: Callable[..., str], tmp_path: Path
 ) -> None:
-    """200 renamed programs at their limits raise one alert of a kind, and no page."""
-    series = host()
+    """
+    200 renamed programs at their limits raise one alert of a kind, and no page.
+
+    None of the names is taken for that of a program with blocking marks.
+    """
+    series = host(hook)
     for name in NAMES if LABELS[labels] else PROTECTORS[:1]:
-        series |= dict(calls(name, LABELS[labels]))
+        series |= dict(calls(name, LABELS[labels], hook))
     if labels == "without_comm_and_mask":
         series = {
             key.replace(',mask="FAN_OPEN_PERM"', ""): series[key] for key in series
@@ -115,10 +138,11 @@ def test_one_alert_of_a_kind(
     case = parse_case("stranger", {"series": series, "firing": []})
     firing = {
         f'{{alertname="{alert}",severity="{severity}"}}': 1
-        for alert, severity in RAISED.items()
+        for alert, severity in RAISED_BY_HOOK[hook].items()
     }
     queries = {
         AT: ("count by (alertname, severity) (ALERTS{alertstate='firing'})", firing),
+        AT + 1: ("count(instance_comm:fanotify_blocking:present)", {"{}": 1}),
         timeline.END: ("present_over_time(ALERTS{severity='critical'}[1h])", {}),
     }
     path = tmp_path / "stranger.json"  # JSON is YAML
@@ -128,7 +152,8 @@ def test_one_alert_of_a_kind(
 
 def test_raised_alerts_hide_no_other() -> None:
     """No alert that the user can raise inhibits another."""
+    raised = {alert for alerts in RAISED_BY_HOOK.values() for alert in alerts}
     rules = yaml.safe_load(shipped.ALERTMANAGER_EXAMPLE.read_text())["inhibit_rules"]
     sources = " ".join(each for rule in rules for each in rule["source_matchers"])
-    assert set() == {alert for alert in RAISED if alert in sources}
+    assert set() == {alert for alert in raised if alert in sources}
     assert "FanotifyExporterDown" in sources
