@@ -1,4 +1,4 @@
-"""What users can cost the exporter and Prometheus: full maps, and many scrapers."""
+"""Costs that users can cause to exporter and Prometheus: full maps, many scrapers."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def test_new_container(root: Path, delegated: Path) -> None:
 
 
 def test_forged_container(root: Path) -> None:
-    """What a container makes below its cgroup has the container's own name and id."""
+    """Cgroups that a container makes below its own have the container's name and id."""
     with cgroup(root / f"docker-{ID}.scope") as container:
         inner = container / f"docker-{FORGED}.scope"
         inner.mkdir()

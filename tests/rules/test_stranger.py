@@ -19,7 +19,7 @@ from tools.harness.rules.timeline import Steps
 # Names that a user gives to 200 programs; among them those of all listed protectors.
 PROTECTORS = ("fapolicyd", "clamonacc", "clamonacc-ddd")
 NAMES = (*PROTECTORS, *(f"name{number}" for number in range(197)))
-# What the user can raise, with severities.
+# Alerts that the user can raise, with severities.
 RAISED = {
     "FanotifyLimitReached": "warning",
     "FanotifyGroupsNearLimit": "warning",

@@ -23,7 +23,7 @@ KEYS = 9000
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 
-# What a scrape asks for, by the name of the row.
+# The request of a scrape, by the name of the row.
 ASKS = {
     "OpenMetrics, gzip": {"Accept": OPENMETRICS, "Accept-Encoding": "gzip"},
     "text": {},

@@ -53,7 +53,7 @@ class Selection(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a collector returned in a scrape; no families after a failure."""
+    """The result of a collector in a scrape; no families after a failure."""
 
     families: tuple[Family, ...]
     succeeded: bool

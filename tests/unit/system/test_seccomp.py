@@ -40,7 +40,7 @@ from tools.harness.filtered_calls import (
 
 HERE = os.uname().machine
 
-# What the serving process and its libraries do, besides HTTP.
+# Work of the serving process and its libraries, besides HTTP.
 SERVING = """
 import asyncio, os, resource, signal, socket
 from fanotify_exporter.fsnotify.kcmp import compare_files
