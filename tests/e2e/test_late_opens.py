@@ -22,21 +22,11 @@ from tools.harness.certificates import (
     make_signed,
     trusting,
 )
-from tools.harness.every_request import exercise
+from tools.harness.every_request import CONFIG, exercise
 from tools.harness.processes import DEADLINE_SECONDS, Running, poll, running
 from tools.harness.requirements import need
 from tools.harness.serving import LISTEN, Exporter, serving
 
-
-CONFIG = """\
-tls_server_config:
-  cert_file: server.pem
-  key_file: server.key
-  client_ca_file: ca.pem
-  client_auth_type: VerifyClientCertIfGiven
-basic_auth_users:
-  alice: $2b$04$7S4uzvyazkYBo0t2h0PQK.VD88FXAEiSzrKtArxgQWI/ip03L6u8i
-"""
 
 # strace -y prints the path of each descriptor behind the number.
 FOLDER = r"(?:AT_FDCWD|\d+)<(?P<folder>[^>]*)>(?:\(deleted\))?, "

@@ -12,6 +12,17 @@ from tools.harness.web_clients import SECONDS, connect
 from tools.harness.web_server import basic
 
 
+# A web configuration with TLS and a user, for the files of make_certificates().
+CONFIG = """\
+tls_server_config:
+  cert_file: server.pem
+  key_file: server.key
+  client_ca_file: ca.pem
+  client_auth_type: VerifyClientCertIfGiven
+basic_auth_users:
+  alice: $2b$04$7S4uzvyazkYBo0t2h0PQK.VD88FXAEiSzrKtArxgQWI/ip03L6u8i
+"""
+
 PATHS = ("/metrics", "/", "/-/healthy", "/-/ready", "/none", "/metrics?name[]=up")
 OPENMETRICS = "Accept: application/openmetrics-text;version=1.0.0\r\n"
 GZIP = "Accept-Encoding: gzip\r\n"

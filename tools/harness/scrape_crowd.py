@@ -13,7 +13,7 @@ Ask = tuple[str, dict[str, str]]
 
 
 class Crowd:
-    """What the clients got so far."""
+    """The answers that the clients got so far."""
 
     def __init__(self) -> None:
         self.stopping = threading.Event()

@@ -16,22 +16,12 @@ import pytest
 
 from tools import CHECKOUT
 from tools.harness.certificates import make_certificates, trusting
-from tools.harness.every_request import exercise
+from tools.harness.every_request import CONFIG, exercise
 from tools.harness.processes import running
 
 
 # Not the stand-in that a fixture puts into sys.executable.
 PYTHON = sys.executable
-
-CONFIG = """\
-tls_server_config:
-  cert_file: server.pem
-  key_file: server.key
-  client_ca_file: ca.pem
-  client_auth_type: VerifyClientCertIfGiven
-basic_auth_users:
-  alice: $2b$04$7S4uzvyazkYBo0t2h0PQK.VD88FXAEiSzrKtArxgQWI/ip03L6u8i
-"""
 
 
 def late_events(folder: Path, *flags: str, password: str = "") -> list[str]:
