@@ -45,7 +45,7 @@ START_TIMES = f"fanotify_exporter_counting_start_time_seconds{{{HOST_MATCHERS}}}
 ANNOTATION_OPTIONS: dict[str, Any] = {
     "useValueForTime": True,
     "titleFormat": "counting started",
-    "textFormat": "{{instance}}: counters restarted at 0",
+    "textFormat": "{{instance}}: counters of {{programs}} restarted at 0",
 }
 
 

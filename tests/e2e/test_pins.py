@@ -160,7 +160,7 @@ def exported_times(exporter: Exporter) -> set[float]:
     return {
         sample.value
         for sample in samples
-        if sample.name == start
+        if (sample.name == start and sample.labels["programs"] == "calls")
         or (
             (sample.name == "fanotify_mark_calls_created")
             and sample.labels["comm"] == COMM

@@ -26,7 +26,10 @@ from prometheus_client.openmetrics.exposition import (
 
 from fanotify_exporter.bpf.call_maps import CallMaps
 from fanotify_exporter.bpf.samples import Call
-from fanotify_exporter.collectors.exporter_health import ExporterHealthCollector
+from fanotify_exporter.collectors.exporter_health import (
+    ExporterHealthCollector,
+    ProgramSet,
+)
 from fanotify_exporter.collectors.mark_calls import FANOTIFY_MARK, MarkCallsCollector
 from fanotify_exporter.loader import run
 from fanotify_exporter.loader.compile import import_bcc
@@ -77,7 +80,9 @@ def ours() -> dict[str, float]:
     registry = Registry(
         {
             "mark_calls": MarkCallsCollector(read),
-            "exporter_health": ExporterHealthCollector(loaded, read),
+            "exporter_health": ExporterHealthCollector(
+                loaded.bcc, [ProgramSet("calls", loaded.probes, read)]
+            ),
         },
         [read],
     )

@@ -93,6 +93,7 @@ LABELS = {
     "errno": "`EINVAL`, `ENOSPC` and so on, or the number of an errno without a name",
     "probe": "name of the system call that the probe counts",
     "hook": "hook and attach point: `fentry:do_fanotify_mark`",
+    "programs": "`calls`: the programs that count system calls",
     "map": "`calls_privileged` has the keys that were first used by a thread with "
     "CAP_SYS_ADMIN in the initial user namespace, `calls_user` all others",
     "reason": "`map_full`: the map had no free slot for the key. `no_entry`: the call "

@@ -11,6 +11,7 @@ from fanotify_exporter.bpf.samples import OTHER_COMM, Call, Lost, Snapshot, Usag
 from fanotify_exporter.collectors.catalog import CATALOG, Sources
 from fanotify_exporter.collectors.exporter_health import (
     ExporterHealthCollector,
+    ProgramSet,
     ServerState,
 )
 from fanotify_exporter.collectors.labels import PLAIN
@@ -136,11 +137,16 @@ SOURCES = Sources(
 )
 
 
+def call_programs(snapshot: Snapshot = SNAPSHOT) -> ProgramSet:
+    """Return LOADED as a set of programs that counted *snapshot*."""
+    return ProgramSet("calls", LOADED.probes, lambda: snapshot)
+
+
 def registry() -> Registry:
     """Return a registry of all collectors, which collect the fixed samples."""
     health = ExporterHealthCollector(
-        LOADED,
-        lambda: SNAPSHOT,
+        LOADED.bcc,
+        [call_programs()],
         lambda hook: "sys_exit" not in hook,
         ServerState(lambda: 0, web_config_age=lambda: 0.25),
     )

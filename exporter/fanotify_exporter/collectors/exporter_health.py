@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from fanotify_exporter import __version__
 from fanotify_exporter.bpf.ftrace import is_attached
-from fanotify_exporter.bpf.loaded import LoadedPrograms
-from fanotify_exporter.bpf.samples import Snapshot
+from fanotify_exporter.bpf.loaded import AttachedProbe
+from fanotify_exporter.bpf.samples import Lost, Usage
 from fanotify_exporter.collectors.revision import read_revision
 
 
@@ -44,33 +45,65 @@ class ServerState:
 NO_SERVER = ServerState(lambda: 0)
 
 
+class Counted(Protocol):
+    """What the collector reads from the maps of a set of programs."""
+
+    @property
+    def counting_since(self) -> float:
+        """Unix time when the programs began to count, seconds."""
+
+    @property
+    def usage(self) -> tuple[Usage, ...]:
+        """Use of the maps."""
+
+    @property
+    def lost(self) -> tuple[Lost, ...]:
+        """What was not counted under its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSet:
+    """
+    Programs that are loaded together, and count since the same time.
+
+    Attributes:
+        name: value of the label "programs".
+        probes: the attached programs.
+        read: returns the snapshot of the maps.
+    """
+
+    name: str
+    probes: Sequence[AttachedProbe]
+    read: Callable[[], Counted]
+
+
 class ExporterHealthCollector:
     """Collector of the fanotify_exporter_* families about probes and maps."""
 
     def __init__(
         self,
-        loaded: LoadedPrograms,
-        read: Callable[[], Snapshot],
+        bcc: str,
+        programs: Sequence[ProgramSet] = (),
         attached: Callable[[str], bool] = is_attached,
         server: ServerState = NO_SERVER,
     ) -> None:
         """
-        Collect the state of the *loaded* programs.
+        Collect the state of the exporter and of *programs*.
 
         Args:
-            read: returns the snapshot of the maps.
+            bcc: version of bcc that compiled the programs.
+            programs: the sets of programs that are loaded.
             attached: returns whether the kernel runs programs at an attach point.
             server: the state of the serving process.
         """
-        self._loaded = loaded
+        self._programs = programs
         self._attached = attached
         self._server = server
-        self._read = read
         self._build = (
             __version__,
             read_revision(),
             platform.python_version(),
-            loaded.bcc,
+            bcc,
             os.uname().release,
         )
 
@@ -106,6 +139,7 @@ class ExporterHealthCollector:
             "fanotify_exporter_counting_start_time_seconds",
             "Unix time at which the programs began to count. With --bpf.pin this may "
             "be before the exporter started.",
+            labels=("programs",),
         )
         yield GaugeMetricFamily(
             "fanotify_exporter_web_config_age_seconds",
@@ -124,18 +158,18 @@ class ExporterHealthCollector:
             self.describe()
         )
         info.add_metric(self._build, 1)
-        for probe in self._loaded.probes:
-            labels = (probe.syscall, probe.attach_point)
-            attached.add_metric(labels, self._attached(probe.attach_point))
-        snapshot = self._read()
-        for usage in snapshot.usage:
-            entries.add_metric((usage.map,), usage.entries)
-            max_entries.add_metric((usage.map,), usage.max_entries)
-        for each in snapshot.lost:
-            if not each.is_stale:
-                lost.add_metric((each.syscall, each.reason), each.count)
-        if self._loaded.syscalls:
-            start.add_metric((), snapshot.counting_since)
+        for programs in self._programs:
+            for probe in programs.probes:
+                labels = (probe.syscall, probe.attach_point)
+                attached.add_metric(labels, self._attached(probe.attach_point))
+            counted = programs.read()
+            for usage in counted.usage:
+                entries.add_metric((usage.map,), usage.entries)
+                max_entries.add_metric((usage.map,), usage.max_entries)
+            for each in counted.lost:
+                if not each.is_stale:
+                    lost.add_metric((each.syscall, each.reason), each.count)
+            start.add_metric((programs.name,), counted.counting_since)
         if self._server.web_config_age:
             age.add_metric((), self._server.web_config_age())
         dropped.add_metric((), self._server.log_records_dropped())

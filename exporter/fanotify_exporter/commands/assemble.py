@@ -15,6 +15,7 @@ from fanotify_exporter.collectors.catalog import CATALOG, Sources
 from fanotify_exporter.collectors.exporter_health import (
     NO_SERVER,
     ExporterHealthCollector,
+    ProgramSet,
     ServerState,
 )
 from fanotify_exporter.collectors.labels import Labelling
@@ -70,7 +71,10 @@ def build_collectors(  # noqa: PLR0913  the one place that knows all parts
         for each in CATALOG
         if each.name in collectors.enabled
     }
-    enabled["exporter_health"] = ExporterHealthCollector(loaded, calls, server=server)
+    programs = [ProgramSet("calls", loaded.probes, calls)] if loaded.syscalls else []
+    enabled["exporter_health"] = ExporterHealthCollector(
+        loaded.bcc, programs, server=server
+    )
     return Registry(
         enabled,
         [calls],

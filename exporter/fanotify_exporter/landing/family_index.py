@@ -53,9 +53,10 @@ class FamilyIndex:
         return found
 
     def age(self, now: float) -> float:
-        """Return the seconds between the start of counting and *now*, a Unix time."""
-        start = self._samples["fanotify_exporter_counting_start_time_seconds"]
-        return now - min((sample.value for sample in start), default=now)
+        """Return the seconds from the start of counting calls to *now*, a Unix time."""
+        name = "fanotify_exporter_counting_start_time_seconds"
+        start = self._sums(name, "programs", programs="calls")
+        return now - start.get("calls", now)
 
     def callers(self, counts: Counts, per_second: Counts) -> Top[Caller]:
         """Return the callers with the highest rates, then with the most calls."""

@@ -5,29 +5,25 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from prometheus_client.core import Metric
 
 from fanotify_exporter import __version__
-from fanotify_exporter.bpf.call_maps import NoCallMaps
-from fanotify_exporter.bpf.loaded import NO_PROGRAMS, AttachedProbe
+from fanotify_exporter.bpf.loaded import AttachedProbe
+from fanotify_exporter.bpf.permission_samples import PermissionSnapshot
 from fanotify_exporter.bpf.samples import Lost, Snapshot, Usage
 from fanotify_exporter.collectors.exporter_health import (
     ExporterHealthCollector,
+    ProgramSet,
     ServerState,
 )
 from fanotify_exporter.collectors.revision import read_revision
-from tools.harness.loaded_programs import WITHOUT_MAPS
 
 
-LOADED = replace(
-    WITHOUT_MAPS,
-    probes=(
-        AttachedProbe("fanotify_mark", "tracepoint:enter"),
-        AttachedProbe("fanotify_mark", "tracepoint:exit"),
-    ),
+PROBES = (
+    AttachedProbe("fanotify_mark", "tracepoint:enter"),
+    AttachedProbe("fanotify_mark", "tracepoint:exit"),
 )
 SNAPSHOT = Snapshot(
     counting_since=1.0,
@@ -39,12 +35,23 @@ SNAPSHOT = Snapshot(
         Lost("fanotify_mark", "nmissed", 7, is_stale=True),
     ),
 )
+CALLS = ProgramSet("calls", PROBES, lambda: SNAPSHOT)
+WAITS = ProgramSet(
+    "permission",
+    (AttachedProbe("permission_wait", "fentry:fsnotify_prepare_user_wait"),),
+    lambda: PermissionSnapshot(
+        counting_since=2.0,
+        totals=(),
+        usage=(Usage("permission_groups", 1, 256),),
+        lost=(Lost("permission_wait", "no_begin", 4),),
+    ),
+)
 
 
 @pytest.fixture
 def families() -> dict[str, Metric]:
     collector = ExporterHealthCollector(
-        LOADED, lambda: SNAPSHOT, lambda hook: hook == "tracepoint:enter"
+        "0.26.0", [CALLS], lambda hook: hook == "tracepoint:enter"
     )
     return {family.name: family for family in collector.collect()}
 
@@ -98,7 +105,29 @@ def test_lost_calls_have_a_reason(families: dict[str, Metric]) -> None:
 def test_when_counting_began(families: dict[str, Metric]) -> None:
     """The start time is that of the programs, not that of the exporter."""
     family = families["fanotify_exporter_counting_start_time_seconds"]
-    assert [({}, 1.0)] == rows(family)
+    assert [({"programs": "calls"}, 1.0)] == rows(family)
+
+
+def test_sets_of_programs() -> None:
+    """Each set has its probes, maps, lost calls and start, in the same families."""
+    collector = ExporterHealthCollector("0.26.0", [CALLS, WAITS], lambda _: True)
+    found = {family.name: rows(family) for family in collector.collect()}
+    assert (
+        {"probe": "permission_wait", "hook": "fentry:fsnotify_prepare_user_wait"},
+        1,
+    ) == found["fanotify_exporter_probe_attached"][-1]
+    for name, count in (("entries", 1), ("max_entries", 256)):
+        samples = found[f"fanotify_exporter_map_{name}"]
+        assert [2, ({"map": "permission_groups"}, count)] == [
+            len(samples) - 1,
+            samples[-1],
+        ]
+    assert ({"probe": "permission_wait", "reason": "no_begin"}, 4) == found[
+        "fanotify_exporter_lost_calls"
+    ][-1]
+    assert [({"programs": "calls"}, 1.0), ({"programs": "permission"}, 2.0)] == found[
+        "fanotify_exporter_counting_start_time_seconds"
+    ]
 
 
 @pytest.mark.parametrize(("age", "expected"), [(None, []), (lambda: 0.5, [({}, 0.5)])])
@@ -107,7 +136,7 @@ def test_server(
 ) -> None:
     """Dropped log records are counted; without a web configuration there is no age."""
     server = ServerState(lambda: 7, web_config_age=age)
-    collector = ExporterHealthCollector(LOADED, lambda: SNAPSHOT, server=server)
+    collector = ExporterHealthCollector("0.26.0", server=server)
     families = {family.name: family for family in collector.collect()}
     assert expected == rows(families["fanotify_exporter_web_config_age_seconds"])
     assert [({}, 7)] == rows(families["fanotify_exporter_log_records_dropped"])
@@ -115,7 +144,7 @@ def test_server(
 
 def test_describes_what_it_collects() -> None:
     """The collector describes the families that it collects."""
-    collector = ExporterHealthCollector(LOADED, lambda: SNAPSHOT)
+    collector = ExporterHealthCollector("0.26.0", [CALLS])
     described = [
         (each.name, each.type, each.documentation) for each in collector.describe()
     ]
@@ -132,12 +161,13 @@ def test_describing_reads_no_map() -> None:
     def read() -> Snapshot:
         pytest.fail("the maps were read")
 
-    list(ExporterHealthCollector(LOADED, read).describe())
+    calls = ProgramSet("calls", PROBES, read)
+    list(ExporterHealthCollector("0.26.0", [calls]).describe())
 
 
 def test_without_programs() -> None:
     """Without programs no family about probes, maps and lost calls has a series."""
-    collector = ExporterHealthCollector(NO_PROGRAMS, NoCallMaps().read)
+    collector = ExporterHealthCollector("none")
     families = {family.name: rows(family) for family in collector.collect()}
     ((labels, _),) = families.pop("fanotify_exporter_build_info")
     assert "none" == labels["bcc"]

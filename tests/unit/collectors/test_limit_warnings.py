@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from fanotify_exporter.collectors.exporter_health import ExporterHealthCollector
 from fanotify_exporter.collectors.limit_warnings import MAX_USERS, LimitWarnings
 from fanotify_exporter.metrics.registry import Registry
-from tools.harness.golden import LOADED, SNAPSHOT
+from tools.harness.golden import SNAPSHOT, call_programs
 
 
 def gauge(name: str, label: str, values: Mapping[str, float]) -> Metric:
@@ -60,7 +60,7 @@ def test_many_users(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_full_map(caplog: pytest.LogCaptureFixture) -> None:
     """A full map is one warning in any number of scrapes."""
-    health = ExporterHealthCollector(LOADED, lambda: replace(SNAPSHOT, lost=()))
+    health = ExporterHealthCollector("", [call_programs(replace(SNAPSHOT, lost=()))])
     registry = Registry({"health": health}, observe=LimitWarnings().observe)
     for _ in range(3):
         list(registry.scrape().collect())

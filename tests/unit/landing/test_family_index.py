@@ -16,7 +16,7 @@ from fanotify_exporter.landing.family_index import MAX_ROWS
 from fanotify_exporter.landing.summary import GroupOwner, Probe, Summary, User
 from fanotify_exporter.landing.summary_reader import SummaryReader
 from fanotify_exporter.metrics.families import Family
-from tools.harness.golden import BOOTED, LOADED, SNAPSHOT, registry
+from tools.harness.golden import BOOTED, SNAPSHOT, call_programs, registry
 
 
 def summarize(families: Iterable[Family]) -> Summary:
@@ -131,7 +131,7 @@ def test_map_full_without_comm() -> None:
     lost = summarize(
         [
             *MarkCallsCollector(lambda: SNAPSHOT, labelling).collect(),
-            *ExporterHealthCollector(LOADED, lambda: SNAPSHOT).collect(),
+            *ExporterHealthCollector("", [call_programs()]).collect(),
         ]
     ).lost
     assert 403 == lost["fanotify_mark", "map_full"]

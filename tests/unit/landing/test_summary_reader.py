@@ -9,7 +9,7 @@ from fanotify_exporter.collectors.exporter_health import ExporterHealthCollector
 from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
 from fanotify_exporter.landing.summary_reader import SummaryReader
 from fanotify_exporter.metrics.families import Family
-from tools.harness.golden import BOOTED, LOADED
+from tools.harness.golden import BOOTED, call_programs
 
 
 def test_rates_between_two_summaries() -> None:
@@ -20,7 +20,7 @@ def test_rates_between_two_summaries() -> None:
         calls = [Call(comm, 1, 1, 0, n, BOOTED) for comm, n in counts.items()]
         snapshot = Snapshot(BOOTED, {"fanotify_mark": calls}, (), ())
         yield from MarkCallsCollector(lambda: snapshot).collect()
-        yield from ExporterHealthCollector(LOADED, lambda: snapshot).collect()
+        yield from ExporterHealthCollector("", [call_programs(snapshot)]).collect()
 
     seconds = iter([100.0, 105.0])
     summaries = SummaryReader(clock=lambda: next(seconds))

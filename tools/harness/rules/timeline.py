@@ -38,8 +38,9 @@ def health(labels: str, starts: Sequence[int], interval: str) -> dict[str, Steps
     first = max(0, starts[0])
     seconds = SECONDS_BY_INTERVAL[interval]
     success = "fanotify_exporter_collector_success"
+    start_time = "fanotify_exporter_counting_start_time_seconds"
     return {
-        f"fanotify_exporter_counting_start_time_seconds{{{labels}}}": {
+        f'{start_time}{{{labels},programs="calls"}}': {
             max(0, start): start * seconds for start in starts
         },
         f'{success}{{{labels},collector="mark_calls"}}': {first: 1},
