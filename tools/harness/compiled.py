@@ -1,4 +1,4 @@
-"""Compile caller.c as a static program, for this machine and for guests."""
+"""Compile the C programs of the tests statically, for this machine and for guests."""
 
 from __future__ import annotations
 
@@ -22,20 +22,25 @@ COMPILERS = {"i386": ("gcc", "-m32"), "arm": ("arm-linux-gnueabihf-gcc",)}
 
 
 def program(
-    machine: str, compiler: Sequence[str] | None = None, root: Path = Path("/")
+    machine: str,
+    compiler: Sequence[str] | None = None,
+    root: Path = Path("/"),
+    *,
+    sources: Sequence[Path] = (SOURCE,),
 ) -> Path:
     """
-    Return the program of caller.c for *machine*, compiled or from the cache.
+    Return the program of *sources* for *machine*, compiled or from the cache.
 
     Args:
         machine: as uname(1) names the machine, or a value of COMPAT.
         compiler: command of a C compiler; by default the host's.
         root: root folder of the compiler, if the compiler runs in a chroot.
+        sources: C files, joined to one before compiling; by default caller.c.
 
     Raises:
         FileNotFoundError: the compiler is not installed.
     """
-    source = SOURCE.read_bytes()
+    source = b"".join(map(_located, sources))
     digest = sha256(source + repr(OPTIONS).encode()).hexdigest()[:16]
     built = CACHE / f"{machine}-{digest}"
     if not built.exists():
@@ -47,3 +52,8 @@ def program(
             subprocess.run(command, input=source, check=True)
             copy(output, built)
     return built
+
+
+def _located(source: Path) -> bytes:
+    """Return the content of *source*, after its name for messages of the compiler."""
+    return f'#line 1 "{source.name}"\n'.encode() + source.read_bytes()

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.harness import compiled
+from tools.harness.permission.programs import LISTENER, OPENER, compile_program
 from tools.vm.apt import Mirror, run_command, settings_of_machine
 from tools.vm.shares import Share
 
@@ -68,11 +69,14 @@ def root(cache: Path, mirror: Mirror) -> Path:
 
 
 def compile_callers(cache: Path, mirror: Mirror) -> None:
-    """Compile caller.c for the guest on this machine, which is faster."""
+    """Compile the C programs of the tests on this machine, which is faster."""
     compilers = unpacked(cache / "compilers", COMPILERS, mirror)
     for machine, system in (("aarch64", "linux-gnu"), ("arm", "linux-gnueabihf")):
         gcc = ("chroot", str(compilers), f"{machine}-{system}-gcc")
         compiled.program(machine, gcc, compilers)
+        if machine == "aarch64":
+            for name in (LISTENER, OPENER):
+                compile_program(name, machine, gcc, compilers)
 
 
 def unpacked(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.harness import compiled
+from tools.harness.permission.programs import LISTENER, OPENER, compile_program
 from tools.vm import arm64, guest, initramfs, kernels, matrix
 from tools.vm.apt import Mirror
 from tools.vm.errors import HarnessError
@@ -76,6 +77,8 @@ class Schedule:
             else:
                 for machine in ("x86_64", "i386"):
                     compiled.program(machine)
+                for name in (LISTENER, OPENER):
+                    compile_program(name, "x86_64")
                 root, shares, busybox = Path("/"), (), initramfs.host_busybox()
         except HarnessError as error:
             return error

@@ -1,0 +1,1 @@
+"""A permission listener and tasks that access files, which count what they did."""
