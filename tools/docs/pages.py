@@ -14,7 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from fanotify_exporter.collectors.catalog import CATALOG, CollectorInfo
-from fanotify_exporter.metrics.families import CounterFamily, Family
+from fanotify_exporter.metrics.families import (
+    CounterFamily,
+    Family,
+    HistogramFamily,
+)
 from fanotify_exporter.uapi.fanotify import (
     BLOCKING_MASK,
     INIT_CLASSES,
@@ -217,7 +221,7 @@ def exposed_name(family: Family) -> str:
 
 def labels(family: Family) -> Sequence[str]:
     """Return the names of the labels that each series of *family* has."""
-    if isinstance(family, CounterFamily):
+    if isinstance(family, CounterFamily | HistogramFamily):
         return family.labels
     names: Sequence[str] = family._labelnames  # type: ignore[attr-defined]
     return names

@@ -16,6 +16,12 @@ from fanotify_exporter.metrics.families import Family, count_series
 
 log = logging.getLogger(__name__)
 
+# What the names of samples have after the name of their family, by type of the family.
+SAMPLE_SUFFIXES = {
+    "counter": ("_total", "_created"),
+    "histogram": ("_bucket", "_count", "_sum", "_created"),
+}
+
 
 class Collector(Protocol):
     """The metric families of one subject, built anew for each scrape."""
@@ -89,11 +95,13 @@ class Registry:
         self.after_scrape = after_scrape
         self._failures = dict[str, type[Exception]]()
         self._about = frozenset(family.name for family in _about_collectors())
-        self._owners = {
-            family.name: name
-            for name, collector in self._collectors.items()
-            for family in collector.describe()
-        }
+        self._owners: dict[str, str] = {}
+        self._families = {name: name for name in self._about}
+        for name, collector in self._collectors.items():
+            for family in collector.describe():
+                self._owners[family.name] = name
+                for suffix in ("", *SAMPLE_SUFFIXES.get(family.type, ())):
+                    self._families[family.name + suffix] = family.name
         self.everything = Selection(tuple(self._collectors))
 
     def describe(self) -> Iterator[Family]:
@@ -135,12 +143,7 @@ class Registry:
         ]
         if not names:
             return Selection(tuple(chosen))
-        known_names = self._owners.keys() | self._about
-        families = known_names & {
-            each.removesuffix(suffix)
-            for each in names
-            for suffix in ("", "_total", "_created")
-        }
+        families = {self._families[each] for each in names if each in self._families}
         owners = {self._owners.get(family) for family in families}
         if families & self._about:
             owners.update(chosen)

@@ -25,7 +25,11 @@ from fanotify_exporter.metrics.exposition import (
     TEXT,
     Format,
 )
-from fanotify_exporter.metrics.families import CounterFamily, Family
+from fanotify_exporter.metrics.families import (
+    CounterFamily,
+    Family,
+    HistogramFamily,
+)
 from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.uapi.comm import comm_text
 from tools.harness.exposition import encode, encode_openmetrics, encode_text
@@ -97,7 +101,16 @@ def hostile_families() -> Frozen:
     collector = MarkCallsCollector(
         lambda: Snapshot(1.0, {"fanotify_mark": calls}, (), ()), created=True
     )
-    return Frozen((*collector.collect(), gauge, bare, counter, empty))
+    others = gauge, bare, counter, empty, histogram()
+    return Frozen((*collector.collect(), *others))
+
+
+def histogram() -> HistogramFamily:
+    """Return a histogram with each hostile comm, and labels on both sides of le."""
+    family = HistogramFamily("waits", "Seconds.", ("z", "a"), (0.0001, 1), created=True)
+    for index, comm in enumerate(HOSTILE):
+        family.add((comm, "\\"), (index, 10**index, 3), index / 7, 1e9 + index)
+    return family
 
 
 def our_families() -> Frozen:
@@ -146,6 +159,34 @@ def test_openmetrics_parses_back() -> None:
     text = encode_openmetrics(frozen.collect()).decode()
     parsed = parse_openmetrics(text)  # type: ignore[no-untyped-call]
     assert series(frozen.families) == series(parsed)
+
+
+def test_buckets() -> None:
+    """Buckets are cumulative, and le is spelled alike in both formats."""
+    family = HistogramFamily("waits", "Seconds.", ("comm",), (0.0001, 1, 30))
+    family.add(("a",), (1, 0, 2, 1), 40.5, 1.5)
+    family.add(("a",), (0, 3, 0, 0), 0.5, 1.5)
+    lines = [
+        'waits_bucket{comm="a",le="0.0001"} 1.0',
+        'waits_bucket{comm="a",le="1.0"} 4.0',
+        'waits_bucket{comm="a",le="30.0"} 6.0',
+        'waits_bucket{comm="a",le="+Inf"} 7.0',
+        'waits_count{comm="a"} 7.0',
+        'waits_sum{comm="a"} 41.0',
+    ]
+    head = ["# HELP waits Seconds.", "# TYPE waits histogram"]
+    assert [*head, *lines] == encode_text([family]).decode().splitlines()
+    openmetrics = encode_openmetrics([family]).decode().splitlines()
+    assert [*head, *lines, "# EOF"] == openmetrics
+
+
+def test_created_of_a_histogram() -> None:
+    """The creation time of a series that is summed is the earliest."""
+    family = HistogramFamily("waits", "Seconds.", ("comm",), (1,), created=True)
+    for first in (5.0, 4.0, 6.0):
+        family.add(("a",), (1, 0), 0.5, first)
+    *_, created = family.samples
+    assert ("waits_created", 4.0) == (created.name, created.value)
 
 
 def test_no_families() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from fanotify_exporter.metrics.families import HistogramFamily
 from fanotify_exporter.metrics.registry import Registry, SelectionError
 from tools.harness.exposition import sample_value
 
@@ -63,6 +64,9 @@ def series(registry: Registry, collector: str) -> float | None:
 
 class Counting(Steady):
     """A collector of counters with creation times."""
+
+    def describe(self) -> Iterable[Metric]:
+        return [CounterMetricFamily("counting", "Counted.")]
 
     def collect(self) -> Iterator[Metric]:
         family = CounterMetricFamily("counting", "Counted.", labels=["who"])
@@ -193,11 +197,41 @@ def test_selected_names() -> None:
     assert [] == selected(registry, names=["nobody_has_this", "", "a"])
 
 
-def test_a_counter_has_three_names() -> None:
-    """name[] takes the name of a counter family and the names of its samples."""
-    registry = Registry({"a": Counting("a")})
-    for name in ("a_one", "a_one_total", "a_one_created"):
-        assert ("a",) == registry.select(names=[name]).collectors
+class Observing:
+    """A collector of a histogram."""
+
+    def describe(self) -> Iterable[HistogramFamily]:
+        return [HistogramFamily("waits", "Observed.", ("who",), (0.5, 1))]
+
+    def collect(self) -> Iterator[HistogramFamily]:
+        for family in self.describe():
+            family.add(("a",), (1, 0, 2), 9.5, 1.5)
+            family.add(("b",), (0, 0, 0), 0, 1.5)
+            yield family
+
+
+SAMPLE_NAMES = {
+    "counting": ("", "_total", "_created"),
+    "waits": ("", "_bucket", "_count", "_sum", "_created"),
+    "a_one": ("",),
+}
+
+
+@pytest.mark.parametrize("family", SAMPLE_NAMES)
+def test_names_of_samples(family: str) -> None:
+    """name[] takes the name of a family and the names of samples of its type."""
+    registry = Registry({"a": Steady("a"), "b": Counting("b"), "c": Observing()})
+    suffixes = {suffix for names in SAMPLE_NAMES.values() for suffix in names}
+    assert set(SAMPLE_NAMES[family]) == {
+        suffix
+        for suffix in suffixes
+        if registry.select(names=[family + suffix]).families == frozenset({family})
+    }
+
+
+def test_series_of_a_histogram() -> None:
+    """Each bucket, the count and the sum are series, and creation times are not."""
+    assert 2 * 5 == series(Registry({"c": Observing()}), "c")
 
 
 def test_selected_collectors() -> None:
