@@ -80,9 +80,12 @@ class WaitScan:
         scanned: CLOCK_BOOTTIME at which the pass began, seconds.
         is_exact: False if the tasks come from /proc (state D and wchan) and not from
             the kernel's own list: a task's group is then a guess.
+        deadlocked: addresses of the groups whose listeners wait for each other;
+            filled in by DeadlockDetector.
     """
 
     groups: tuple[PermissionGroup, ...]
     waiters: tuple[Waiter, ...]
     scanned: float
     is_exact: bool = True
+    deadlocked: frozenset[int] = frozenset()
