@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 
 from fanotify_exporter.bpf.samples import OTHER_COMM, Call, Snapshot
 from fanotify_exporter.collectors.labels import PLAIN, Labelling
@@ -30,13 +29,9 @@ class CallFamily(CounterFamily):
         created: bool = False,
     ) -> None:
         """Start with no series. With *created* the family has ``_created`` samples."""
-        wide = (*labels, *labelling.names)
-        kept = [i for i, label in enumerate(wide) if label not in labelling.dropped]
-        super().__init__(
-            name, documentation, tuple(wide[i] for i in kept), created=created
-        )
-        self._pick = _picker(kept, len(wide))
-        self._width = len(wide)
+        kept, self._pick = labelling.select(labels)
+        super().__init__(name, documentation, kept, created=created)
+        self._width = len(labels) + len(labelling.names)
 
     def add(self, values: tuple[str, ...], count: int, first: float) -> None:
         """Add *count* calls, the first of them at Unix time *first*; drop labels."""
@@ -46,17 +41,6 @@ class CallFamily(CounterFamily):
         """Add *count* calls with no known labels, so that the sum is exact."""
         if count:
             self.add((MISSED_COMM, *[""] * (self._width - 1)), count, since)
-
-
-def _picker(
-    kept: Sequence[int], width: int
-) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
-    """Return a function that keeps the values at the positions *kept* of *width*."""
-    if len(kept) == width:
-        return lambda values: values
-    if len(kept) > 1:
-        return itemgetter(*kept)
-    return lambda values: tuple(values[i] for i in kept)
 
 
 @dataclass(frozen=True, slots=True)
