@@ -21,9 +21,11 @@ MAX_USERS = 100
 
 # Lost calls without a warning, by reason. Calls that were in progress when the programs
 # were attached have no entry. A full map has a warning of its own. Skipped runs for any
-# system call of the host are hardly ever lost calls.
+# system call of the host are hardly ever lost calls. Permission waits whose begin was
+# not seen are counted, without their length.
 TOLERATED = {
     "no_entry": 10.0,
+    "no_begin": float("inf"),
     "map_full": float("inf"),
     "recursion_any_syscall": float("inf"),
 }
@@ -67,10 +69,22 @@ USER_LIMITS = (
 MAPS = Limit(
     "fanotify_exporter_map_entries", "fanotify_exporter_map_max_entries", "map"
 )
-# The flag with the size of each map.
-FLAGS = {
-    "calls_privileged": "--bpf.max-entries",
-    "calls_user": "--bpf.max-user-entries",
+# By map: the warning if the map is full, and the flag that sets the size of the map.
+_CALLS_TOGETHER = (
+    "a map is full: calls with new keys are counted together, as [other: map full]. "
+    "Find the program with most keys, or raise the flag"
+)
+FULL_MAPS: dict[str, tuple[str, dict[str, str]]] = {
+    "calls_privileged": (_CALLS_TOGETHER, {"flag": "--bpf.max-entries"}),
+    "calls_user": (_CALLS_TOGETHER, {"flag": "--bpf.max-user-entries"}),
+    "permission_groups": (
+        "a map is full: waits for new listeners are counted as [other: map full]",
+        {},
+    ),
+    "permission_waits": (
+        "a map is full: waits that begin now are counted without their length",
+        {},
+    ),
 }
 LOST = "fanotify_exporter_lost_calls"
 
@@ -106,12 +120,8 @@ class LimitWarnings:
     def _warn_of_maps(self) -> None:
         for name, entries in self._reached(MAPS):
             if self._is_new((MAPS, name)):
-                log.warning(
-                    "a map is full: calls with new keys are counted together, as "
-                    "[other: map full]. Find the program with most keys, or raise the "
-                    "flag",
-                    extra={"map": name, "entries": entries, "flag": FLAGS[name]},
-                )
+                text, flag = FULL_MAPS[name]
+                log.warning(text, extra={"map": name, "entries": entries, **flag})
 
     def _warn_of_lost_calls(self) -> None:
         for labels, count in self._latest.get(LOST, {}).items():

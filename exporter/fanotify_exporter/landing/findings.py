@@ -124,10 +124,15 @@ def _near_limit(user: User, number: float, limit: float, noun: str) -> Finding:
     )
 
 
-# By map: the flag that sets the size of the map.
-SIZE_FLAGS = {
-    "calls_privileged": "--bpf.max-entries",
-    "calls_user": "--bpf.max-user-entries",
+# By map: what is missing while the map is full, and what to do.
+FULL_MAPS = {
+    "calls_privileged": "In a full map, calls of new callers are counted without their "
+    "caller. Raise --bpf.max-entries.",
+    "calls_user": "In a full map, calls of new callers are counted without their "
+    "caller. Raise --bpf.max-user-entries.",
+    "permission_groups": "In a full map, waits for new listeners are counted without "
+    "their listener.",
+    "permission_waits": "In a full map, new waits are counted without their length.",
 }
 
 
@@ -138,8 +143,7 @@ def _full_maps(summary: Summary) -> Iterator[Finding]:
                 "warning",
                 f"The map {name} has {format_count(entries)} of "
                 f"{format_count(maximum)} entries",
-                "In a full map, calls of new callers are counted without their caller. "
-                f"Raise {SIZE_FLAGS[name]}.",
+                FULL_MAPS[name],
             )
 
 

@@ -65,11 +65,27 @@ def test_full_map(caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
         list(registry.scrape().collect())
     assert ["calls_user"] == warned(caplog, "map")
+    assert ["--bpf.max-user-entries"] == warned(caplog, "flag")
+
+
+def test_full_map_without_flag(caplog: pytest.LogCaptureFixture) -> None:
+    """No flag is named for a map that has a fixed size."""
+    maps = {"permission_groups": 256.0, "permission_waits": 32768.0}
+    names = "fanotify_exporter_map_entries", "fanotify_exporter_map_max_entries"
+    LimitWarnings().observe([gauge(name, "map", maps) for name in names])
+    assert [*maps] == warned(caplog, "map")
+    assert [] == warned(caplog, "flag")
 
 
 @pytest.mark.parametrize(
     ("reason", "least"),
-    [("recursion", 1), ("nmissed", 1), ("no_entry", 11), ("map_full", 0)],
+    [
+        ("recursion", 1),
+        ("nmissed", 1),
+        ("no_entry", 11),
+        ("no_begin", 0),
+        ("map_full", 0),
+    ],
 )
 def test_lost_calls(caplog: pytest.LogCaptureFixture, reason: str, least: int) -> None:
     """The first lost calls of a reason are a warning, for each system call."""

@@ -117,13 +117,22 @@ def test_user_at_a_limit() -> None:
     )
 
 
-def test_nearly_full_map() -> None:
-    """A map with more than 0.8 of its entries used is a warning."""
-    finding = only(replace(QUIET, maps={"calls_user": (250, 256)}))
-    assert ("warning", "The map calls_user has 250 of 256 entries") == (
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("calls_user", "Raise --bpf.max-user-entries."),
+        ("permission_groups", "waits for new listeners"),
+        ("permission_waits", "new waits are counted without their length"),
+    ],
+)
+def test_nearly_full_map(name: str, advice: str) -> None:
+    """A map with more than 0.8 of its entries used is a warning with advice."""
+    finding = only(replace(QUIET, maps={name: (250, 256)}))
+    assert ("warning", f"The map {name} has 250 of 256 entries") == (
         finding.level,
         finding.subject,
     )
+    assert advice in finding.text
 
 
 def test_lost_calls() -> None:
