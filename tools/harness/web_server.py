@@ -18,13 +18,14 @@ from typing import TypeVar
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.samples import Sample
 
+from fanotify_exporter.landing.waits import Waits
 from fanotify_exporter.metrics.families import Family
 from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.system.systemd import SystemdNotifier
 from fanotify_exporter.web import server
 from fanotify_exporter.web.access import AccessControl
 from fanotify_exporter.web.connections import MAX_CONNECTIONS
-from fanotify_exporter.web.service import MetricsService
+from fanotify_exporter.web.service import MetricsService, no_waits
 from fanotify_exporter.web.sockets import listen
 
 
@@ -107,12 +108,17 @@ def example_service(
     *,
     telemetry_path: str = "/metrics",
     ready: bool = True,
+    waits: Callable[[], Waits | None] = no_waits,
     max_connections: int = MAX_CONNECTIONS,
 ) -> MetricsService:
     """Return a service whose registry has *collector*, Fishes by default."""
     registry = Registry({"fishes": collector or Fishes()})
     return MetricsService(
-        registry, telemetry_path, lambda: ready, max_connections=max_connections
+        registry,
+        telemetry_path,
+        lambda: ready,
+        waits=waits,
+        max_connections=max_connections,
     )
 
 

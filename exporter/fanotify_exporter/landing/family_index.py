@@ -44,6 +44,10 @@ class FamilyIndex:
             for sample in family.samples:
                 self._samples[sample.name].append(sample)
 
+    def samples(self, name: str) -> list[Sample]:
+        """Return the samples with the name *name*."""
+        return self._samples[name]
+
     def counts(self) -> dict[CallKey, float]:
         """Return the number of calls by comm and system call."""
         found: dict[CallKey, float] = defaultdict(float)

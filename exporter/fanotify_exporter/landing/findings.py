@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
-from typing import Literal
 
+from fanotify_exporter.landing.finding import LEVELS, MAX_NAMES, Finding
 from fanotify_exporter.landing.formatting import format_count
+from fanotify_exporter.landing.permission_findings import (
+    PERMISSION_PROBES,
+    find_permission,
+)
 from fanotify_exporter.landing.summary import GROUP_LIMIT, MARK_LIMIT, Summary, User
 
 
 # Share of a limit, or of a BPF map, above which a finding warns. The alerts of
 # prometheus/ use the same threshold.
 NEAR_LIMIT = 0.8
-
-# Programs named in one finding; more would wrap onto several lines.
-MAX_NAMES = 3
-
-LEVELS = ("danger", "warning", "note", "good")
 
 # Reasons of fanotify_exporter_lost_calls_total that stand for lost fanotify calls.
 # Other reasons also count other system calls.
@@ -28,26 +26,6 @@ LOST_REASONS = {
     "nmissed": "too many calls were in progress at the same time",
     "no_entry": "the entry was missed",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """
-    A statement about the host or the exporter.
-
-    Attributes:
-        level: one of LEVELS.
-        subject: the fact in a few words.
-        text: a sentence that explains the fact.
-        names: comms to list after the subject, each with its count.
-        others: whether *names* is incomplete.
-    """
-
-    level: Literal["danger", "warning", "note", "good"]
-    subject: str
-    text: str
-    names: tuple[tuple[str, str], ...] = ()
-    others: bool = False
 
 
 GOOD = Finding(
@@ -61,6 +39,7 @@ GOOD = Finding(
 def find_all(summary: Summary) -> list[Finding]:
     """Return the findings about *summary*, most severe first; [GOOD] for none."""
     found = chain(
+        find_permission(summary),
         _detached_probes(summary),
         _failed_collectors(summary),
         _users_near_limits(summary),
@@ -92,6 +71,7 @@ def _detached_probes(summary: Summary) -> Iterator[Finding]:
                 f"Not attached: {probe.attach_point}",
                 f"Calls of {probe.syscall} are not counted while "
                 "kernel.ftrace_enabled is 0.",
+                runbook="FanotifyExporterProbeNotAttached",
             )
 
 
@@ -102,6 +82,7 @@ def _failed_collectors(summary: Summary) -> Iterator[Finding]:
                 "danger",
                 f"Failed: the collector {name}",
                 "This page and the metrics lack its figures. The log has the error.",
+                runbook="FanotifyExporterCollectorFailed",
             )
 
 
@@ -117,38 +98,55 @@ def _users_near_limits(summary: Summary) -> Iterator[Finding]:
 def _near_limit(user: User, number: float, limit: float, noun: str) -> Finding:
     subject = f"User {user.uid} has {format_count(number)} of "
     subject += format_count(limit, noun)
+    runbook = f"Fanotify{noun.capitalize()}sNearLimit"
     if number >= limit:
-        return Finding("danger", subject, f"The kernel refuses another {noun}.")
-    return Finding(
-        "warning", subject, f"The kernel refuses more than {format_count(limit)}."
-    )
+        text = f"The kernel refuses another {noun}."
+        return Finding("danger", subject, text, runbook=runbook)
+    text = f"The kernel refuses more than {format_count(limit)}."
+    return Finding("warning", subject, text, runbook=runbook)
 
 
-# By map: what is missing while the map is full, and what to do.
+# By map: what is missing while the map is full, what to do, and the runbook.
+_NO_CALLER = "In a full map, calls of new callers are counted without their caller."
 FULL_MAPS = {
-    "calls_privileged": "In a full map, calls of new callers are counted without their "
-    "caller. Raise --bpf.max-entries.",
-    "calls_user": "In a full map, calls of new callers are counted without their "
-    "caller. Raise --bpf.max-user-entries.",
-    "permission_groups": "In a full map, waits for new listeners are counted without "
-    "their listener.",
-    "permission_waits": "In a full map, new waits are counted without their length.",
+    "calls_privileged": (
+        f"{_NO_CALLER} Raise --bpf.max-entries.",
+        "FanotifyExporterMapNearFull",
+    ),
+    "calls_user": (
+        f"{_NO_CALLER} Raise --bpf.max-user-entries.",
+        "FanotifyExporterUserMapNearFull",
+    ),
+    "permission_groups": (
+        "In a full map, waits for new listeners are counted without their listener.",
+        "",
+    ),
+    "permission_waits": (
+        "In a full map, new waits are counted without their length.",
+        "",
+    ),
 }
 
 
 def _full_maps(summary: Summary) -> Iterator[Finding]:
     for name, (entries, maximum) in summary.maps.items():
         if entries > NEAR_LIMIT * maximum:
+            text, runbook = FULL_MAPS[name]
             yield Finding(
                 "warning",
                 f"The map {name} has {format_count(entries)} of "
                 f"{format_count(maximum)} entries",
-                FULL_MAPS[name],
+                text,
+                runbook=runbook,
             )
 
 
 def _lost_calls(summary: Summary) -> Iterator[Finding]:
-    lost = {key: n for key, n in summary.lost.items() if key[1] in LOST_REASONS}
+    lost = {
+        (probe, reason): number
+        for (probe, reason), number in summary.lost.items()
+        if reason in LOST_REASONS and not probe.startswith(PERMISSION_PROBES)
+    }
     if lost:
         reasons = "; ".join(
             f"{format_count(number)} of {call}, {LOST_REASONS[reason]}"
@@ -158,6 +156,7 @@ def _lost_calls(summary: Summary) -> Iterator[Finding]:
             "warning",
             f"{format_count(sum(lost.values()), 'call')} without a caller",
             f"The exporter counted them, but not under their caller: {reasons}.",
+            runbook="FanotifyExporterCallsLost",
         )
 
 
@@ -182,10 +181,11 @@ def _missing_figures(summary: Summary) -> Iterator[Finding]:
     subjects = {
         "groups": "Programs that can block file access are unknown",
         "limits": "Distance to the limits is unknown",
+        "permission": "Tasks that wait for permission listeners are unknown",
     }
     for collector, subject in subjects.items():
         reason = missing_reason(summary, collector)
-        if reason:
+        if reason and collector in summary.absences:
             yield Finding("note", subject, reason)
     if summary.unreadable:
         processes = format_count(summary.unreadable, "process", "es")

@@ -22,6 +22,7 @@ from fanotify_exporter.landing import findings, formatting
 from fanotify_exporter.landing.findings import missing_reason
 from fanotify_exporter.landing.formatting import format_count
 from fanotify_exporter.landing.summary import GROUP_LIMIT, MARK_LIMIT, Summary
+from fanotify_exporter.landing.waits import Waits
 
 
 REPOSITORY = "https://github.com/fanotify-exporter/fanotify-exporter"
@@ -54,7 +55,13 @@ POLICY = (
 )
 
 
-def render(summary: Summary, telemetry_path: str, host: str, now: float) -> bytes:
+def render(
+    summary: Summary,
+    telemetry_path: str,
+    host: str,
+    now: float,
+    waits: Waits | None = None,
+) -> bytes:
     """
     Return the page as HTML.
 
@@ -62,6 +69,7 @@ def render(summary: Summary, telemetry_path: str, host: str, now: float) -> byte
         telemetry_path: path of the metrics, for a link.
         host: host name, for the title.
         now: Unix time of the summary.
+        waits: tasks that wait for permission listeners, None if not known.
     """
     return _template().generate(
         style=STYLE,
@@ -73,6 +81,7 @@ def render(summary: Summary, telemetry_path: str, host: str, now: float) -> byte
         time=f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M:%S}",
         summary=summary,
         findings=findings.find_all(summary),
+        waits=waits,
         group_limit=summary.limits.get(GROUP_LIMIT),
         mark_limit=summary.limits.get(MARK_LIMIT),
         call_notes=_call_notes(summary),

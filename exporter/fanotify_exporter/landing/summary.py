@@ -72,6 +72,45 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitFigures:
+    """
+    The tasks that wait for listeners of one comm and class.
+
+    Attributes:
+        comm: "" if unknown; None where --label.drop=comm sums over all comms.
+        group_class: "content" or "pre_content"; "" if unknown.
+        waiting: number of tasks that wait; 0 for a listener without.
+        oldest: age of the oldest wait in seconds.
+    """
+
+    comm: str | None
+    group_class: str
+    waiting: float
+    oldest: float
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionFigures:
+    """
+    The figures about permission listeners.
+
+    Attributes:
+        waits: one entry for each comm and class of existing listeners, the oldest wait
+            first.
+        listener_waits: pairs of a listener's comm and the comm of the listener that it
+            waits for.
+        deadlocked: number of listeners that wait in a cycle.
+        unchecked: accesses that went ahead because the listener was closed, by comm of
+            the listener, since counting started.
+    """
+
+    waits: Sequence[WaitFigures] = ()
+    listener_waits: Sequence[tuple[str, str]] = ()
+    deadlocked: float = 0
+    unchecked: Mapping[str | None, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Absence:
     """
     Why figures of a collector that works may be missing.
@@ -103,6 +142,7 @@ class Summary:
         maps: used and maximum entries by BPF map.
         lost: calls not counted under their caller, by system call and reason.
             Reasons without a lost call are left out.
+        permission: waits for permission listeners.
         absences: collectors whose figures may be missing, and why.
     """
 
@@ -119,3 +159,4 @@ class Summary:
     maps: Mapping[str, tuple[float, float]]
     lost: Mapping[tuple[str, str], float]
     absences: Mapping[str, Absence] = field(default_factory=dict)
+    permission: PermissionFigures = field(default_factory=PermissionFigures)

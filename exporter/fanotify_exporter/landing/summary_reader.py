@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from fanotify_exporter.landing.family_index import FamilyIndex
+from fanotify_exporter.landing.permission_index import permission_figures
 from fanotify_exporter.landing.rates import RateTracker
 from fanotify_exporter.landing.summary import Absence, Summary
 from fanotify_exporter.metrics.families import Family
@@ -50,4 +51,5 @@ class SummaryReader:
             maps=index.maps(),
             lost=index.lost(),
             absences=self._absences,
+            permission=permission_figures(index),
         )

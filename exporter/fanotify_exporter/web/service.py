@@ -6,8 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from fanotify_exporter.landing.summary import Absence
+from fanotify_exporter.landing.waits import Waits
 from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.web.connections import MAX_CONNECTIONS
+
+
+def no_waits() -> None:
+    """Stand for a source of waiting tasks that knows none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,8 @@ class MetricsService:
         ready: whether all probes are attached, for /-/ready.
         absences: collectors whose figures may be missing, and why; for the landing
             page.
+        waits: returns the tasks that wait for permission listeners without waiting
+            itself, None if they are not known; for the landing page.
         max_connections: connections that may be open at a time.
     """
 
@@ -27,4 +34,5 @@ class MetricsService:
     telemetry_path: str
     ready: Callable[[], bool]
     absences: Mapping[str, Absence] = field(default_factory=dict)
+    waits: Callable[[], Waits | None] = no_waits
     max_connections: int = MAX_CONNECTIONS

@@ -7,12 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from fanotify_exporter.landing.findings import (
-    GOOD,
-    Finding,
-    find_all,
-    missing_reason,
-)
+from fanotify_exporter.landing.finding import Finding
+from fanotify_exporter.landing.findings import GOOD, find_all, missing_reason
 from fanotify_exporter.landing.summary import (
     GROUP_LIMIT,
     MARK_LIMIT,
@@ -23,6 +19,7 @@ from fanotify_exporter.landing.summary import (
     Top,
     User,
 )
+from tools.harness.rules.shipped import RUNBOOKS
 
 
 # A host without anything to report.
@@ -112,6 +109,7 @@ def test_user_at_a_limit() -> None:
             "danger",
             "User 0 has 1,000 of 1,000 marks",
             "The kernel refuses another mark.",
+            runbook="FanotifyMarksNearLimit",
         )
         == finding
     )
@@ -216,3 +214,20 @@ def test_kernel_without_limits() -> None:
     finding = only(replace(QUIET, families=families, limits={}))
     assert "Distance to the limits is unknown" == finding.subject
     assert "Unknown on kernels without the limit." == finding.text
+
+
+def test_runbooks() -> None:
+    """Findings about the exporter and about limits name a runbook that exists."""
+    summary = replace(
+        QUIET,
+        probes=[Probe("fanotify_init", "fexit:do_fanotify_init", attached=False)],
+        collectors={**QUIET.collectors, "mark_calls": False},
+        users=Top([User("0", 128, 1000, 1.0, 1.0)], 0),
+        maps={"calls_privileged": (9, 9), "calls_user": (9, 9)},
+        lost={("fanotify_mark", "recursion"): 1.0},
+    )
+    found = find_all(summary)
+    assert 7 == len(found)
+    assert {each.runbook for each in found} <= {
+        path.stem for path in RUNBOOKS.iterdir()
+    }

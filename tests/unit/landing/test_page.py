@@ -107,7 +107,7 @@ def test_findings() -> None:
         "danger",
         (
             f"Not attached: {attach_point}. Calls of fanotify_mark are not counted "
-            "while kernel.ftrace_enabled is 0."
+            "while kernel.ftrace_enabled is 0. Runbook"
         ),
     ) == findings[0]
     assert any(

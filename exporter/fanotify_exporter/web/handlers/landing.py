@@ -23,7 +23,8 @@ class LandingHandler(BaseHandler):
 
         def make(pages: ScrapePages) -> bytes:
             summary = summaries.read(pages.scrape.collect())
-            return page.render(summary, path, os.uname().nodename, time.time())
+            host, waits = os.uname().nodename, self.service.waits()
+            return page.render(summary, path, host, time.time(), waits)
 
         self.set_header("Cache-Control", "no-store")
         self.finish(await self.next_scrape("landing", make))

@@ -10,6 +10,8 @@ from hashlib import sha256
 import pytest
 
 from fanotify_exporter import __version__
+from fanotify_exporter.commands.waits import to_rows
+from tools.harness.stall import SCANNED, stalled
 from tools.harness.web_server import (
     Failing,
     ask,
@@ -56,6 +58,14 @@ def test_hostile_telemetry_path() -> None:
     answer = ask(example_service(telemetry_path='/"><script>'), "/")
     assert b'"/&quot;&gt;&lt;script&gt;"' in answer.body
     assert 1 == answer.body.count(b"<script>")  # the page's own
+
+
+def test_waiting_tasks() -> None:
+    """The page has the tasks that wait when it is asked for, with their pids."""
+    waits = to_rows(stalled(), None, SCANNED)
+    answer = ask(example_service(waits=lambda: waits), "/")
+    assert b"<small>pid 5000</small>" in answer.body
+    assert b"Who waits" not in ask(example_service(), "/").body
 
 
 def test_failing_collector(caplog: pytest.LogCaptureFixture) -> None:
