@@ -25,7 +25,7 @@ ALERTS = shipped.alerts()
 
 def test_every_alert_has_its_cases() -> None:
     """Every alert has a file with the required cases and the expected texts."""
-    assert {alert.name for alert in ALERTS} == {path.stem for path in CASES.iterdir()}
+    assert {alert.key for alert in ALERTS} == {path.stem for path in CASES.iterdir()}
     for path in CASES.iterdir():
         cases = {case.name: case for case in read_cases(path)}
         assert REQUIRED - set(cases) == set(), path.name
@@ -33,12 +33,12 @@ def test_every_alert_has_its_cases() -> None:
         assert not cases["does_not_fire"].firing, path.name
 
 
-@pytest.mark.parametrize("alert", ALERTS, ids=[alert.name for alert in ALERTS])
+@pytest.mark.parametrize("alert", ALERTS, ids=[alert.key for alert in ALERTS])
 def test_alert(
     alert: shipped.Alert, release: Release, run: Callable[..., str], tmp_path: Path
 ) -> None:
     """The alert fires exactly at the times that each case says."""
-    cases = read_cases(CASES / f"{alert.name}.yml")
+    cases = read_cases(CASES / f"{alert.key}.yml")
     files = []
     for number, document in enumerate(documents(alert, cases)):
         files.append(tmp_path / f"{number}.test.json")  # JSON is YAML

@@ -127,7 +127,8 @@ def promtool_test(
 def firing_count(alert: shipped.Alert, case: Case) -> str:
     """Return an expression: the number of firing alerts of the case or without job."""
     selector = (
-        f'ALERTS{{alertname="{alert.name}",alertstate="firing",job=~"|{case.job}"}}'
+        f'ALERTS{{alertname="{alert.name}",severity="{alert.severity}",'
+        f'alertstate="firing",job=~"|{case.job}"}}'
     )
     return f"count({selector}) or vector(0)"
 

@@ -13,6 +13,8 @@ from tools.vm.errors import AptError
 
 CACHE = CHECKOUT / ".cache/prometheus-sid"
 SID_PACKAGES = ("prometheus", "promtool", "prometheus-alertmanager")
+# In the order of the attributes of Release.
+PROGRAMS = ("prometheus", "promtool", "amtool", "prometheus-alertmanager")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +24,12 @@ class Release:
     prometheus: str
     promtool: str
     amtool: str
+    alertmanager: str
 
 
 def installed() -> Release:
     """Return the installed release: 2.42 on Debian bookworm."""
-    return Release(need("prometheus"), need("promtool"), need("amtool"))
+    return Release(*(need(program) for program in PROGRAMS))
 
 
 def newest() -> Release:
@@ -39,9 +42,7 @@ def newest() -> Release:
         programs = unpacked(CACHE) / "usr/bin"
     except AptError as error:
         missing(f"no Prometheus 3.x from Debian sid: {error}")
-    return Release(
-        *(str(programs / name) for name in ("prometheus", "promtool", "amtool"))
-    )
+    return Release(*(str(programs / name) for name in PROGRAMS))
 
 
 def unpacked(cache: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,12 @@ class Alert:
     An alerting rule.
 
     Attributes:
+        key: the name; with the severity, such as Name.critical, where rules of several
+            severities have the name.
         waits: value of `for`, such as 5m; 0m where the rule has none.
     """
 
+    key: str
     name: str
     expression: str
     severity: str
@@ -63,17 +67,24 @@ def groups(path: Path) -> list[dict[str, Any]]:
 
 
 def alerts() -> list[Alert]:
-    """Return every alert, in the order of the file."""
+    """Return every alerting rule, in the order of the file."""
+    rules = [rule for group in groups(ALERTING) for rule in group["rules"]]
+    counts = Counter(rule["alert"] for rule in rules)
+
+    def key(rule: dict[str, Any]) -> str:
+        name: str = rule["alert"]
+        return name if counts[name] == 1 else f"{name}.{rule['labels']['severity']}"
+
     return [
         Alert(
+            key(rule),
             rule["alert"],
             rule["expr"],
             rule["labels"]["severity"],
             rule.get("for", "0m"),
             rule["annotations"],
         )
-        for group in groups(ALERTING)
-        for rule in group["rules"]
+        for rule in rules
     ]
 
 

@@ -1,4 +1,4 @@
-"""Start Debian's Alertmanager with the shipped routes and inhibitions."""
+"""Start Alertmanager with the shipped routes and inhibitions."""
 
 from __future__ import annotations
 
@@ -36,8 +36,17 @@ class Alertmanager:
 
 
 @contextmanager
-def alertmanager(webhook: str, folder: Path) -> Iterator[Alertmanager]:
-    """Start an Alertmanager whose webhooks all have the address *webhook*."""
+def alertmanager(
+    webhook: str, folder: Path, program: str = ""
+) -> Iterator[Alertmanager]:
+    """
+    Start an Alertmanager whose webhooks all have the address *webhook*.
+
+    Args:
+        webhook: host and port.
+        folder: for the configuration, the data and the log.
+        program: path of the program; Debian's if empty.
+    """
     config = divide_durations(ALERTMANAGER_EXAMPLE)
     for receiver in config["receivers"]:
         for target in receiver.get("webhook_configs", []):
@@ -45,7 +54,7 @@ def alertmanager(webhook: str, folder: Path) -> Iterator[Alertmanager]:
     path = folder / "alertmanager.json"  # JSON is YAML
     path.write_text(json.dumps(config))
     command = [
-        need("prometheus-alertmanager"),
+        program or need("prometheus-alertmanager"),
         f"--config.file={path}",
         f"--storage.path={folder / 'alertmanager'}",
         "--web.listen-address=127.0.0.1:0",
