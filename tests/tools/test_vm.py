@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.vm import apt, initramfs, kernels, matrix, report, systemd
+from tools.vm import apt, initramfs, jobs, kernels, matrix, report, systemd
 from tools.vm.errors import UsageError
 from tools.vm.guest import Outcome
 from tools.vm.kernels import Kernel, Suite
@@ -180,14 +180,16 @@ def test_mirror_from_apt(tmp_path: Path) -> None:
     [
         (["6.1"], ["bookworm"]),
         (["trixie-backports", "bookworm"], ["bookworm", "trixie-backports"]),
+        (None, ["bookworm", "trixie-backports"]),
     ],
 )
-def test_suites_of_the_systemd_tests(words: list[str], suites: list[str]) -> None:
-    """--kernel selects suites by series or name."""
-    assert suites == [suite.name for suite in systemd.select(words)]
+def test_suites_of_a_job(words: list[str] | None, suites: list[str]) -> None:
+    """--kernel selects suites by series or name; without it all run."""
+    found = jobs.select(words, systemd.SUITES)
+    assert suites == [suite.name for suite in found]
 
 
-def test_unknown_suite_of_the_systemd_tests() -> None:
+def test_unknown_suite_of_a_job() -> None:
     """An unknown --kernel is an error that lists the choices."""
     with pytest.raises(UsageError, match="--kernel 7: no such series or suite"):
-        systemd.select(["6.1", "7"])
+        jobs.select(["6.1", "7"], systemd.SUITES)

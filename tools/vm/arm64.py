@@ -5,14 +5,13 @@ The root file system is Debian's, unpacked without running any of its programs. 
 packages in `.venv` are copied for the guest without their compiled parts.
 """
 
-import hashlib
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 from tools.harness import compiled
 from tools.harness.permission.programs import LISTENER, OPENER, compile_program
-from tools.vm.apt import Mirror, run_command, settings_of_machine
+from tools.vm.apt import Mirror
+from tools.vm.root_folder import unpacked
 from tools.vm.shares import Share
 
 
@@ -65,40 +64,18 @@ export PYTHONPYCACHEPREFIX={BYTECODE}
 
 def root(cache: Path, mirror: Mirror) -> Path:
     """Return the folder with the root file system; make it if not in *cache*."""
-    return unpacked(cache / "arm64", PACKAGES, mirror, "--architectures=arm64")
+    return unpacked(cache / "arm64", SUITE, PACKAGES, mirror, "--architectures=arm64")
 
 
 def compile_callers(cache: Path, mirror: Mirror) -> None:
     """Compile the C programs of the tests on this machine, which is faster."""
-    compilers = unpacked(cache / "compilers", COMPILERS, mirror)
+    compilers = unpacked(cache / "compilers", SUITE, COMPILERS, mirror)
     for machine, system in (("aarch64", "linux-gnu"), ("arm", "linux-gnueabihf")):
         gcc = ("chroot", str(compilers), f"{machine}-{system}-gcc")
         compiled.program(machine, gcc, compilers)
         if machine == "aarch64":
             for name in (LISTENER, OPENER):
                 compile_program(name, machine, gcc, compilers)
-
-
-def unpacked(
-    folder: Path, packages: Sequence[str], mirror: Mirror, *options: str
-) -> Path:
-    """Return a folder with *packages* and their dependencies; make it if missing."""
-    version = hashlib.sha256("\n".join((SUITE, *packages)).encode()).hexdigest()[:8]
-    root = folder / f"root-{version}"
-    if root.exists():
-        return root
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    settings = folder / "apt.conf"
-    settings.write_text(settings_of_machine())
-    unfinished = root.with_suffix(".new")
-    command = [
-        *("mmdebstrap", "--mode=root", "--variant=extract", *options),
-        *(f"--include={','.join(packages)}", f"--aptopt={settings}"),
-        *(SUITE, str(unfinished), mirror.source(SUITE)),
-    ]
-    run_command(command)
-    return unfinished.rename(root)
 
 
 def shares(checkout: Path, root: Path) -> tuple[Share, ...]:

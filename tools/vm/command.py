@@ -1,4 +1,4 @@
-"""Shared parts of the command lines of tools.vm, tools.vm.systemd and tools.bcc."""
+"""Shared parts of the command lines of tools.vm, tools.vm.jobs and tools.bcc."""
 
 from __future__ import annotations
 

@@ -11,23 +11,19 @@ Needs root, the packages of `tools/packages/vm.txt`, and the project installed i
 from __future__ import annotations
 
 import argparse
-import asyncio
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from tools import CHECKOUT
 from tools.harness import readme_systemd
-from tools.vm import command, guest, initramfs
-from tools.vm.apt import machine_mirror
-from tools.vm.errors import HarnessError, UsageError
-from tools.vm.guest import RESULTS, Guest
-from tools.vm.kernels import Kernel, Suite
+from tools.vm import command, jobs
+from tools.vm.guest import RESULTS
+from tools.vm.jobs import Job
+from tools.vm.kernels import Suite
 from tools.vm.matrix import NEWEST
-from tools.vm.schedule import Kernels
 from tools.vm.shares import Share
 
 
@@ -36,7 +32,6 @@ SUITES = (Suite("bookworm", "6.1"), NEWEST)
 INSTALLED = Path("/opt/fanotify-exporter")
 # Time limit of a guest; the tests take about 250 s.
 SECONDS = 900.0
-LOG = "tests.log"
 # Services that fail or take long in a guest without network, disk and clock.
 MASKED = (
     "systemd-random-seed",
@@ -68,46 +63,24 @@ exec /lib/systemd/systemd --unit=tests.service
 
 def parse_arguments() -> argparse.Namespace:
     """Return the parsed command line."""
-    parser = command.parser("tools.vm.systemd", __doc__)
-    add = parser.add_argument
-    kernel = "kernel series such as 6.1, or Debian suite; may be repeated"
-    add("--kernel", action="append", metavar="SERIES", help=kernel)
-    add("-k", dest="only", metavar="EXPRESSION", help="run these tests only, as pytest")
-    parser.set_defaults(cache=CHECKOUT / ".cache/vm")  # shares the kernels of tools.vm
+    parser = jobs.parser("tools.vm.systemd", __doc__)
+    tests = "run these tests only, as pytest"
+    parser.add_argument("-k", dest="only", metavar="EXPRESSION", help=tests)
     return parser.parse_args()
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Install as README.md says, run the tests on each kernel, return the status."""
-    suites = select(arguments.kernel or [suite.name for suite in SUITES])
-    kernels = Kernels(arguments.cache, machine_mirror(arguments.mirror))
+    suites = jobs.select(arguments.kernel, SUITES)
     opt = install(arguments.cache / "opt")
-    failed = False
-    for suite in suites:
-        kernel = kernels.newest(suite)
-        if isinstance(kernel, HarnessError):
-            raise kernel
-        results = arguments.cache / "systemd" / suite.name
-        failed |= not passes(kernel, opt, results, arguments.only)
-    return int(failed)
-
-
-def select(words: Sequence[str]) -> list[Suite]:
-    """
-    Return the suites that *words* name, each by its name or its series.
-
-    Raises:
-        UsageError: a word names no suite.
-    """
-    names = {
-        suite: {word for word in (suite.name, suite.series) if word} for suite in SUITES
-    }
-    known = set[str]().union(*names.values())
-    for word in words:
-        if word not in known:
-            choices = ", ".join(sorted(known))
-            raise UsageError(f"--kernel {word}: no such series or suite; try {choices}")
-    return [suite for suite, own in names.items() if own.intersection(words)]
+    job = Job(
+        "systemd",
+        script(arguments.only),
+        SECONDS,
+        (Share("opt", opt, str(INSTALLED)),),
+        "guest.init=job",
+    )
+    return jobs.run(job, suites, arguments)
 
 
 def install(opt: Path) -> Path:
@@ -127,45 +100,16 @@ def install(opt: Path) -> Path:
     return opt
 
 
-def passes(kernel: Kernel, opt: Path, results: Path, only: str | None) -> bool:
-    """
-    Run the tests in a guest with *kernel*, print the log, return True on success.
-
-    Args:
-        only: a pytest expression that selects tests; None for all tests.
-    """
-    shutil.rmtree(results, ignore_errors=True)
-    results.mkdir(parents=True)
-    machine = Guest(
-        "amd64",
-        kernel,
-        Path("/"),
-        initramfs.host_busybox(),
-        (Share("opt", opt, str(INSTALLED)),),
-        "guest.init=job",
-    )
-    outcome = asyncio.run(guest.run(machine, job(only), results, limit_seconds=SECONDS))
-    log = results / LOG
-    print(log.read_text(errors="replace") if log.exists() else "no tests ran")
-    print(f"{kernel.series}: {outcome.seconds:.0f} s, all output is in {results}")
-    return outcome.status == 0
-
-
-def job(only: str | None) -> str:
+def script(only: str | None) -> str:
     """Return the script that prepares the guest and then executes systemd."""
-    tests = [
-        *(str(CHECKOUT / ".venv/bin/python"), "-m", "pytest", "-v"),
-        *("-p", "no:cacheprovider", "tests/systemd"),
-        *(("-k", only) if only else ()),
-    ]
     units = "/run/systemd/system"
     masks = [f"ln -s /dev/null {units}/{each}.service" for each in MASKED]
     return PID_1.format(
         masks="\n".join([f"mkdir -p {units}", *masks]),
         checkout=CHECKOUT,
-        tests=shlex.join(tests),
+        tests=shlex.join(jobs.pytest_command("tests/systemd", only)),
         results=RESULTS,
-        log=LOG,
+        log=jobs.LOG,
     )
 
 
