@@ -58,6 +58,10 @@ test-vm: .venv/test .cache/vm-packages ## the kernel tests in QEMU on other kern
 test-systemd: .venv/test .cache/vm-packages ## the systemd units in QEMU, with systemd as PID 1; ARGS="--kernel 6.1 -k stall"
 	$(SUDO) $(PYTHON) -m tools.vm.systemd $(ARGS)
 
+.PHONY: test-products
+test-products: .venv/test .cache/vm-packages ## Debian's fapolicyd and clamonacc in QEMU, against their own statistics; ARGS="--kernel 6.1 -k clamonacc"
+	$(SUDO) $(PYTHON) -m tools.vm.products $(ARGS)
+
 .PHONY: test-bcc
 test-bcc: .venv/test .cache/bcc-packages ## the loader with other versions of bcc, in chroots, as root
 	$(SUDO) $(PYTHON) -m tools.bcc

@@ -1,0 +1,1 @@
+"""Real permission listeners of Debian, which tests run in guests only."""

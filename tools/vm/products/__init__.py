@@ -1,0 +1,1 @@
+"""Tests with real permission listeners, in QEMU guests."""
