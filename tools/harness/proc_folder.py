@@ -51,6 +51,38 @@ class ProcFolder:
         for fd, fdinfo in (groups or {}).items():
             self.open_group(pid, fd, fdinfo)
 
+    def start_task(
+        self,
+        pid: int,
+        tid: int,
+        *,
+        comm: bytes = b"opener",
+        state: str = "D",
+        started: int = 100,
+        threads: int = 1,
+        wchan: str = "fanotify_handle_event",
+        switches: int = 1,
+        io: str | None = "rchar: 9\nsyscr: 1\n",
+    ) -> None:
+        """Add a thread, or change a thread; *threads* is the number of *pid*'s."""
+        task = self.path / str(pid) / "task" / str(tid)
+        task.mkdir(parents=True, exist_ok=True)
+        fields = [state, *"0" * 16, str(threads), "0", str(started), "0"]
+        stat = b"%d (%s) %s\n" % (tid, comm, " ".join(fields).encode())
+        (task / "stat").write_bytes(stat)
+        (task / "status").write_text(
+            f"Name:\tx\nvoluntary_ctxt_switches:\t{switches}\n"
+            "nonvoluntary_ctxt_switches:\t7\n"
+        )
+        (task / "wchan").write_text(wchan)
+        (task / "io").unlink(missing_ok=True)
+        if io is not None:
+            (task / "io").write_text(io)
+
+    def end_task(self, pid: int, tid: int) -> None:
+        """End a thread."""
+        rmtree(self.path / str(pid) / "task" / str(tid))
+
     def open(self, pid: int, fd: int, target: str, fdinfo: str = "pos:\t0\n") -> None:
         """Open a descriptor, or replace an open descriptor."""
         link = self.path / str(pid) / "fd" / str(fd)

@@ -92,19 +92,18 @@ def start_group_scan(
     Returns:
         The function that returns the latest result, None before there is one.
     """
-    scan = BackgroundScan(
-        GroupScanner(
-            options.procfs,
-            interval=options.groups_interval,
-            recent_pids=partial(maps.read_group_creators, RECENT_SECONDS),
-        )
+    scanner = GroupScanner(
+        options.procfs,
+        interval=options.groups_interval,
+        recent_pids=partial(maps.read_group_creators, RECENT_SECONDS),
     )
-    if scan.inexact_reason:
+    if scanner.inexact_reason:
         log.warning(
             "cannot compare descriptors (kcmp): shared groups are counted more than "
             "once",
-            extra={"reason": scan.inexact_reason},
+            extra={"reason": scanner.inexact_reason},
         )
+    scan = BackgroundScan(scanner)
     scan.start()
     stack.callback(scan.stop)
     return scan.latest

@@ -1,36 +1,47 @@
-"""A thread that polls a GroupScanner and publishes the latest result."""
+"""A thread that polls a scanner and publishes the latest result."""
 
 from __future__ import annotations
 
 from threading import Event, Thread
-from typing import Final
-
-from fanotify_exporter.fsnotify.model import GroupScan
-from fanotify_exporter.fsnotify.proc_scan import GroupScanner
+from typing import Final, Generic, Protocol, TypeVar
 
 
 # A full scan of a large host may take longer; the exporter does not wait for its end.
 STOP_SECONDS: Final = 0.5
 
+Scan_co = TypeVar("Scan_co", covariant=True)
 
-class BackgroundScan:
+
+class Scanner(Protocol[Scan_co]):
+    """An object that a thread polls."""
+
+    def poll(self) -> Scan_co:
+        """Scan, and return the result."""
+
+    def delay(self) -> float:
+        """Return the seconds to wait until the next poll."""
+
+
+class BackgroundScan(Generic[Scan_co]):
     """A thread that polls, and the result of the latest poll."""
 
-    def __init__(self, scanner: GroupScanner) -> None:
-        """Use *scanner* in a thread of its own; no other thread may use *scanner*."""
+    def __init__(self, scanner: Scanner[Scan_co], subject: str = "groups") -> None:
+        """
+        Use *scanner* in a thread of its own; no other thread may use *scanner*.
+
+        Args:
+            scanner: the object to poll.
+            subject: the name of the thread, and in errors of what is scanned for.
+        """
         self._scanner = scanner
-        self._latest: GroupScan | None = None
+        self._subject = subject
+        self._latest: Scan_co | None = None
         self._error: Exception | None = None
         self._stopping = Event()
-        self._thread = Thread(target=self._run, name="groups", daemon=True)
-
-    @property
-    def inexact_reason(self) -> str:
-        """Return why a group counts once for each of its descriptors, or ""."""
-        return self._scanner.inexact_reason
+        self._thread = Thread(target=self._run, name=subject, daemon=True)
 
     def start(self) -> None:
-        """Start the thread; the first poll is a full scan."""
+        """Start the thread; the first poll begins at once."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -38,7 +49,7 @@ class BackgroundScan:
         self._stopping.set()
         self._thread.join(STOP_SECONDS)
 
-    def latest(self) -> GroupScan | None:
+    def latest(self) -> Scan_co | None:
         """
         Return the result of the latest poll, None before the first has completed.
 
@@ -47,7 +58,9 @@ class BackgroundScan:
         """
         error = self._error
         if error:
-            raise RuntimeError(f"scanning for groups failed: {error}") from error
+            raise RuntimeError(
+                f"scanning for {self._subject} failed: {error}"
+            ) from error
         return self._latest
 
     def _run(self) -> None:

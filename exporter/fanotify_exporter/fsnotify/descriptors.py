@@ -11,7 +11,7 @@ has ended.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from fanotify_exporter.fsnotify.kcmp import File
+from fanotify_exporter.fsnotify.model import DescriptorKey, Group, OwnedGroup
 from fanotify_exporter.fsnotify.throttle import yielding_gil
 from fanotify_exporter.procfs.process import (
     LINKS_AT_ONCE,
@@ -44,9 +45,6 @@ MAX_INSPECTED: Final = 1024 * LINKS_AT_ONCE
 
 # Raised when a process ended or a descriptor was closed between two reads.
 GONE: Final = (FileNotFoundError, ProcessLookupError)
-
-# The start time, the pid and the number of a descriptor.
-DescriptorKey = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -111,6 +109,13 @@ def find_group_descriptors(
             for fd in found
         ), left_out
     return (), 0
+
+
+def owned_group(descriptors: Sequence[GroupDescriptor], group: Group) -> OwnedGroup:
+    """Return *group* with its known *descriptors*, the owner's first."""
+    owner = descriptors[0]
+    keys = tuple(descriptor.key for descriptor in descriptors)
+    return OwnedGroup(owner.comm, owner.uid, group, owner.privileged, keys)
 
 
 def is_privileged(pid: int, proc: Path) -> bool:

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from fanotify_exporter.uapi.fanotify import FAN_UNLIMITED_MARKS, INIT_CLASS_MASK
 
 
+# The start time, the pid and the number of a descriptor.
+DescriptorKey = tuple[int, int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Marks:
     """
@@ -66,12 +70,15 @@ class OwnedGroup:
         comm: printable name of the owner's first thread.
         uid: effective user id of the owner.
         privileged: whether the owner has CAP_SYS_ADMIN in the initial user namespace.
+        descriptors: the start time of the process in clock ticks after boot, the pid
+            and the number of each known descriptor, the owner's first.
     """
 
     comm: str
     uid: int
     group: Group
     privileged: bool = False
+    descriptors: tuple[DescriptorKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,14 +22,19 @@ from typing import Final
 
 from fanotify_exporter.fsnotify.descriptors import (
     GONE,
-    DescriptorKey,
     GroupDescriptor,
     find_group_descriptors,
     is_privileged,
+    owned_group,
 )
 from fanotify_exporter.fsnotify.fdinfo import parse_fdinfo
 from fanotify_exporter.fsnotify.holders import Descriptors, Holders
-from fanotify_exporter.fsnotify.model import Group, GroupScan, OwnedGroup
+from fanotify_exporter.fsnotify.model import (
+    DescriptorKey,
+    Group,
+    GroupScan,
+    OwnedGroup,
+)
 from fanotify_exporter.fsnotify.open_files import (
     group_by_open_file,
     open_file_comparison,
@@ -211,13 +216,11 @@ class GroupScanner:
         files = group_by_open_file(chain.from_iterable(self._holders), self._compare)
         files.sort(key=lambda descriptors: known.get(descriptors[0].key, never)[0])
         for descriptors in files:
-            for descriptor in descriptors:
+            for place, descriptor in enumerate(descriptors):
                 group = self._read(descriptor, known.get(descriptor.key))
                 if group:
                     self._groups[descriptor.key] = group
-                    yield OwnedGroup(
-                        descriptor.comm, descriptor.uid, group[1], descriptor.privileged
-                    )
+                    yield owned_group(descriptors[place:], group[1])
                     break
 
     def _read(

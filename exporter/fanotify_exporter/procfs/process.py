@@ -103,7 +103,7 @@ def count_fds(process: int) -> int:
     higher.
     """
     count = os.stat("fd", dir_fd=process).st_size
-    return count or parse_table_size(_read(process, "status"))
+    return count or parse_table_size(read_process_file(process, "status"))
 
 
 def parse_table_size(status: bytes) -> int:
@@ -150,12 +150,12 @@ def read_fdinfo(process: int, fd: int) -> Iterator[bytes]:
 
 def read_process_comm(process: int) -> bytes:
     """Return the name of the process's first thread, which may be any bytes."""
-    return _read(process, "comm").removesuffix(b"\n")
+    return read_process_file(process, "comm").removesuffix(b"\n")
 
 
 def read_start_time(process: int) -> int:
     """Return when the process started, in clock ticks after boot."""
-    return parse_start_time(_read(process, "stat"))
+    return parse_start_time(read_process_file(process, "stat"))
 
 
 def parse_start_time(stat: bytes) -> int:
@@ -173,7 +173,7 @@ def read_credentials(process: int) -> Credentials:
     CAP_SYS_PTRACE, is not privileged. A set-user-ID program inherits the descriptors
     of the user who starts it, and that user can stop it and choose its name.
     """
-    uid, has_sys_admin = parse_credentials(_read(process, "status"))
+    uid, has_sys_admin = parse_credentials(read_process_file(process, "status"))
     return Credentials(uid, has_sys_admin and _is_in_initial_user_namespace(process))
 
 
@@ -198,7 +198,8 @@ def _is_in_initial_user_namespace(process: int) -> bool:
         return False
 
 
-def _read(process: int, name: str) -> bytes:
+def read_process_file(process: int, name: str) -> bytes:
+    """Return the content of the file *name* below the folder of *process*."""
     with _opened(name, 0, process) as file:
         return b"".join(iter(lambda: os.read(file, CHUNK_BYTES), b""))
 

@@ -15,6 +15,7 @@ from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.collectors.catalog import CATALOG
 from fanotify_exporter.commands import assemble
 from fanotify_exporter.commands.assemble import build_collectors, start_group_scan
+from fanotify_exporter.fsnotify import proc_scan
 from fanotify_exporter.fsnotify.background import BackgroundScan
 from fanotify_exporter.options.model import CollectorOptions, LabelOptions
 from tools.harness.exposition import encode_text
@@ -89,7 +90,8 @@ def test_inexact_scan_is_logged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """If descriptors cannot be compared, a warning names the inexact counts."""
-    monkeypatch.setattr(BackgroundScan, "inexact_reason", "refused")
+    refused = None, "refused"
+    monkeypatch.setattr(proc_scan, "open_file_comparison", lambda _: refused)
     monkeypatch.setattr(BackgroundScan, "start", lambda _: None)
     monkeypatch.setattr(BackgroundScan, "stop", lambda _: None)
     start_group_scan(CallMaps(loaded), CALLS, stack)

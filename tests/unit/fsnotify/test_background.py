@@ -23,14 +23,16 @@ class QuickScanner(GroupScanner):
 
 
 @pytest.fixture
-def background(tmp_path: Path) -> Iterator[BackgroundScan]:
+def background(tmp_path: Path) -> Iterator[BackgroundScan[GroupScan]]:
     """Give a scan of the folder proc, to be started by the test."""
     background = BackgroundScan(QuickScanner(tmp_path / "proc"))
     yield background
     background.stop()
 
 
-def wait(background: BackgroundScan, until: Callable[[object], object]) -> object:
+def wait(
+    background: BackgroundScan[GroupScan], until: Callable[[object], object]
+) -> object:
     """Return the latest result, or the error instead, once *until* accepts it."""
     deadline = time.monotonic() + 10
     while True:
@@ -48,7 +50,9 @@ def comms(latest: object) -> list[str]:
     return [owned.comm for owned in latest.groups]
 
 
-def test_polls_until_stopped(background: BackgroundScan, tmp_path: Path) -> None:
+def test_polls_until_stopped(
+    background: BackgroundScan[GroupScan], tmp_path: Path
+) -> None:
     """The thread polls at once and again and again, and ends when stopped."""
     proc = ProcFolder(tmp_path / "proc")
     proc.start(812, {4: EMPTY_GROUP + MARK}, comm=b"listener")
@@ -62,7 +66,7 @@ def test_polls_until_stopped(background: BackgroundScan, tmp_path: Path) -> None
     assert "groups" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_failed_poll(background: BackgroundScan, tmp_path: Path) -> None:
+def test_failed_poll(background: BackgroundScan[GroupScan], tmp_path: Path) -> None:
     """Each reading raises the error of a failed poll until a poll succeeds."""
     background.start()
     failed = wait(background, bool)
@@ -73,3 +77,12 @@ def test_failed_poll(background: BackgroundScan, tmp_path: Path) -> None:
     proc.path.rename(tmp_path / "proc")
     found = wait(background, lambda latest: isinstance(latest, GroupScan))
     assert ["listener"] == comms(found)
+
+
+def test_subject(tmp_path: Path) -> None:
+    """The thread and the error name what is scanned for."""
+    background = BackgroundScan(QuickScanner(tmp_path / "proc"), "waiting tasks")
+    background.start()
+    assert "waiting tasks" in {thread.name for thread in threading.enumerate()}
+    assert "scanning for waiting tasks failed: " in str(wait(background, bool))
+    background.stop()

@@ -108,6 +108,7 @@ def test_first_poll_is_a_full_scan(scanner: GroupScanner) -> None:
     scan = scanner.poll()
     (owned,) = scan.groups
     assert ("listener", 994, 1) == (owned.comm, owned.uid, marks(scan))
+    assert ((100, 812, 4),) == owned.descriptors
     assert 0 == scan.unreadable
     assert before <= scan.scanned <= time.time()
 
