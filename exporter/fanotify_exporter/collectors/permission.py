@@ -187,8 +187,9 @@ class PermissionCollector:
             _common(group.group_class for group in scan.groups),
             *[""] * len(self._labelling.names),
         )
+        addresses = {group.address for group in scan.groups}
         for waiter in scan.waiters:
-            if not waiter.group:
+            if waiter.group not in addresses:
                 add(unknown, 1, waiter.since)
         return found
 

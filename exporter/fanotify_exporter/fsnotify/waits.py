@@ -40,7 +40,7 @@ class PermissionGroup:
             may be reused after the group was closed.
         comm: printable name of the listener: the process that last marked or answered
             if a program saw that, else the holder that started first; "" if unknown.
-        group_class: "content" or "pre_content".
+        group_class: "content" or "pre_content"; "" if unknown.
         listener: process id of the listener, 0 if unknown.
         holders: process ids that have the group open.
         waiting: number of tasks that wait, at most MAX_WAITERS.
@@ -74,7 +74,9 @@ class WaitScan:
     The permission groups that exist, and the tasks that wait for them.
 
     Attributes:
-        groups: each group once.
+        groups: each group once. If *is_exact* is False, at most one group, which stands
+            for all: its address is 0 if there are several, and each attribute in which
+            the groups differ is "", 0 or empty.
         waiters: the waiting tasks, oldest first; of a group at most the 256 that wait
             longest.
         scanned: CLOCK_BOOTTIME at which the pass began, seconds.

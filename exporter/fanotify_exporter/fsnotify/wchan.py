@@ -5,18 +5,19 @@ A task that waits for an answer is in state D, and its wchan is a function of fa
 fanotify_get_response() in fs/notify/fanotify/fanotify.c. The kernel shows neither the
 group nor the begin of the wait.
 
-A scan sees a wait for the first time up to a full pass after its begin. A task may have
-ended one wait and begun another between two polls. The wait is the same if the task was
-not woken up in between. Each answer wakes up all tasks that wait for the group, so a
-task that was woken up counts as still waiting for the same answer if it has read and
-written nothing in between. A program that opens and closes files without reading then
-appears to wait once, as long as each poll finds it waiting.
+A scan sees a wait for the first time up to a full pass after its begin, and takes the
+begin of the poll for the begin of the wait. A task may have ended one wait and begun
+another between two polls. The wait is the same if the task was not woken up in between.
+Each answer wakes up all tasks that wait for the group, so a task that was woken up
+counts as still waiting for the same answer if it has read and written nothing in
+between. A program that opens and closes files without reading then appears to wait
+once, as long as each poll finds it waiting.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from operator import attrgetter
@@ -53,8 +54,9 @@ from fanotify_exporter.uapi.comm import comm_text
 # Polls take at most 1 % of a CPU.
 BUDGET: Final = CpuBudget(share=0.01, min_delay=2.0)
 
-# CPU time for new waits in one poll, enough for 1,400 threads. A full pass over 7,000
-# threads takes five polls, or 10 s.
+# CPU time of the pass in one poll, enough for 1,200 threads. A full pass over 6,000
+# threads takes five polls, or 10 s. Where many tasks wait, the pass takes half of the
+# CPU time of a poll.
 STEP_SECONDS: Final = BUDGET.share * BUDGET.min_delay
 
 # The same in the first poll, so that the first result has the tasks of most hosts.
@@ -116,23 +118,23 @@ class WaitScanner:
         self._cpu = cpu
         self._waits: dict[tuple[int, int], _Wait] = {}
         self._pass = self._tasks()
+        self._scanned = 0.0
         self._step_seconds = FIRST_STEP_SECONDS
         self._poll_seconds = 0.0
 
     def poll(self) -> WaitScan:
         """
-        Inspect the tasks that waited, and go on with the pass over all tasks.
+        Go on with the pass over all tasks, and inspect the tasks that waited.
 
         Raises:
             RuntimeError: scanning for groups failed.
         """
-        scanned, started = self._now(), self._cpu()
+        self._scanned = self._now()
+        started = self._cpu()
         try:
-            for pid, tid in yielding_gil(list(self._waits), TASKS_AT_ONCE):
-                self._inspect(pid, tid, read_task_stat(pid, tid, self._proc))
-            self._go_on(max(self._step_seconds, self._cpu() - started))
-            self._step_seconds = STEP_SECONDS
-            return self._result(scanned)
+            inspected = self._go_on()
+            self._inspect_known(inspected)
+            return self._result()
         finally:
             self._poll_seconds = self._cpu() - started
 
@@ -150,14 +152,25 @@ class WaitScanner:
                     for tid in read_other_tids(pid, self._proc):
                         yield pid, tid, read_task_stat(pid, tid, self._proc)
 
-    def _go_on(self, seconds: float) -> None:
-        """Go on with the pass for *seconds* of CPU time, at most to its end."""
+    def _go_on(self) -> set[tuple[int, int]]:
+        """Go on with the pass, at most to its end; return the inspected tasks."""
         started = self._cpu()
-        for task in yielding_gil(self._pass, TASKS_AT_ONCE):
-            self._inspect(*task)
-            if self._cpu() - started >= seconds:
-                return
+        inspected = set()
+        for pid, tid, stat in yielding_gil(self._pass, TASKS_AT_ONCE):
+            self._inspect(pid, tid, stat)
+            inspected.add((pid, tid))
+            if self._cpu() - started >= self._step_seconds:
+                return inspected
         self._pass = self._tasks()
+        return inspected
+
+    def _inspect_known(self, inspected: Container[tuple[int, int]]) -> None:
+        """Inspect the tasks that waited, but not those *inspected* already."""
+        started = self._cpu()
+        known = [task for task in self._waits if task not in inspected]
+        for pid, tid in yielding_gil(known, TASKS_AT_ONCE):
+            self._inspect(pid, tid, read_task_stat(pid, tid, self._proc))
+        self._step_seconds = max(STEP_SECONDS, self._cpu() - started)
 
     def _inspect(self, pid: int, tid: int, stat: bytes) -> None:
         """Add, keep or remove the wait of a task."""
@@ -192,17 +205,17 @@ class WaitScanner:
                 pid,
                 comm_text(parse_task_comm(stat)),
                 group=0,
-                since=self._now(),
+                since=self._scanned,
                 is_since_seen=True,
                 cgroup=read_cgroup_id(process, self._cgroup_root),
             )
         return _Wait(waiter, started, switches, io_counts)
 
-    def _result(self, scanned: float) -> WaitScan:
+    def _result(self) -> WaitScan:
         waiters = [wait.waiter for wait in self._waits.values()]
         waiters.sort(key=attrgetter("since"))
         return attribute(
-            waiters, self._groups(), scanned=scanned, cgroup_of=self._read_cgroup
+            waiters, self._groups(), scanned=self._scanned, cgroup_of=self._read_cgroup
         )
 
     def _read_cgroup(self, pid: int) -> int:

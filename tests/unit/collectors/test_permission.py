@@ -216,6 +216,15 @@ def test_guessed_groups(groups: tuple[object, ...], labels: tuple[str, str]) -> 
     assert {} == found["fanotify_permission_deadlocked_listeners"]
 
 
+def test_some_listener() -> None:
+    """Tasks of the group that stands for several groups are counted once."""
+    waiters = Waiter(70, 70, "cat", 0, 60.0), Waiter(71, 71, "cat", 0, 90.0)
+    groups = (group(0, "", "content", waiting=2, oldest_since=60.0),)
+    found = samples(collector(scan=WaitScan(groups, waiters, 100.0, is_exact=False)))
+    assert {("", "content"): 2} == found["fanotify_permission_waiting_tasks"]
+    assert {("", "content"): 40} == found["fanotify_permission_oldest_wait_seconds"]
+
+
 def test_dropped_comm() -> None:
     """--label.drop sums the counters over comm, and leaves the gauges."""
     found = samples(collector(labelling=Labelling(frozenset({"comm", "flags"}))))
