@@ -30,5 +30,6 @@ def loader_child(
 def handing_over_child(loader_child: Callable[[str], None]) -> None:
     """Let the loader's next child hand over two arrays of memory and exit."""
     loader_child(
-        f"cd {CHECKOUT}; exec {sys.executable} -m tests.unit.fixtures.handing_over $3"
+        f"cd {CHECKOUT}; exec {sys.executable} -m tests.unit.fixtures.handing_over "
+        "$3 $4"
     )

@@ -3,6 +3,8 @@
  * The registers that the kernel saved when a thread made a system call: struct
  * pt_regs of arch/x86/include/asm/ptrace.h and arch/arm64/include/asm/ptrace.h.
  * Macros name the register of each argument, and the system calls' numbers.
+ * KERNEL_ARG1 and KERNEL_ARG2 are the arguments of a kernel function, at its
+ * entry.
  *
  * The arguments of a compat call are 32 bits wide, so fanotify_mark's mask
  * takes two: the third argument holds the low half, the fourth the high half
@@ -21,6 +23,8 @@ struct pt_regs {
 	u64 orig_ax, ip, cs, flags, sp, ss;
 };
 #define REGS_RESULT(r) ((r)->ax)
+#define KERNEL_ARG1(r) ((r)->di)
+#define KERNEL_ARG2(r) ((r)->si)
 #define NATIVE_ARG1(r) ((r)->di)
 #define NATIVE_ARG2(r) ((r)->si)
 #define NATIVE_ARG3(r) ((r)->dx)
@@ -52,6 +56,8 @@ struct pt_regs {
 	u32 unused; /* makes the size a multiple of 8 */
 };
 #define REGS_RESULT(r) ((r)->regs[0])
+#define KERNEL_ARG1(r) ((r)->regs[0])
+#define KERNEL_ARG2(r) ((r)->regs[1])
 #define NATIVE_ARG1(r) ((r)->orig_x0) /* the result overwrites regs[0] */
 #define NATIVE_ARG2(r) ((r)->regs[1])
 #define NATIVE_ARG3(r) ((r)->regs[2])

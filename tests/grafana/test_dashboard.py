@@ -30,7 +30,21 @@ EXPRESSIONS = [
 # Metrics that Prometheus itself adds for each target.
 PROMETHEUS_METRICS = {"up", "scrape_duration_seconds"}
 # Families without a panel, and why.
+PERMISSION = "the row Waits is to come"
 WITHOUT_A_PANEL = {
+    **dict.fromkeys(
+        (
+            "fanotify_permission_wait_seconds",
+            "fanotify_permission_waits_total",
+            "fanotify_permission_waiting_tasks",
+            "fanotify_permission_oldest_wait_seconds",
+            "fanotify_permission_responses_total",
+            "fanotify_permission_listener_waits",
+            "fanotify_permission_deadlocked_listeners",
+            "fanotify_unchecked_accesses_total",
+        ),
+        PERMISSION,
+    ),
     "fanotify_exporter_log_records_dropped_total": "0 unless nobody reads the log",
     "fanotify_exporter_web_config_age_seconds": "below 2 s unless opening a file hangs",
     "process_virtual_memory_bytes": "the panel of resident memory is more useful",

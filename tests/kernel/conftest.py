@@ -16,7 +16,7 @@ from contextlib import ExitStack
 import pytest
 
 from fanotify_exporter.bpf.call_maps import CallMaps
-from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.loaded import LoadedCalls
 from fanotify_exporter.bpf.samples import Snapshot
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
 from tools.harness.compiled import COMPAT, NATIVE, program
@@ -81,32 +81,32 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def shared_probes(method: str) -> Iterator[LoadedPrograms]:
+def shared_probes(method: str) -> Iterator[LoadedCalls]:
     """Load programs for all tests that need no map of their own, to save time."""
     with attached(method, max_entries=16384) as loaded:
         yield loaded
 
 
 @pytest.fixture
-def before(shared_probes: LoadedPrograms) -> Snapshot:
+def before(shared_probes: LoadedCalls) -> Snapshot:
     """Return the counts before a test."""
     return CallMaps(shared_probes).read()
 
 
 @pytest.fixture
-def counts(shared_probes: LoadedPrograms, before: Snapshot) -> Counts:
+def counts(shared_probes: LoadedCalls, before: Snapshot) -> Counts:
     """Count fanotify_mark(2) from now on, in a map that no test fills."""
     return Counts(shared_probes, "fanotify_mark", before)
 
 
 @pytest.fixture
-def fanotify_groups(shared_probes: LoadedPrograms, before: Snapshot) -> Counts:
+def fanotify_groups(shared_probes: LoadedCalls, before: Snapshot) -> Counts:
     """Count fanotify_init(2) from now on."""
     return Counts(shared_probes, "fanotify_init", before)
 
 
 @pytest.fixture
-def inotify_groups(shared_probes: LoadedPrograms, before: Snapshot) -> Counts:
+def inotify_groups(shared_probes: LoadedCalls, before: Snapshot) -> Counts:
     """Count inotify_init(2) and inotify_init1(2) from now on."""
     return Counts(shared_probes, "inotify_init", before)
 

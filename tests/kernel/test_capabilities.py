@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.loaded import LoadedCalls
 from fanotify_exporter.loader.sources import find_programs
 from tools import CHECKOUT
 from tools.harness.privileges import WITH_TRACEFS, WITHOUT_TRACEFS
@@ -81,7 +81,7 @@ def package() -> Iterator[Path]:
 
 
 @pytest.fixture
-def hook(shared_probes: LoadedPrograms) -> str:
+def hook(shared_probes: LoadedCalls) -> str:
     """Return the hook, or skip if root cannot load by the method."""
     return shared_probes.hook
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter.bpf.call_maps import CallMaps
-from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.loaded import LoadedCalls
 from fanotify_exporter.bpf.samples import Call
 from tools.harness.loaded_programs import UNUSED, make_loaded
 
@@ -62,7 +62,7 @@ def test_keys_are_whole(program: Path) -> None:
 
 
 @pytest.mark.any_hook
-def test_count_is_the_first_member(shared_probes: LoadedPrograms) -> None:
+def test_count_is_the_first_member(shared_probes: LoadedCalls) -> None:
     """The count of a slot is the first member in the map, a u64 without padding."""
     layout = shared_probes.layouts["slots"]
     assert "count" == layout.names[0]

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from fanotify_exporter.bpf.call_maps import CallMaps
-from fanotify_exporter.bpf.loaded import SYSCALLS, LoadedPrograms
+from fanotify_exporter.bpf.loaded import SYSCALLS, LoadedCalls
 from fanotify_exporter.bpf.missed_runs import MissedRuns
-from fanotify_exporter.commands import serve
+from fanotify_exporter.commands import programs
+from fanotify_exporter.commands.programs import Programs
 from fanotify_exporter.system import privileges, seccomp
 from fanotify_exporter.system.seccomp_calls import ABSENT
 from tools.harness.filtered_calls import (
@@ -42,7 +43,7 @@ def in_child(work: Callable[[], object]) -> int:
 
 
 def test_counts_are_read(
-    shared_probes: LoadedPrograms, monkeypatch: pytest.MonkeyPatch
+    shared_probes: LoadedCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A confined process reads counts and missed runs, and no call is refused."""
     monkeypatch.setattr(seccomp, "REFUSE", KILL_PROCESS)
@@ -50,7 +51,7 @@ def test_counts_are_read(
 
     def read() -> None:
         privileges.drop((), None)
-        serve.confine(shared_probes)
+        programs.confine(Programs(shared_probes))
         assert maps.read()
         for syscall in SYSCALLS:
             assert list(MissedRuns(shared_probes).read(syscall))

@@ -29,7 +29,7 @@ def test_one_syscall(method: str, syscall: str, caller: Caller) -> None:
             name: caller.run(plan, "subset", syscall=CALLED.get(name, name))
             for name, plan in PLANS.items()
         }
-        assert {syscall} == {probe.syscall for probe in loaded.probes}
+        assert {syscall} == {probe.name for probe in loaded.probes}
         counts[syscall].agree(made[syscall], "subset")
         for other in set(SYSCALLS) - {syscall}:
             is_raw = loaded.hook == "raw_tracepoint"

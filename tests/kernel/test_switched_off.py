@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter.bpf.ftrace import FTRACE_ENABLED, is_attached
-from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.loaded import LoadedCalls
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run
 from tools.harness.kernel_caller import Caller
@@ -41,7 +41,7 @@ def switched_off() -> Iterator[None]:
 
 
 def test_function_tracer_is_off(
-    shared_probes: LoadedPrograms, counts: Counts, caller: Caller
+    shared_probes: LoadedCalls, counts: Counts, caller: Caller
 ) -> None:
     """Each call is counted, unless the programs are reported as not attached."""
     with switched_off():
@@ -54,7 +54,7 @@ def test_function_tracer_is_off(
 
 @pytest.mark.any_hook
 def test_an_exporter_that_is_switched_off(
-    shared_probes: LoadedPrograms, tmp_path: Path
+    shared_probes: LoadedCalls, tmp_path: Path
 ) -> None:
     """The exporter is ready again after its programs were switched off and on."""
     hook = shared_probes.hook
@@ -71,7 +71,7 @@ def test_an_exporter_that_is_switched_off(
 
 
 def test_attaching_while_it_is_off(
-    method: str, shared_probes: LoadedPrograms, load: Load, caller: Caller
+    method: str, shared_probes: LoadedCalls, load: Load, caller: Caller
 ) -> None:
     """A hook that is switched off is refused; calls are counted at another hook."""
     with switched_off():

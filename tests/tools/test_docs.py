@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter.collectors.catalog import CATALOG
-from fanotify_exporter.commands import serve
-from fanotify_exporter.commands.assemble import build_collectors
+from fanotify_exporter.commands import assemble, serve
+from fanotify_exporter.commands.programs import Programs
 from fanotify_exporter.loader import run
 from fanotify_exporter.metrics.families import Family
 from fanotify_exporter.options.parser import SERVE, Parser
@@ -21,6 +21,7 @@ from tools.docs import pages
 from tools.docs.family_facts import FAMILIES, LABELS
 from tools.docs.pages import TABLES, exposed_name
 from tools.harness.golden import registry
+from tools.harness.permission_waits import SCAN
 
 
 CHECKOUT = pages.DOCS.parent
@@ -78,14 +79,17 @@ def test_every_label_is_explained() -> None:
 
 
 @pytest.mark.usefixtures("handing_over_child")
-def test_documented_families_are_served() -> None:
+def test_documented_families_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
     """The golden registry, from which pages are made, has the families served."""
     parser = Parser(SERVE)
     build = serve.add_flags(parser)
     options = build(parser.parse([f"--collector.{each.name}" for each in CATALOG], {}))
+    monkeypatch.setattr(assemble, "start_wait_scan", lambda *_: lambda: SCAN)
     with ExitStack() as stack:
-        loaded = run.load("auto", 1, 1)
-        served = build_collectors(loaded, options.collectors, options.labels, stack)
+        programs = Programs(run.load("auto", 1, 1), run.load_permission("auto"))
+        served = assemble.assemble(
+            programs, options.collectors, options.labels, stack
+        ).registry
         expected = names(registry().scrape().collect())
         deadline = time.monotonic() + 30
         while (

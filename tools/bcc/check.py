@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fanotify_exporter.bpf.call_maps import CallMaps
-from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.loaded import LoadedCalls
 from fanotify_exporter.bpf.samples import Snapshot
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run
@@ -134,7 +134,7 @@ def counted(snapshot: Snapshot, comm: str) -> Counter[Key]:
 
 
 @contextmanager
-def closing(loaded: LoadedPrograms) -> Iterator[None]:
+def closing(loaded: LoadedCalls) -> Iterator[None]:
     """Detach *loaded* at the end of the block."""
     try:
         yield

@@ -39,6 +39,8 @@ STEPS: tuple[tuple[str, Step | None], ...] = (
     (r"limit|_info|attached|_max_|success|watchdog|start_time", None),
     (r"_seconds_total", lambda v: v + random.random() / 100),
     (r"_total", lambda v: v + random.randrange(20)),
+    # All new observations are in the first bucket, so that buckets stay cumulative.
+    (r"_(bucket|count|sum)$", lambda v: v + 10),
     (r"_duration_seconds", lambda v: v * random.uniform(0.7, 1.4)),
     (r"_bytes", lambda v: v + 4096 * random.randrange(-2, 3)),
     (r"", lambda v: max(0, v + random.randrange(-1, 2))),

@@ -22,9 +22,10 @@ from fanotify_exporter.bpf.call_maps import CallMaps
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run
 from fanotify_exporter.loader.attach import attach_probes
-from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, AttachMethod
+from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
 from fanotify_exporter.loader.compile import import_bcc
 from fanotify_exporter.loader.diagnostics import captured_stderr
+from fanotify_exporter.loader.methods import AttachMethod
 from fanotify_exporter.loader.tracefs import require_tracefs
 from tools.bench.hooks_bpftrace import BPFTRACE, bpftrace
 from tools.bench.hooks_caller import RefusedError, build_caller, check, run_caller
@@ -83,7 +84,7 @@ def bare(caller: list[str]) -> dict[str, float]:
 def empty(method: AttachMethod, caller: list[str]) -> dict[str, float]:
     """Time the calls with programs that only return, attached by *method*."""
     require_tracefs()
-    specs = [spec for spec in method.probes if spec.syscall == "fanotify_mark"]
+    specs = [spec for spec in method.probes if spec.name == "fanotify_mark"]
     functions = dict.fromkeys(name for spec in specs for name in spec.functions)
     text = "".join(
         EMPTY.format(old=name, new=name.replace("kretfunc__", "kretfunc__vmlinux__", 1))

@@ -56,7 +56,7 @@ def measure(method: str, caller: Caller, calls: int) -> tuple[int, int]:
     skipped = sum(
         lost.count
         for lost in snapshot.lost
-        if (lost.syscall, lost.reason) == ("fanotify_mark", "recursion_any_syscall")
+        if (lost.probe, lost.reason) == ("fanotify_mark", "recursion_any_syscall")
     )
     for fd in loaded.fds.values():
         os.close(fd)

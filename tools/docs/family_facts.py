@@ -18,6 +18,14 @@ class Source:
 
 
 CALL = Source("[hook](../README.md#hooks) on the call, map `slots`")
+WAIT = Source(
+    "`fentry` or `kprobe` at `fsnotify_prepare_user_wait`, `fsnotify_finish_user_wait` "
+    "and `fanotify_write`"
+)
+WAITING = Source(
+    "iterator over the tasks that wait for each group; elsewhere `/proc/*/wchan`",
+    "5.10; `/proc`: 5.16",
+)
 ITSELF = Source("the exporter itself")
 FDINFO = Source("`/proc/*/fdinfo`")
 LIMITS = "5.13, 5.10.220"
@@ -38,6 +46,14 @@ FAMILIES = {
     "fanotify_exporter_groups_unreadable_processes": Source("`/proc/*/fd`"),
     "fanotify_exporter_groups_descriptors_left_out": Source("`/proc/*/fd`"),
     "fanotify_exporter_groups_last_scan_timestamp_seconds": ITSELF,
+    "fanotify_permission_wait_seconds": WAIT,
+    "fanotify_permission_waits_total": WAIT,
+    "fanotify_permission_responses_total": WAIT,
+    "fanotify_unchecked_accesses_total": WAIT,
+    "fanotify_permission_waiting_tasks": WAITING,
+    "fanotify_permission_oldest_wait_seconds": WAITING,
+    "fanotify_permission_listener_waits": Source("the iterator"),
+    "fanotify_permission_deadlocked_listeners": Source("the iterator"),
     "fanotify_user_groups_limit": Source(LIMIT.format("max_user_groups"), LIMITS),
     "fanotify_user_marks_limit": Source(LIMIT.format("max_user_marks"), LIMITS),
     "fanotify_queued_events_limit": Source(LIMIT.format("max_queued_events"), LIMITS),
@@ -46,9 +62,9 @@ FAMILIES = {
     ),
     "fanotify_exporter_build_info": ITSELF,
     "fanotify_exporter_probe_attached": Source("`/proc/sys/kernel/ftrace_enabled`"),
-    "fanotify_exporter_map_entries": Source("map `slots`"),
+    "fanotify_exporter_map_entries": Source("map `slots`; permission waits: the maps"),
     "fanotify_exporter_map_max_entries": Source(
-        "`--bpf.max-entries`, `--bpf.max-user-entries`"
+        "`--bpf.max-entries`, `--bpf.max-user-entries`; permission waits: fixed"
     ),
     "fanotify_exporter_lost_calls_total": Source(
         "map `lost`; `map_full`: map `slots`; `recursion`: `/proc/self/fdinfo` of the "
@@ -70,9 +86,11 @@ FAMILIES = {
 }
 
 LABELS = {
-    "comm": "name of the calling thread; any program can choose it. Bytes that are not "
-    "printable UTF-8 are written as `\\xNN` and a backslash as `\\\\`, so that "
-    "different names stay different",
+    "comm": "name of the calling thread; any program can choose it. Of permission "
+    "families: name of the process that last marked or answered, else of the oldest "
+    "process that has the group open; empty if a scan of /proc could mean several "
+    "listeners. Bytes that are not printable UTF-8 are written as "
+    "`\\xNN` and a backslash as `\\\\`, so that different names stay different",
     "action": "`add`, `remove`, `flush`, or `invalid` if the flags have not exactly "
     "one of these commands",
     "mark_type": "`inode`, `mount`, `filesystem` or `mntns`; of marks that exist also "
@@ -83,25 +101,39 @@ LABELS = {
     "mask": "the events in the call's mask, written like flags (`FAN_OPEN|FAN_ONDIR`)",
     "bit": "one bit of the mask, or `unknown` for all bits without a name",
     "class": "`notification`, `content`, `pre_content`, or `invalid` if the flags have "
-    "two classes",
+    "two classes. Empty if more than one listener could be meant",
     "event_f_flags": "how event file descriptors are opened: the access mode, then the "
     "other open(2) flags by name, and bits without a name as hex",
     "blocking": "`true` if the mark has a permission event: the task that causes the "
     "event waits for the listener's answer",
     "uid": "effective user of the process that holds the group; of several processes, "
     "the oldest",
-    "errno": "`EINVAL`, `ENOSPC` and so on, or the number of an errno without a name",
-    "probe": "name of the system call that the probe counts",
+    "end": "`answered`: by the listener. `killed`: the waiting task was. "
+    "`listener_closed`: the access went ahead because the group was closed. "
+    "`unanswered`: the kernel could make no descriptor for the listener, or the queue "
+    "was full",
+    "response": "`allow` or `deny`",
+    "on": "the listener that the listener `comm` waits for; may be the same",
+    "errno": "`EINVAL`, `ENOSPC` and so on, or the number of an errno without a name; "
+    "of answers empty for `allow`, and for `deny` what the access fails with",
+    "probe": "name of the system call that the probe counts, or `permission_wait`, "
+    "`permission_response`, `permission_group`",
     "hook": "hook and attach point: `fentry:do_fanotify_mark`",
-    "programs": "`calls`: the programs that count system calls",
+    "programs": "`calls`: the programs that count system calls. `permission`: the "
+    "programs that count permission waits. A change of one set does not restart the "
+    "other",
     "map": "`calls_privileged` has the keys that were first used by a thread with "
-    "CAP_SYS_ADMIN in the initial user namespace, `calls_user` all others",
+    "CAP_SYS_ADMIN in the initial user namespace, `calls_user` all others; "
+    "`permission_groups` has the permission groups that exist, `permission_waits` the "
+    "tasks that wait",
     "reason": "`map_full`: the map had no free slot for the key. `no_entry`: the call "
     "began before the exporter started, or its entry was missed, or seccomp refused "
     "it. `recursion`: the kernel skipped the BPF program, and counted the skipped run. "
     "`recursion_any_syscall`: the same on the raw tracepoint, for any system call of "
     "the host. `nmissed`: on the kprobe hook, more calls were in progress at once than "
-    "the kretprobe has instances for",
+    "the kretprobe has instances for. `no_begin`: the begin of a permission wait was "
+    "not seen, so the wait has no length. Of unchecked accesses `listener_closed`: the "
+    "group was closed while the task waited",
     "collector": "name in `--collector.NAME`, or `exporter_health` or `process`",
     "version": "version of the exporter",
     "revision": "git commit of the exporter",

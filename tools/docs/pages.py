@@ -58,9 +58,10 @@ explained in [fanotify_mark.md](fanotify_mark.md).
   summed as `comm="[other: too many]"` or `uid="[other: too many]"`.
 - A call that no BPF program saw because the kernel skipped the run has
   `comm="[other: not seen]"`, and all other labels are empty.
-- With `--label.container` all families of calls by comm have two more labels:
-  `cgroup`, the path of the caller's cgroup (`[unknown: ID]` until its name is read, and
-  if the cgroup was removed before), and `container_id`, 64 digits, empty outside a
+- With `--label.container` all families of calls by comm and of permission waits have
+  two more labels: `cgroup`, the path of the cgroup of the caller or listener
+  (`[unknown: ID]` until its name is read, and if the cgroup was removed before), and
+  `container_id`, 64 digits, empty outside a
   container. Bytes of a path are escaped as those of `comm` are, so a backslash becomes
   two. A path longer than 256 characters is cut and ends with a hash of the whole path.
   A cgroup inside a container has the path and the id of the outermost container. A
@@ -88,7 +89,15 @@ explained in [fanotify_mark.md](fanotify_mark.md).
     )
   )
   ```
-- `--label.drop` drops labels and sums over them.
+- `--label.drop` drops labels of counters and sums over them.
+- The sum of `fanotify_permission_waits_total` over `end` is the number of waits that
+  ended. `fanotify_permission_wait_seconds` has all of them but those whose begin was
+  not seen (`fanotify_exporter_lost_calls_total{reason="no_begin"}`). Waits in progress
+  are in the gauges only, as the last pass over the waiting tasks saw them.
+- `fanotify_permission_deadlocked_listeners` counts listeners in a cycle of waits that
+  are each at least 5 seconds old, and that stood unchanged between two passes, in which
+  no listener of the cycle answered. A cycle through a process that is no listener is
+  not found.
 - `fanotify_mark_mask_bit_calls_total` has no `comm`, so that users can add no more than
   a few hundred series to it. This query finds the callers that request an event:
 
@@ -97,7 +106,8 @@ explained in [fanotify_mark.md](fanotify_mark.md).
     rate(fanotify_mark_calls_total{mask=~"(.*\\\\|)?FAN_OPEN_PERM(\\\\|.*)?"}[5m])
   )
   ```
-- A series appears with its first call, at its count and not at 0.
+- A series appears with its first call, at its count and not at 0. The counters of a
+  permission listener are there from the start, at 0.
 - With `--web.created-samples` OpenMetrics also has the time of a series' first call, as
   a sample whose name ends in `_created`. Prometheus stores each of these samples as a
   series of its own. With `--enable-feature=created-timestamp-zero-ingestion`,

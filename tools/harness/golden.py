@@ -20,6 +20,7 @@ from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.uapi.comm import comm_text
 from fanotify_exporter.uapi.fanotify import FAN_UNLIMITED_MARKS
 from tools import CHECKOUT
+from tools.harness import permission_waits
 from tools.harness.exposition import Encoder, encode_openmetrics, encode_text
 from tools.harness.loaded_programs import WITHOUT_MAPS
 
@@ -131,8 +132,10 @@ LOADED = replace(
 
 SOURCES = Sources(
     calls=lambda: SNAPSHOT,
+    waits=lambda: permission_waits.SNAPSHOT,
     labelling=PLAIN,
     start_group_scan=lambda: lambda: SCAN,
+    start_wait_scan=lambda: lambda: permission_waits.SCAN,
     procfs=PROC,
 )
 
@@ -142,11 +145,22 @@ def call_programs(snapshot: Snapshot = SNAPSHOT) -> ProgramSet:
     return ProgramSet("calls", LOADED.probes, lambda: snapshot)
 
 
+WAIT_PROGRAMS = ProgramSet(
+    "permission",
+    (
+        AttachedProbe("permission_wait", "kprobe:fsnotify_prepare_user_wait"),
+        AttachedProbe("permission_wait", "kprobe:fsnotify_finish_user_wait"),
+        AttachedProbe("permission_response", "kprobe:fanotify_write"),
+    ),
+    lambda: permission_waits.SNAPSHOT,
+)
+
+
 def registry() -> Registry:
     """Return a registry of all collectors, which collect the fixed samples."""
     health = ExporterHealthCollector(
         LOADED.bcc,
-        [call_programs()],
+        [call_programs(), WAIT_PROGRAMS],
         lambda hook: "sys_exit" not in hook,
         ServerState(lambda: 0, web_config_age=lambda: 0.25),
     )

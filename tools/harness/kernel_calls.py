@@ -11,12 +11,13 @@ from typing import Protocol
 import pytest
 
 from fanotify_exporter.bpf.call_maps import CallMaps
-from fanotify_exporter.bpf.loaded import SYSCALLS, LoadedPrograms
+from fanotify_exporter.bpf.loaded import SYSCALLS, LoadedCalls
 from fanotify_exporter.bpf.missed_runs import sums_are_exact
 from fanotify_exporter.bpf.samples import Snapshot
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run
-from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, ProbeSpec
+from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
+from fanotify_exporter.loader.methods import ProbeSpec
 from fanotify_exporter.system.machine import kernel_version
 
 
@@ -51,12 +52,12 @@ class Counts:
 
     def __init__(
         self,
-        loaded: LoadedPrograms,
+        loaded: LoadedCalls,
         syscall: str = "fanotify_mark",
         before: Snapshot | None = None,
     ) -> None:
         self._syscall = syscall
-        points = [p.attach_point for p in loaded.probes if p.syscall == syscall]
+        points = [p.attach_point for p in loaded.probes if p.name == syscall]
         if points:
             exercised[" + ".join(points)] += 1
         self._loaded = loaded
@@ -148,7 +149,7 @@ class Counts:
         return sum(
             lost.count
             for lost in self.read().lost
-            if (lost.syscall, lost.reason) == (self._syscall, "map_full")
+            if (lost.probe, lost.reason) == (self._syscall, "map_full")
         )
 
     def _new(self, now: Snapshot, comms: Collection[str]) -> Counter[Key]:
@@ -166,7 +167,7 @@ class Counts:
         return sum(
             lost.count
             for lost in snapshot.lost
-            if lost.syscall == self._syscall and lost.reason != "map_full"
+            if lost.probe == self._syscall and lost.reason != "map_full"
         )
 
 
@@ -207,7 +208,7 @@ def attached(
     *,
     container: bool = False,
     syscalls: tuple[str, ...] = SYSCALLS,
-) -> Iterator[LoadedPrograms]:
+) -> Iterator[LoadedCalls]:
     """Load by *method*, or skip with the kernel's reason; detach at the end."""
     probes = next((each.probes for each in ATTACH_METHODS if each.name == method), ())
     better = attaching.get(probes, method)

@@ -1,4 +1,4 @@
-"""LoadedPrograms over plain memory, in the layout of the maps in bpf/calls/."""
+"""LoadedCalls over plain memory, in the layout of the maps in bpf/calls/."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from fanotify_exporter.bpf.loaded import AttachedProbe, Layout, LoadedPrograms
+from fanotify_exporter.bpf.loaded import AttachedProbe, Layout, LoadedCalls
 
 
 _SLOT = struct.Struct("@QQIHH16sQ")
@@ -17,7 +17,7 @@ _CREATOR = struct.Struct("@QQQ")
 _CREATOR_MEMBERS = ("when_ns", "pid", "evicted_ns")
 
 # Programs without maps, for tests of what is said about programs.
-WITHOUT_MAPS = LoadedPrograms(
+WITHOUT_MAPS = LoadedCalls(
     hook="tracepoint",
     probes=(),
     layouts={},
@@ -73,7 +73,7 @@ def make_loaded(
     probes: Sequence[AttachedProbe] = (),
     hook: str = "tracepoint",
     share: Callable[[bytes], int] = share_memory,
-) -> LoadedPrograms:
+) -> LoadedCalls:
     """
     Return programs whose maps hold *slots*, *lost* and *creators*.
 

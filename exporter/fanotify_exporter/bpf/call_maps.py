@@ -8,7 +8,7 @@ from itertools import product
 from operator import itemgetter
 
 from fanotify_exporter.bpf.arrays import SharedArray
-from fanotify_exporter.bpf.loaded import SYSCALLS, LoadedPrograms
+from fanotify_exporter.bpf.loaded import SYSCALLS, LoadedCalls
 from fanotify_exporter.bpf.missed_runs import MissedRuns
 from fanotify_exporter.bpf.samples import OTHER_COMM, Call, Lost, Snapshot, Usage
 from fanotify_exporter.uapi.comm import comm_text
@@ -32,7 +32,7 @@ PRIVILEGED, USER, OVERFLOW = range(3)
 class CallMaps:
     """The maps of loaded programs."""
 
-    def __init__(self, loaded: LoadedPrograms) -> None:
+    def __init__(self, loaded: LoadedCalls) -> None:
         """Map the arrays whose descriptors *loaded* holds."""
         self._loaded = loaded
         self._slots = SharedArray(loaded.fds["slots"], loaded.layouts["slots"])

@@ -37,11 +37,19 @@ def sums_are_exact(hook: str) -> bool:
     Return whether each missed call is in the sums of the calls by *hook*.
 
     The raw tracepoint's program runs on every system call, so the number of missed runs
-    says nothing about the counted ones. Since Linux 7.0 (a46023d5616e) a kernel that
-    preempts itself also preempts programs on tracepoints.
+    says nothing about the counted ones.
     """
-    may_preempt = kernel_version() >= (7, 0) and "PREEMPT" in os.uname().version
-    return hook != "raw_tracepoint" or not may_preempt
+    return hook != "raw_tracepoint" or not preempts_programs()
+
+
+def preempts_programs() -> bool:
+    """
+    Return whether the running kernel may preempt a task inside a program.
+
+    Since Linux 7.0 (a46023d5616e) a kernel that preempts itself also preempts programs
+    on tracepoints. A kernel never preempts a program on a kprobe.
+    """
+    return kernel_version() >= (7, 0) and "PREEMPT" in os.uname().version
 
 
 class MissedRuns:
@@ -53,15 +61,15 @@ class MissedRuns:
         self._latest: dict[tuple[str, str], int] = {}
         self._has_warned = False
 
-    def read(self, syscall: str) -> Iterator[Lost]:
+    def read(self, name: str) -> Iterator[Lost]:
         """
-        Yield, by reason, the number of calls of *syscall* for which no program ran.
+        Yield, by reason, how often no program of the probes called *name* ran.
 
         A number that cannot be read, for example because no /proc is mounted, is that
         of the last read, and is left out before the first. The log says so once.
         """
         loaded = self._loaded
-        own = [probe for probe in loaded.probes if probe.syscall == syscall]
+        own = [probe for probe in loaded.probes if probe.name == name]
         programs = [loaded.fds[name] for probe in own for name in probe.programs]
         links = [loaded.fds[name] for probe in own for name in probe.links]
         # A run of the raw tracepoint's program is a call of any system call. The second
@@ -69,19 +77,19 @@ class MissedRuns:
         any_syscall = loaded.hook == "raw_tracepoint"
         reason = "recursion_any_syscall" if any_syscall else "recursion"
         total = partial(min, default=0) if any_syscall else sum
-        yield from self._read(syscall, reason, total, read_program_misses, programs)
+        yield from self._read(name, reason, total, read_program_misses, programs)
         if links:
-            yield from self._read(syscall, "nmissed", sum, read_link_misses, links)
+            yield from self._read(name, "nmissed", sum, read_link_misses, links)
 
     def _read(
         self,
-        syscall: str,
+        name: str,
         reason: str,
         total: Callable[[Iterable[int]], int],
         read: Callable[[int], int],
         fds: list[int],
     ) -> Iterator[Lost]:
-        key = (syscall, reason)
+        key = (name, reason)
         try:
             self._latest[key] = total(map(read, fds))
         except OSError as error:

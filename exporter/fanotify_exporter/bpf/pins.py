@@ -5,6 +5,8 @@ DIR/IDENTITY/ holds a pin for each descriptor that the loader child handed over,
 pin for a map with the description of the programs. The map is pinned last, so pins
 without a description are the rest of an interrupted start. A start with another
 IDENTITY loads new programs, and removes the old pins when the new programs count.
+The programs that count calls and those that count permission waits have an IDENTITY
+each.
 
 All work is below the descriptor of the folder that was checked.
 """
@@ -18,10 +20,11 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar, cast
 
 from fanotify_exporter.bpf.loaded import LoadedPrograms, describe, parse
 from fanotify_exporter.bpf.syscall import create_shared_array, get_pinned, pin
@@ -37,6 +40,8 @@ DESCRIPTION_BYTES = 1 << 16
 
 # Permission bits that a folder of pins must not have.
 _FOREIGN_ACCESS = stat.S_IRWXG | stat.S_IRWXO
+
+Loaded = TypeVar("Loaded", bound=LoadedPrograms)
 
 log = logging.getLogger(__name__)
 
@@ -135,8 +140,8 @@ def _require_private(directory: Path, status: os.stat_result) -> None:
 
 
 def adopt_or_load(
-    folder: PinFolder, identity: str, load: Callable[[], LoadedPrograms]
-) -> LoadedPrograms:
+    folder: PinFolder, identity: str, load: Callable[[], Loaded]
+) -> Loaded:
     """
     Return the programs pinned in *folder* as *identity*, or load and pin them.
 
@@ -145,15 +150,20 @@ def adopt_or_load(
         PinError: the kernel refuses to open the pins, or to pin the programs.
     """
     adopted = _adopt(folder, identity)
-    loaded = adopted or load()
-    if not adopted:
-        _pin_programs(folder, identity, loaded)
+    if adopted:
+        return cast("Loaded", adopted)  # an identity is of one set of programs
+    loaded = load()
+    _pin_programs(folder, identity, loaded)
+    return loaded
+
+
+def remove_others(folder: PinFolder, identities: Collection[str]) -> None:
+    """Remove the pins in *folder* of programs that are not in *identities*."""
     for other in _list_pinned(folder):
-        if other != identity:
+        if other not in identities:
             shutil.rmtree(folder.held / other)
             pins = str(folder.path / other)
             log.info("replaced pinned programs", extra={"pins": pins})
-    return loaded
 
 
 def unpin(folder: PinFolder) -> int:

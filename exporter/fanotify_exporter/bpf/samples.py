@@ -53,14 +53,16 @@ class Usage:
 @dataclass(frozen=True, slots=True)
 class Lost:
     """
-    Number of calls of *syscall* that were not counted by their key.
+    Number of calls that were not counted by their key.
 
     Attributes:
+        probe: value of the label "probe", see AttachedProbe.
+        reason: value of the label "reason".
         is_stale: True if the number could not be read now. The number is that of an
             earlier read.
     """
 
-    syscall: str
+    probe: str
     reason: str
     count: int
     is_stale: bool = False
@@ -88,5 +90,5 @@ class Snapshot:
         return sum(
             lost.count
             for lost in self.lost
-            if lost.syscall == syscall and lost.reason in _MISSED
+            if lost.probe == syscall and lost.reason in _MISSED
         )

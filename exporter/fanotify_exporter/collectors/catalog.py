@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fanotify_exporter.bpf.loaded import SYSCALLS
+from fanotify_exporter.bpf.permission_samples import PermissionSnapshot
 from fanotify_exporter.bpf.samples import Snapshot
 from fanotify_exporter.collectors.groups import GroupsCollector
 from fanotify_exporter.collectors.init_calls import InitCallsCollector
 from fanotify_exporter.collectors.labels import Labelling
 from fanotify_exporter.collectors.limits import LimitsCollector
 from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
+from fanotify_exporter.collectors.permission import PermissionCollector
 from fanotify_exporter.fsnotify.model import GroupScan
+from fanotify_exporter.fsnotify.waits import WaitScan
 from fanotify_exporter.metrics.registry import Collector
 
 
@@ -30,16 +33,22 @@ class Sources:
 
     Attributes:
         calls: returns the calls counted so far.
-        labelling: the labels of call metrics.
+        waits: returns the permission waits counted so far; None if no program counts
+            them.
+        labelling: the labels of counters.
         start_group_scan: starts the background scan for groups, and returns the
             function that returns its latest result.
+        start_wait_scan: starts the background passes over waiting tasks, and returns
+            the function that returns the latest pass.
         procfs: mount point of the host's procfs.
-        created_samples: whether call families have ``_created`` samples.
+        created_samples: whether counters have ``_created`` samples.
     """
 
     calls: Callable[[], Snapshot]
+    waits: Callable[[], PermissionSnapshot] | None
     labelling: Labelling
     start_group_scan: Callable[[], Callable[[], GroupScan | None]]
+    start_wait_scan: Callable[[], Callable[[], WaitScan | None]]
     procfs: Path
     created_samples: bool = False
 
@@ -111,6 +120,20 @@ CATALOG = (
         missing="until the first scan of all privileged processes has finished",
         # Other users' processes: one capability to list descriptors, one to read them.
         capabilities=frozenset({"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"}),
+    ),
+    CollectorInfo(
+        name="permission",
+        help="waits for the answers of permission listeners",
+        build=lambda sources: PermissionCollector(
+            sources.waits,
+            sources.start_wait_scan(),
+            sources.labelling,
+            created=sources.created_samples,
+        ),
+        needs="fentry or kprobe",
+        family="fanotify_permission_waiting_tasks",
+        missing="until the first pass over the waiting tasks has finished",
+        droppable=("comm",),
     ),
     CollectorInfo(
         name="limits",

@@ -160,7 +160,7 @@ class ExporterHealthCollector:
         info.add_metric(self._build, 1)
         for programs in self._programs:
             for probe in programs.probes:
-                labels = (probe.syscall, probe.attach_point)
+                labels = (probe.name, probe.attach_point)
                 attached.add_metric(labels, self._attached(probe.attach_point))
             counted = programs.read()
             for usage in counted.usage:
@@ -168,7 +168,7 @@ class ExporterHealthCollector:
                 max_entries.add_metric((usage.map,), usage.max_entries)
             for each in counted.lost:
                 if not each.is_stale:
-                    lost.add_metric((each.syscall, each.reason), each.count)
+                    lost.add_metric((each.probe, each.reason), each.count)
             start.add_metric((programs.name,), counted.counting_since)
         if self._server.web_config_age:
             age.add_metric((), self._server.web_config_age())

@@ -40,7 +40,7 @@ class PermissionCollector:
 
     def __init__(
         self,
-        read: Callable[[], PermissionSnapshot],
+        read: Callable[[], PermissionSnapshot] | None,
         latest: Callable[[], WaitScan | None],
         labelling: Labelling = PLAIN,
         *,
@@ -50,7 +50,7 @@ class PermissionCollector:
         Collect what *read* and *latest* return on each scrape.
 
         Args:
-            read: returns what the programs counted.
+            read: returns what the programs counted; None if no program counts.
             latest: returns the latest pass over the waiting tasks, None before the
                 first.
             labelling: drops labels of the counters, and adds labels to all families.
@@ -68,16 +68,19 @@ class PermissionCollector:
 
     def collect(self) -> Iterator[Family]:
         """
-        Yield the families with their series; without a pass there are no gauges.
+        Yield the families with their series.
+
+        Without programs there are no counters, and without a pass no gauges.
 
         The counters of a listener that exists start at 0, so that increase() sees the
         first wait.
         """
         scan = self._latest()
-        snapshot = self._read()
-        known = map(_no_waits, scan.groups) if scan else ()
-        totals = *snapshot.totals, *known
-        yield from self._counters(totals, snapshot.counting_since)
+        if self._read:
+            snapshot = self._read()
+            known = map(_no_waits, scan.groups) if scan else ()
+            totals = *snapshot.totals, *known
+            yield from self._counters(totals, snapshot.counting_since)
         if scan:
             yield from self._measured(scan)
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import partial
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanotify_exporter.bpf.call_maps import CallMaps, NoCallMaps
-from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.permission_maps import PermissionMaps
+from fanotify_exporter.bpf.permission_samples import PermissionSnapshot
+from fanotify_exporter.bpf.samples import Snapshot
 from fanotify_exporter.collectors.catalog import CATALOG, Sources
 from fanotify_exporter.collectors.exporter_health import (
     NO_SERVER,
@@ -20,14 +23,24 @@ from fanotify_exporter.collectors.exporter_health import (
 )
 from fanotify_exporter.collectors.labels import Labelling
 from fanotify_exporter.collectors.limit_warnings import LimitWarnings
-from fanotify_exporter.fsnotify.background import BackgroundScan
+from fanotify_exporter.collectors.wait_warnings import WaitWarnings
+from fanotify_exporter.commands.programs import Programs
+from fanotify_exporter.commands.waits import ObservedWaits, reading_waits
+from fanotify_exporter.fsnotify.background import BackgroundScan, Scanner
+from fanotify_exporter.fsnotify.deadlocks import DeadlockDetector
 from fanotify_exporter.fsnotify.model import GroupScan
 from fanotify_exporter.fsnotify.proc_scan import GroupScanner
+from fanotify_exporter.fsnotify.task_iter import WaitIterator
+from fanotify_exporter.fsnotify.waits import WaitScan
+from fanotify_exporter.fsnotify.wchan import WaitScanner
+from fanotify_exporter.fsnotify.wchan_support import unseen_reason
+from fanotify_exporter.landing.waits import Waits
 from fanotify_exporter.metrics.caching import OncePerScrape
 from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.options.model import CollectorOptions, LabelOptions
 from fanotify_exporter.procfs.mounts import read_mounted
 from fanotify_exporter.system.malloc import return_free_memory
+from fanotify_exporter.web.service import no_waits
 
 
 if TYPE_CHECKING:
@@ -41,46 +54,123 @@ log = logging.getLogger(__name__)
 RECENT_SECONDS = 3.0
 
 
-def build_collectors(  # noqa: PLR0913  the one place that knows all parts
-    loaded: LoadedPrograms,
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """
+    The running parts of the exporter.
+
+    Attributes:
+        registry: the enabled collectors.
+        read_waits: returns the waiting tasks for the landing page, None if unknown.
+    """
+
+    registry: Registry
+    read_waits: Callable[[], Waits | None]
+
+
+def assemble(  # noqa: PLR0913  the one place that knows all parts
+    programs: Programs,
     collectors: CollectorOptions,
     labels: LabelOptions,
     stack: ExitStack,
     server: ServerState = NO_SERVER,
     *,
     created_samples: bool = False,
-) -> Registry:
+) -> Assembled:
     """
-    Return a registry of the enabled collectors. *stack* stops their threads.
+    Build the enabled collectors. *stack* stops their threads.
 
     Args:
-        created_samples: whether call families have ``_created`` samples.
+        programs: the attached programs. Without programs that count permission waits,
+            the collector permission has the waiting tasks only, if /proc shows them.
+        created_samples: whether counters have ``_created`` samples.
     """
-    maps = CallMaps(loaded) if loaded.syscalls else NoCallMaps()
+    maps = CallMaps(programs.calls) if programs.calls.syscalls else NoCallMaps()
     calls = OncePerScrape(maps.read)
+    waits = read_permission_maps(programs)
     cgroups = start_cgroups(stack) if labels.container else None
+    start_groups = cache(partial(start_group_scan, maps, collectors, stack))
+    start_waits = cache(
+        partial(start_wait_scan, programs, start_groups, collectors, stack)
+    )
     sources = Sources(
         calls=calls,
+        waits=waits,
         labelling=Labelling(labels.dropped, cgroups),
-        start_group_scan=partial(start_group_scan, maps, collectors, stack),
+        start_group_scan=start_groups,
+        start_wait_scan=start_waits,
         procfs=collectors.procfs,
         created_samples=created_samples,
     )
-    enabled = {
+    built = {
         each.name: each.build(sources)
         for each in CATALOG
         if each.name in collectors.enabled
     }
-    programs = [ProgramSet("calls", loaded.probes, calls)] if loaded.syscalls else []
-    enabled["exporter_health"] = ExporterHealthCollector(
-        loaded.bcc, programs, server=server
+    built["exporter_health"] = ExporterHealthCollector(
+        programs.bcc, list(_sets(programs, calls, waits)), server=server
     )
-    return Registry(
-        enabled,
-        [calls],
+    registry = Registry(
+        built,
+        [calls, *([waits] if waits else [])],
         observe=LimitWarnings().observe,
         after_scrape=return_free_memory,
     )
+    scans = "permission" in collectors.enabled
+    return Assembled(
+        registry, reading_waits(start_waits(), cgroups) if scans else no_waits
+    )
+
+
+def read_permission_maps(
+    programs: Programs,
+) -> OncePerScrape[PermissionSnapshot] | None:
+    """Return the function that reads the permission programs' maps, None without."""
+    if not programs.permission:
+        return None
+    return OncePerScrape(PermissionMaps(programs.permission).read)
+
+
+def _sets(
+    programs: Programs,
+    calls: Callable[[], Snapshot],
+    waits: Callable[[], PermissionSnapshot] | None,
+) -> Iterator[ProgramSet]:
+    if programs.calls.syscalls:
+        yield ProgramSet("calls", programs.calls.probes, calls)
+    if programs.permission and waits:
+        yield ProgramSet("permission", programs.permission.probes, waits)
+
+
+def start_wait_scan(
+    programs: Programs,
+    start_groups: Callable[[], Callable[[], GroupScan | None]],
+    options: CollectorOptions,
+    stack: ExitStack,
+) -> Callable[[], WaitScan | None]:
+    """
+    Start the passes over waiting tasks. *stack* stops the passes.
+
+    The kernel's iterator tells the tasks, or /proc where no iterator is loaded.
+
+    Returns:
+        The function that returns the latest pass, None before there is one and if
+        neither the iterator nor /proc shows waiting tasks.
+    """
+    scanner: Scanner[WaitScan]
+    if programs.permission and not programs.permission.iterator_reason:
+        scanner = WaitIterator(programs.permission)
+    else:
+        reason = unseen_reason(options.procfs)
+        if reason:
+            log.warning("waiting tasks are not seen", extra={"reason": reason})
+            return lambda: None
+        scanner = WaitScanner(start_groups(), options.procfs)
+    observed = ObservedWaits(scanner, DeadlockDetector(), WaitWarnings())
+    scan = BackgroundScan(observed, "waiting tasks")
+    scan.start()
+    stack.callback(scan.stop)
+    return scan.latest
 
 
 def start_group_scan(

@@ -14,12 +14,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fanotify_exporter import __version__
-from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.loaded import LoadedCalls
 from fanotify_exporter.bpf.missed_runs import sums_are_exact
 from fanotify_exporter.collectors.revision import read_revision
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run as loader
-from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, AttachMethod
+from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
+from fanotify_exporter.loader.methods import AttachMethod
 from fanotify_exporter.options.flags import Build, hook_flag, sysfs_flag
 from fanotify_exporter.options.model import CheckOptions
 from fanotify_exporter.options.parser import Parser
@@ -40,7 +41,7 @@ class Attempts:
 
     methods: tuple[AttachMethod, ...]
     errors: tuple[LoadError, ...]
-    loaded: LoadedPrograms | None
+    loaded: LoadedCalls | None
 
 
 @dataclass(frozen=True, slots=True)

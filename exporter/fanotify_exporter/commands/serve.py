@@ -15,23 +15,21 @@ from pwd import struct_passwd
 from typing import TYPE_CHECKING
 
 from fanotify_exporter import __version__
-from fanotify_exporter.bpf import pins
 from fanotify_exporter.bpf.ftrace import is_attached
-from fanotify_exporter.bpf.loaded import NO_PROGRAMS, SYSCALLS, LoadedPrograms
-from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD, sums_are_exact
-from fanotify_exporter.collectors.catalog import (
-    CATALOG,
-    droppable_labels,
-    needed_syscalls,
-)
+from fanotify_exporter.collectors.catalog import CATALOG, droppable_labels
 from fanotify_exporter.collectors.exporter_health import ServerState
 from fanotify_exporter.collectors.revision import read_revision
-from fanotify_exporter.commands.assemble import build_collectors
+from fanotify_exporter.commands.assemble import assemble
+from fanotify_exporter.commands.programs import (
+    Programs,
+    confine,
+    load,
+    log_programs,
+    needed_capabilities,
+)
 from fanotify_exporter.commands.version import VersionAction
 from fanotify_exporter.errors import ExporterError, UsageError
 from fanotify_exporter.landing.summary import Absence
-from fanotify_exporter.loader import run as loader
-from fanotify_exporter.loader.sources import identity
 from fanotify_exporter.logs.hooks import logging_bugs
 from fanotify_exporter.logs.output import LogOutput, setup
 from fanotify_exporter.options.flags import (
@@ -43,10 +41,9 @@ from fanotify_exporter.options.flags import (
     sysfs_flag,
     web_flags,
 )
-from fanotify_exporter.options.model import BpfOptions, ServeOptions, WebOptions
+from fanotify_exporter.options.model import ServeOptions, WebOptions
 from fanotify_exporter.options.parser import Parser
 from fanotify_exporter.procfs.mounts import is_procfs
-from fanotify_exporter.system import seccomp
 from fanotify_exporter.system.descriptors import count_free, raise_limit
 from fanotify_exporter.system.malloc import return_free_memory, use_one_arena
 from fanotify_exporter.system.privileges import drop, find_user
@@ -133,49 +130,61 @@ def serve(options: ServeOptions, output: LogOutput, stack: ExitStack) -> None:
     access = read_access_control(options.web.config_file, stack)
     user = None if options.user is None else find_user(options.user)
     require_procfs(options.collectors.procfs)
-    loaded = load(
+    programs = load(
         options.bpf,
         stack,
+        enabled=options.collectors.enabled,
         container=options.labels.container,
-        syscalls=needed_syscalls(options.collectors.enabled),
     )
-    drop_privileges(options.collectors.enabled, user)
-    confine(loaded)
+    drop_privileges(options.collectors.enabled, user, needed_capabilities(programs))
+    confine(programs)
     output.start()
     stack.enter_context(logging_bugs())
     if access:
         access.start()
-    service = MetricsService(
-        registry=build_collectors(
-            loaded,
-            options.collectors,
-            options.labels,
-            stack,
-            ServerState(
-                log_records_dropped=lambda: output.dropped,
-                web_config_age=access.age if access else None,
-            ),
-            created_samples=options.web.created_samples,
+    assembled = assemble(
+        programs,
+        options.collectors,
+        options.labels,
+        stack,
+        ServerState(
+            log_records_dropped=lambda: output.dropped,
+            web_config_age=access.age if access else None,
         ),
+        created_samples=options.web.created_samples,
+    )
+    service = MetricsService(
+        registry=assembled.registry,
         telemetry_path=options.web.telemetry_path,
-        ready=lambda: is_attached(loaded.hook),
-        absences={
-            each.name: Absence(each.family, each.missing)
-            for each in CATALOG
-            if each.missing
-        },
+        ready=lambda: all(is_attached(each.hook) for each in programs.sets),
+        absences=find_absences(programs),
+        waits=assembled.read_waits,
         max_connections=min(MAX_CONNECTIONS, max(1, count_free() - RESERVED)),
     )
     # These objects live until the exit, so garbage collections may skip them.
     gc.freeze()
     return_free_memory()
-    log_limits(loaded)
+    log_programs(programs)
     lifecycle = server.Lifecycle(
-        on_started=partial(report_start, loaded, systemd),
+        on_started=partial(report_start, programs, systemd),
         on_stopping=partial(report_stop, systemd),
         watchdog=systemd.ping_watchdog,
     )
     asyncio.run(serve_until_stopped(service, sockets, access, lifecycle))
+
+
+def find_absences(programs: Programs) -> dict[str, Absence]:
+    """Return by collector why the landing page may lack its figures."""
+    absences = {
+        each.name: Absence(each.family, each.missing)
+        for each in CATALOG
+        if each.missing
+    }
+    if programs.permission_reason:
+        family = absences["permission"].family
+        reason = f"on this host: {programs.permission_reason}"
+        absences["permission"] = Absence(family, reason)
+    return absences
 
 
 async def serve_until_stopped(
@@ -228,36 +237,13 @@ def require_procfs(path: Path) -> None:
         )
 
 
-def load(
-    options: BpfOptions,
-    stack: ExitStack,
-    *,
-    container: bool = False,
-    syscalls: tuple[str, ...] = SYSCALLS,
-) -> LoadedPrograms:
-    """
-    Attach the programs that count *syscalls*, or adopt those of an earlier exporter.
-
-    Pinned programs are adopted only if this exporter would load the same ones, and are
-    removed otherwise.
-    """
-    if not syscalls:
-        if options.pin:
-            with pins.locked(options.pin) as folder:
-                pins.unpin(folder)
-        return NO_PROGRAMS
-    settings = (options.hook, options.max_entries, options.max_user_entries)
-    attach = partial(loader.load, *settings, container=container, syscalls=syscalls)
-    if not options.pin:
-        return attach()
-    folder = stack.enter_context(pins.locked(options.pin))
-    wanted = identity(*settings, container, syscalls)
-    return pins.adopt_or_load(folder, wanted, attach)
-
-
-def drop_privileges(enabled: frozenset[str], user: struct_passwd | None) -> None:
-    """Keep only the capabilities of the *enabled* collectors; run as *user*, if any."""
-    needed = frozenset[str]().union(
+def drop_privileges(
+    enabled: frozenset[str],
+    user: struct_passwd | None,
+    more: frozenset[str] = frozenset(),
+) -> None:
+    """Keep the capabilities of the *enabled* collectors and *more*; run as *user*."""
+    needed = more.union(
         *(each.capabilities for each in CATALOG if each.name in enabled)
     )
     kept = drop(needed, user)
@@ -270,54 +256,24 @@ def drop_privileges(enabled: frozenset[str], user: struct_passwd | None) -> None
     )
 
 
-def confine(loaded: LoadedPrograms) -> None:
-    """Refuse this process the system calls that serving does not need."""
-    reads_links = any(probe.links for probe in loaded.probes)
-    try:
-        seccomp.install([BPF_OBJ_GET_INFO_BY_FD] if reads_links else [])
-    except OSError as error:
-        log.warning("serving without a seccomp filter", extra={"reason": error})
-
-
-def log_limits(loaded: LoadedPrograms) -> None:
-    """Log which hooks failed, and what the attached hook misses and costs."""
-    if not loaded.syscalls:
-        log.info("no enabled collector counts calls: nothing is attached")
-        return
-    for hook, reason in loaded.reasons.items():
-        log.debug("hook not used", extra={"hook": hook, "reason": reason})
-    skipped = "; ".join(f"{hook}: {why}" for hook, why in loaded.reasons.items())
-    attached = {"hook": loaded.hook}
-    log.info("attached", extra=attached | ({"skipped": skipped} if skipped else {}))
-    if not loaded.sees_compat:
-        log.warning("32-bit compat calls are not counted", extra=attached)
-    if loaded.uid_reason:
-        log.warning(
-            "uid 0, and not CAP_SYS_ADMIN, decides which callers are privileged",
-            extra={**attached, "reason": loaded.uid_reason},
-        )
-    if loaded.slows_all_syscalls:
-        log.warning("this hook slows every system call of the host", extra=attached)
-    if not sums_are_exact(loaded.hook):
-        log.warning("sums of calls may be low on this hook", extra=attached)
-
-
 def report_start(
-    loaded: LoadedPrograms, systemd: SystemdNotifier, addresses: Sequence[str]
+    programs: Programs, systemd: SystemdNotifier, addresses: Sequence[str]
 ) -> None:
     """Report to systemd and to the log that the exporter answers on *addresses*."""
-    counting = f"Counting by {loaded.hook}" if loaded.syscalls else "Counting no calls"
+    calls, sets = programs.calls, programs.sets
+    counting = f"Counting by {calls.hook}" if calls.syscalls else "Counting no calls"
     listening = ", ".join(addresses)
     systemd.notify("READY=1", f"STATUS={counting}, listening on {listening}")
+    points = dict.fromkeys(probe.attach_point for each in sets for probe in each.probes)
     log.info(
         "listening",
         extra={
             "version": __version__,
             "address": ",".join(addresses),
-            "hook": loaded.hook,
-            "attach_points": ",".join(probe.attach_point for probe in loaded.probes),
+            "hook": calls.hook,
+            "attach_points": ",".join(points),
             "kernel": os.uname().release,
-            "bcc": loaded.bcc,
+            "bcc": programs.bcc,
         },
     )
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from fanotify_exporter.collectors.wait_warnings import WaitWarnings
+from fanotify_exporter.fsnotify.background import Scanner
+from fanotify_exporter.fsnotify.deadlocks import DeadlockDetector
 from fanotify_exporter.fsnotify.waiting_tasks import (
     Listener,
     find_listener,
@@ -100,3 +103,34 @@ def _name(container: Container | None, cgroup: int) -> str:
         return ""
     path, container_id = container(cgroup)
     return container_id or path
+
+
+class ObservedWaits:
+    """A scanner of waiting tasks, with what follows from successive passes."""
+
+    def __init__(
+        self,
+        scanner: Scanner[WaitScan],
+        detector: DeadlockDetector,
+        warnings: WaitWarnings,
+    ) -> None:
+        """Let *detector* complete each pass of *scanner*, and *warnings* log."""
+        self._scanner = scanner
+        self._detector = detector
+        self._warnings = warnings
+
+    def poll(self) -> WaitScan:
+        """
+        Return the next pass, with deadlocked listeners.
+
+        Raises:
+            OSError: the kernel refuses the pass.
+            RuntimeError: the scan for groups failed.
+        """
+        scan = self._detector.observe(self._scanner.poll())
+        self._warnings.observe(scan)
+        return scan
+
+    def delay(self) -> float:
+        """Return the seconds to wait until the next pass."""
+        return self._scanner.delay()

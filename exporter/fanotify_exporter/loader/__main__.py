@@ -8,46 +8,77 @@ because the serving process holds their file descriptors.
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from fanotify_exporter.bpf.loaded import LoadedPrograms
 from fanotify_exporter.errors import LoadError
-from fanotify_exporter.loader.attach_methods import (
-    ATTACH_METHODS,
-    AttachMethod,
-    restrict,
-)
-from fanotify_exporter.loader.compile import Settings
 from fanotify_exporter.loader.handover import send, send_error
-from fanotify_exporter.loader.load import load
 
 
-def main(
-    channel: socket.socket, methods: Sequence[AttachMethod], settings: Settings
-) -> int:
+def main(channel: socket.socket, load: Callable[[], LoadedPrograms]) -> int:
     """Send the loaded programs, or the error, over *channel*; return the status."""
     try:
-        send(channel, load(methods, settings))
+        send(channel, load())
     except LoadError as error:
         send_error(channel, error)
         return 1
     return 0
 
 
-def parse_methods(names: Sequence[str], syscalls: Sequence[str]) -> list[AttachMethod]:
-    """Return the attach methods with *names*, restricted to *syscalls*."""
-    return [
-        restrict(method, syscalls) for method in ATTACH_METHODS if method.name in names
+def load_calls(methods: list[str], settings: Mapping[str, Any]) -> LoadedPrograms:
+    """
+    Load the programs that count calls.
+
+    Args:
+        methods: names of attach methods.
+        settings: members of compile.Settings, and the key "syscalls".
+
+    Raises:
+        LoadError: no method works.
+    """
+    from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, restrict  # noqa: PLC0415  each set's own modules
+    from fanotify_exporter.loader.compile import Settings  # noqa: PLC0415
+    from fanotify_exporter.loader.load import load  # noqa: PLC0415
+
+    own = dict(settings)
+    syscalls = own.pop("syscalls")
+    wanted = [
+        restrict(each, syscalls) for each in ATTACH_METHODS if each.name in methods
     ]
+    return load(wanted, Settings(**own))
+
+
+def load_permission(methods: list[str], settings: Mapping[str, Any]) -> LoadedPrograms:
+    """
+    Load the programs that count permission waits.
+
+    Args:
+        methods: names of attach methods.
+        settings: members of permission.Settings.
+
+    Raises:
+        LoadError: no method works.
+    """
+    from fanotify_exporter.loader.permission import Settings, load  # noqa: PLC0415
+    from fanotify_exporter.loader.permission_methods import PERMISSION_METHODS  # noqa: PLC0415
+
+    wanted = [each for each in PERMISSION_METHODS if each.name in methods]
+    return load(wanted, Settings(**settings))
+
+
+_SETS = {"calls": load_calls, "permission": load_permission}
 
 
 if __name__ == "__main__":
+    _, _fd, _set, _methods, _settings = sys.argv
     status = main(
-        socket.socket(fileno=int(sys.argv[1])),
-        parse_methods(sys.argv[2].split(","), sys.argv[6].split(",")),
-        Settings(int(sys.argv[3]), int(sys.argv[4]), container=sys.argv[5] == "1"),
+        socket.socket(fileno=int(_fd)),
+        lambda: _SETS[_set](_methods.split(","), json.loads(_settings)),
     )
     # bcc's atexit handler would disable the probes that the parent now holds.
     os._exit(status)

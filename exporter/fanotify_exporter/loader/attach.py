@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from fanotify_exporter.bpf.ftrace import require_ftrace
 from fanotify_exporter.bpf.loaded import AttachedProbe
-from fanotify_exporter.loader.attach_methods import ProbeSpec
 from fanotify_exporter.loader.links import (
-    link_kretprobe,
+    link_kprobe,
     link_raw_tracepoint,
     link_tracepoint,
     require_kprobes,
 )
+from fanotify_exporter.loader.methods import ProbeSpec
 from fanotify_exporter.loader.tracefs import require_tracefs
 
 
@@ -44,7 +45,7 @@ def attach_probes(bpf: Any, hook: str, specs: Iterable[ProbeSpec]) -> dict[str, 
             link = _link_name(name, spec)
             if link not in fds:
                 function = _full_name(bpf, name)
-                fds[link] = _ATTACH[hook](bpf, spec.attach_point, function)
+                fds[link] = _ATTACH[hook](bpf, spec, function)
                 fds[_program_name(name, spec)] = bpf.funcs[function.encode()].fd
     return fds
 
@@ -54,7 +55,7 @@ def describe_probe(hook: str, spec: ProbeSpec) -> AttachedProbe:
     programs = tuple(_program_name(name, spec) for name in spec.functions)
     links = tuple(_link_name(name, spec) for name in spec.functions)
     return AttachedProbe(
-        spec.syscall,
+        spec.name,
         f"{hook}:{spec.attach_point}",
         programs=() if spec.saves_arguments else programs,
         links=links if hook == "kprobe" else (),
@@ -70,8 +71,8 @@ def _program_name(function: str, spec: ProbeSpec) -> str:
 
 
 def _full_name(bpf: Any, function: str) -> str:
-    """Return bcc's name of *function*: since 0.28 fexit programs name the module."""
-    full = function.replace("kretfunc__", "kretfunc__vmlinux__", 1)
+    """Return bcc's name of *function*: since 0.28 fentry programs name the module."""
+    full = re.sub("^(kfunc|kretfunc)__", r"\1__vmlinux__", function)
     try:
         bpf.dump_func(full.encode())
     except Exception:  # noqa: BLE001  bcc raises nothing narrower if there is none
@@ -79,29 +80,32 @@ def _full_name(bpf: Any, function: str) -> str:
     return full
 
 
-def _attach_fentry(bpf: Any, _: str, function: str) -> int:
-    if function.encode() not in bpf.kfunc_exit_fds:
-        bpf.attach_kretfunc(fn_name=function.encode())
-    return int(bpf.kfunc_exit_fds[function.encode()])
+def _attach_fentry(bpf: Any, spec: ProbeSpec, function: str) -> int:
+    name = function.encode()
+    attached = bpf.kfunc_entry_fds if spec.at_entry else bpf.kfunc_exit_fds
+    if name not in attached:
+        attach = bpf.attach_kfunc if spec.at_entry else bpf.attach_kretfunc
+        attach(fn_name=name)
+    return int(attached[name])
 
 
-def _attach_kprobe(bpf: Any, attach_point: str, function: str) -> int:
+def _attach_kprobe(bpf: Any, spec: ProbeSpec, function: str) -> int:
     program = bpf.load_func(function.encode(), bpf.KPROBE).fd
-    return link_kretprobe(program, attach_point)
+    return link_kprobe(program, spec.attach_point, at_return=not spec.at_entry)
 
 
-def _attach_tracepoint(bpf: Any, attach_point: str, function: str) -> int:
+def _attach_tracepoint(bpf: Any, spec: ProbeSpec, function: str) -> int:
     program = bpf.load_func(function.encode(), bpf.TRACEPOINT).fd
-    return link_tracepoint(program, attach_point)
+    return link_tracepoint(program, spec.attach_point)
 
 
-def _attach_raw_tracepoint(bpf: Any, attach_point: str, function: str) -> int:
+def _attach_raw_tracepoint(bpf: Any, spec: ProbeSpec, function: str) -> int:
     program = bpf.load_func(function.encode(), bpf.RAW_TRACEPOINT).fd
-    return link_raw_tracepoint(program, attach_point)
+    return link_raw_tracepoint(program, spec.attach_point)
 
 
 # By hook: a function that attaches a program and returns the link's descriptor.
-_ATTACH: Mapping[str, Callable[[Any, str, str], int]] = {
+_ATTACH: Mapping[str, Callable[[Any, ProbeSpec, str], int]] = {
     "fentry": _attach_fentry,
     "kprobe": _attach_kprobe,
     "tracepoint": _attach_tracepoint,

@@ -1,72 +1,15 @@
-"""Table of attach methods: sources, attach points, and what each method sees."""
+"""Table of the methods that attach the programs which count calls."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from fanotify_exporter.bpf.loaded import SYSCALLS
 from fanotify_exporter.bpf.missed_runs import sums_are_exact
+from fanotify_exporter.loader.methods import AttachMethod, ProbeSpec
 from fanotify_exporter.system.machine import IS_ARM64
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeSpec:
-    """
-    A BPF program and the attach point for it.
-
-    Attributes:
-        syscall: element of SYSCALLS that the program counts.
-        attach_point: kernel function or tracepoint.
-        function: name of the program in the method's sources.
-        second: name of the program that counts the calls that *function* missed. The
-            loader attaches it behind *function*.
-        compat_only: True if only 32-bit calls use the attach point. A kernel without
-            32-bit support lacks the attach point.
-        saves_arguments: True for an entry program that only stores the arguments for
-            the exit program. The exit program counts a call whose entry was missed as
-            lost.
-    """
-
-    syscall: str
-    attach_point: str
-    function: str
-    compat_only: bool = False
-    saves_arguments: bool = False
-    second: str | None = None
-
-    @property
-    def functions(self) -> tuple[str, ...]:
-        """Return the names of the programs, in the order of attaching."""
-        return (self.function, self.second) if self.second else (self.function,)
-
-
-@dataclass(frozen=True, slots=True)
-class AttachMethod:
-    """
-    A way to attach the programs to a hook.
-
-    Attributes:
-        name: unique name of the method.
-        hook: value of --bpf.hook that selects the method.
-        sources: parts of the BPF program, files below bpf/ without ".bpf.c".
-        probes: the probes that the method attaches, in this order.
-        sees_compat: True if the method sees 32-bit compat calls.
-        slows_all_syscalls: True if every system call of the host gets slower.
-    """
-
-    name: str
-    hook: str
-    sources: tuple[str, ...]
-    probes: tuple[ProbeSpec, ...]
-    sees_compat: bool = True
-    slows_all_syscalls: bool = False
-
-    @property
-    def syscalls(self) -> tuple[str, ...]:
-        """Return the elements of SYSCALLS that the probes count."""
-        return tuple(dict.fromkeys(spec.syscall for spec in self.probes))
 
 
 COMPAT_MARK: Final = (
@@ -246,5 +189,5 @@ def restrict(method: AttachMethod, syscalls: Collection[str]) -> AttachMethod:
     attaches every fexit program that it compiles; the loader child hands over the
     restricted probes, and the others are detached when the child exits.
     """
-    probes = tuple(spec for spec in method.probes if spec.syscall in syscalls)
+    probes = tuple(spec for spec in method.probes if spec.name in syscalls)
     return replace(method, probes=probes)

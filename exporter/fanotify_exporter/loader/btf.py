@@ -65,6 +65,18 @@ class Btf:
                 return members[name] // 8
         raise BtfError(f"the kernel's BTF has no member {member} of {structure}")
 
+    def unnamed_offset(self, structure: str) -> int:
+        """
+        Return the offset of the first unnamed union or structure in *structure*, bytes.
+
+        Raises:
+            BtfError: the BTF lacks the structure, or the structure has none.
+        """
+        for members in self._find_structures(structure):
+            if 0 in members:
+                return members[0] // 8
+        raise BtfError(f"the kernel's BTF has no unnamed member of {structure}")
+
     def _find_name(self, name: str) -> int:
         """Return the place of *name* in the string section, which has it once, or 0."""
         return self._strings.find(b"\0%s\0" % name.encode()) + 1

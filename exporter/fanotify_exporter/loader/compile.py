@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fanotify_exporter.errors import LoadError
-from fanotify_exporter.loader.attach_methods import COMPAT_MARK, AttachMethod
+from fanotify_exporter.loader.attach_methods import COMPAT_MARK
+from fanotify_exporter.loader.methods import AttachMethod
 from fanotify_exporter.loader.privilege import PrivilegeTest
 from fanotify_exporter.loader.sources import find_programs, join_sources
 from fanotify_exporter.system.machine import kernel_version
@@ -68,18 +70,30 @@ def compile_method(
     Raises:
         Exception: bcc failed; clang's or the kernel's message is on stderr.
     """
-    flags = [
-        f"-I{find_programs()}",
-        f"-DMAX_ENTRIES={settings.max_entries}",
-        f"-DMAX_USER_ENTRIES={settings.max_user_entries}",
-        f"-DCOMPAT_WORD_OFFSET={compat_word_offset()}",
-        *(f"-D{name}={offset}" for name, offset in test.offsets.items()),
-    ]
+    macros = {
+        "MAX_ENTRIES": settings.max_entries,
+        "MAX_USER_ENTRIES": settings.max_user_entries,
+        "COMPAT_WORD_OFFSET": compat_word_offset(),
+        **test.offsets,
+    }
     if settings.container:
-        flags.append("-DCONTAINER")
+        macros["CONTAINER"] = 1
     if has_compat():
-        flags.append("-DCOMPAT")
-    return bcc.BPF(text=join_sources((test.source, *method.sources)), cflags=flags)
+        macros["COMPAT"] = 1
+    return compile_parts(bcc, (test.source, *method.sources), macros)
+
+
+def compile_parts(bcc: Any, sources: Iterable[str], macros: Mapping[str, int]) -> Any:
+    """
+    Compile the parts named *sources* with *macros*, and create their maps.
+
+    bcc also loads and attaches all fentry and fexit programs of the parts.
+
+    Raises:
+        Exception: bcc failed; clang's or the kernel's message is on stderr.
+    """
+    flags = [f"-D{name}={value}" for name, value in macros.items()]
+    return bcc.BPF(text=join_sources(sources), cflags=[f"-I{find_programs()}", *flags])
 
 
 @cache

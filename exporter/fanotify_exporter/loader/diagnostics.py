@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from fanotify_exporter.errors import LoadError
-from fanotify_exporter.loader.attach_methods import AttachMethod
+from fanotify_exporter.loader.methods import AttachMethod
 from fanotify_exporter.procfs.capabilities import read_capabilities
 
 
@@ -37,7 +37,7 @@ def explain_failure(failures: Failures) -> LoadError:
         for hook, why in reasons_by_hook(failures).items()
     )
     method, error = failures[-1]
-    return LoadError(f"cannot attach to {method.syscalls[0]}: {whys}", error.advice)
+    return LoadError(f"cannot attach to {method.names[0]}: {whys}", error.advice)
 
 
 def _count_ways(hook: str, ways: int) -> str:

@@ -48,9 +48,9 @@ def require_kprobes() -> None:
         raise LoadError(f"this kernel has no kprobes: {KPROBE} does not exist")
 
 
-def link_kretprobe(program: int, function: str) -> int:
+def link_kprobe(program: int, function: str, *, at_return: bool) -> int:
     """
-    Run *program* whenever the kernel's *function* returns, on every CPU.
+    Run *program* whenever the kernel's *function* is entered or returns, on every CPU.
 
     Returns a descriptor. The program stays attached while the descriptor is open.
 
@@ -60,7 +60,8 @@ def link_kretprobe(program: int, function: str) -> int:
     event_type = int((KPROBE / "type").read_text())
     retprobe_bit = int((KPROBE / "format/retprobe").read_text().partition(":")[2])
     name = ctypes.create_string_buffer(function.encode())
-    event = _open_event(event_type, 1 << retprobe_bit, ctypes.addressof(name))
+    config = at_return << retprobe_bit
+    event = _open_event(event_type, config, ctypes.addressof(name))
     return _link(program, event)
 
 

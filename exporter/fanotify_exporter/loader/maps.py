@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from fanotify_exporter.bpf.loaded import Layout
@@ -19,21 +19,25 @@ LOST_REASONS: Final = ("no_entry",)
 
 def fill_free_slots(bpf: Any, max_entries: int, max_user_entries: int) -> None:
     """Push the indexes of both sections, so that indexes pop in ascending order."""
-    privileged = range(max_entries)
-    user = range(max_entries, max_entries + max_user_entries)
-    for name, section in ((b"free_privileged", privileged), (b"free_user", user)):
-        for index in reversed(section):
-            bpf[name].push(ctypes.c_uint32(index))
+    push_indexes(bpf[b"free_privileged"], range(max_entries))
+    slots = max_entries + max_user_entries
+    push_indexes(bpf[b"free_user"], range(max_entries, slots))
 
 
-def read_layouts(bpf: Any) -> dict[str, Layout]:
-    """Return the layout of each of SHARED_MAPS."""
-    return {name: _read_layout(bpf[name.encode()]) for name in SHARED_MAPS}
+def push_indexes(stack: Any, indexes: range) -> None:
+    """Push *indexes* onto a BPF stack, so that the indexes pop in ascending order."""
+    for index in reversed(indexes):
+        stack.push(ctypes.c_uint32(index))
 
 
-def read_map_fds(bpf: Any) -> dict[str, int]:
-    """Return the file descriptor of each of SHARED_MAPS."""
-    return {name: bpf[name.encode()].map_fd for name in SHARED_MAPS}
+def read_layouts(bpf: Any, names: Iterable[str]) -> dict[str, Layout]:
+    """Return the layout of each map of *names*."""
+    return {name: _read_layout(bpf[name.encode()]) for name in names}
+
+
+def read_map_fds(bpf: Any, names: Iterable[str]) -> dict[str, int]:
+    """Return the file descriptor of each map of *names*."""
+    return {name: bpf[name.encode()].map_fd for name in names}
 
 
 def _read_layout(table: Any) -> Layout:

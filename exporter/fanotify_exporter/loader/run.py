@@ -6,24 +6,34 @@ The child imports bcc. The serving process, which imports this module, does not.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
-from fanotify_exporter.bpf.loaded import SYSCALLS, LoadedPrograms
+from fanotify_exporter.bpf.loaded import (
+    SYSCALLS,
+    LoadedCalls,
+    LoadedPermission,
+    LoadedPrograms,
+)
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
 from fanotify_exporter.loader.handover import receive
+from fanotify_exporter.loader.methods import AttachMethod
+from fanotify_exporter.loader.permission_methods import PERMISSION_METHODS
 from fanotify_exporter.system.signals import STOP_SIGNALS
 
 
 # Compiling takes 1 to 2 s on an idle machine. The limit leaves room for a busy one.
 TIMEOUT_SECONDS = 30.0
+
+Loaded = TypeVar("Loaded", bound=LoadedPrograms)
 
 CHILD = Path(__file__).with_name("child.py")
 
@@ -36,9 +46,11 @@ def load(  # noqa: PLR0913  the settings of the programs
     container: bool = False,
     syscalls: Sequence[str] = SYSCALLS,
     timeout: float = TIMEOUT_SECONDS,
-) -> LoadedPrograms:
+) -> LoadedCalls:
     """
-    Load and attach the programs in a child process. A stop signal ends the child.
+    Load and attach the programs that count calls, in a child process.
+
+    A stop signal ends the child.
 
     Args:
         hook: "auto", a value of --bpf.hook, or the name of an attach method.
@@ -51,16 +63,64 @@ def load(  # noqa: PLR0913  the settings of the programs
     Raises:
         LoadError: the child could not load the programs, died, or took too long.
     """
-    methods = [
-        method
-        for method in ATTACH_METHODS
-        if hook in ("auto", method.hook, method.name)
+    settings = {
+        "max_entries": max_entries,
+        "max_user_entries": max_user_entries,
+        "container": container,
+        "syscalls": list(syscalls),
+    }
+    return _load("calls", _select(ATTACH_METHODS, hook), settings, timeout, LoadedCalls)
+
+
+def load_permission(
+    hook: str, *, container: bool = False, timeout: float = TIMEOUT_SECONDS
+) -> LoadedPermission:
+    """
+    Load and attach the programs that count permission waits, in a child process.
+
+    A stop signal ends the child.
+
+    Args:
+        hook: "auto", a hook, or the name of an attach method.
+        container: whether the listener's cgroup is a part of the key.
+        timeout: seconds that the child may take.
+
+    Raises:
+        LoadError: *hook* has no method for these programs, or the child could not load
+            the programs, died, or took too long.
+    """
+    methods = _select(PERMISSION_METHODS, hook)
+    if not methods:
+        hooks = dict.fromkeys(each.hook for each in PERMISSION_METHODS)
+        raise LoadError(
+            f"no program sees permission waits by the hook {hook}: they need "
+            f"{' or '.join(hooks)}"
+        )
+    settings = {"container": container}
+    return _load("permission", methods, settings, timeout, LoadedPermission)
+
+
+def _select(methods: Sequence[AttachMethod], hook: str) -> list[str]:
+    """Return the names of the *methods* that *hook* selects."""
+    return [
+        method.name for method in methods if hook in ("auto", method.hook, method.name)
     ]
-    arguments = (
-        ",".join(method.name for method in methods),
-        *(str(max_entries), str(max_user_entries), str(int(container))),
-        ",".join(syscalls),
-    )
+
+
+def _load(
+    programs: str,
+    methods: Sequence[str],
+    settings: Mapping[str, Any],
+    timeout: float,
+    kind: type[Loaded],
+) -> Loaded:
+    """
+    Run the child, and return the programs of *kind* that the child sends.
+
+    Raises:
+        LoadError: the child could not load the programs, died, or took too long.
+    """
+    arguments = (programs, ",".join(methods), json.dumps(settings))
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs, os.fdopen(os.memfd_create("loader"), "r+b") as output:
         child = _start(theirs, output, *arguments)
@@ -78,9 +138,11 @@ def load(  # noqa: PLR0913  the settings of the programs
         finally:
             child.kill()
             child.wait()
-        if isinstance(received, LoadedPrograms):
+        if isinstance(received, kind):
             return received
-        raise received or _explain_exit(child.returncode, output)
+        if isinstance(received, LoadError):
+            raise received
+        raise _explain_exit(child.returncode, output)
 
 
 def _start(

@@ -34,34 +34,53 @@ def join_sources(sources: Iterable[str]) -> str:
     )
 
 
-def identity(*settings: object) -> str:
-    """
-    Return 16 hex digits that identify the BPF programs.
+# By set of programs: the modules of loader/ that no other set needs. A change of
+# them loads no other set anew.
+_OWN_MODULES: Final = {
+    "calls": {"attach_methods.py", "privilege.py"},
+    "permission": {"permission.py", "permission_methods.py", "iterator.py"},
+}
 
-    The digits depend on the BPF sources, the modules of the loader child, the format
-    of the pins, the version of bcc, the running kernel, and *settings*. The digits do
-    not depend on the host name, which is new in each new pod or container.
+
+def identity(programs: str, *settings: object) -> str:
+    """
+    Return 16 hex digits that identify the set *programs* of BPF programs.
+
+    The digits depend on the set's BPF sources, the modules of the loader child that the
+    set needs, the format of the pins, the version of bcc, the running kernel, and
+    *settings*. The digits do not depend on the host name, which is new in each new pod
+    or container.
+
+    Args:
+        programs: "calls" or "permission", also the folder of the sources.
     """
     kernel = os.uname()
-    facts = kernel.release, kernel.version, kernel.machine, settings
+    facts = kernel.release, kernel.version, kernel.machine, programs, settings
     digest = sha256(repr(facts).encode())
-    for path in identity_files():
+    for path in identity_files(programs):
         digest.update(sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 
-def identity_files() -> Iterator[Path]:
+def identity_files(programs: str) -> Iterator[Path]:
     """
-    Yield the files that identity() hashes.
+    Yield the files that identity() hashes for the set *programs*.
 
     The package's own __init__.py is not among the files: it has the exporter's
     version, and a new version with the same programs adopts the pinned programs.
     """
-    yield from sorted(find_programs().rglob("*.[ch]"))
+    for folder in ("include", programs):
+        yield from sorted((find_programs() / folder).rglob("*.[ch]"))
     loader = set((PACKAGE / "loader").glob("*.py"))
     pin_format = PACKAGE / "bpf/pins.py"
     modules = _import_closure(PACKAGE / "loader/__main__.py") | loader | {pin_format}
-    yield from sorted(modules - {PACKAGE / "__init__.py"})
+    foreign = {
+        PACKAGE / "loader" / name
+        for other, names in _OWN_MODULES.items()
+        if other != programs
+        for name in names
+    }
+    yield from sorted(modules - foreign - {PACKAGE / "__init__.py"})
     if version := find_bcc_version_file():
         yield version
 

@@ -117,6 +117,9 @@ INIT_FLAGS: Final = MappingProxyType(
 # answer; FANOTIFY_PERM_EVENTS in include/linux/fanotify.h.
 BLOCKING_MASK: Final = 0x0017_0000
 
+# The fanotify_init(2) flag that closes the group's descriptor on exec.
+FAN_CLOEXEC: Final = 0x1
+
 # The fanotify_init(2) flag that exempts a group's marks from max_user_marks.
 FAN_UNLIMITED_MARKS: Final = 0x20
 

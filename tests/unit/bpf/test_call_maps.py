@@ -14,6 +14,7 @@ from fanotify_exporter.bpf.loaded import (
     SYSCALLS,
     AttachedProbe,
     Layout,
+    LoadedCalls,
     describe,
     parse,
 )
@@ -64,6 +65,7 @@ def test_wall_clock_step(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> Non
     step = time.time() + 3600
     monkeypatch.setattr(time, "time", lambda: step)
     adopted = parse(describe(loaded), list(loaded.fds.values()))
+    assert isinstance(adopted, LoadedCalls)
     second = CallMaps(adopted).read()
     assert pytest.approx(step - 3600, abs=30) == first.counting_since
     uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -250,7 +252,7 @@ def test_losses_of_counted_syscalls(memory: Memory) -> None:
     )
     lost = CallMaps(loaded).read().lost
     assert {"map_full", "no_entry", "recursion"} == {each.reason for each in lost}
-    assert {"fanotify_init"} == {each.syscall for each in lost}
+    assert {"fanotify_init"} == {each.probe for each in lost}
 
 
 def test_no_programs() -> None:

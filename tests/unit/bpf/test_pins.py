@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter.bpf import pins
-from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.loaded import LoadedCalls
 from fanotify_exporter.errors import PinError
 from tools.harness.loaded_programs import UNUSED, make_loaded
 
@@ -46,7 +46,7 @@ def test_pins_that_cannot_be_opened(folder: Path) -> None:
     own.mkdir(parents=True)
     (own / pins.DESCRIPTION).touch()
 
-    def load() -> LoadedPrograms:
+    def load() -> LoadedCalls:
         raise AssertionError
 
     message = rf"cannot open the pins in {own}: .* CAP_BPF"
@@ -90,6 +90,8 @@ def test_folder_that_is_exchanged(
         folder.rename(checked)
         folder.symlink_to(foreign)
         assert loaded is pins.adopt_or_load(held, new, lambda: loaded)
+        assert {old, new} == {path.name for path in checked.iterdir()}
+        pins.remove_others(held, [new])
         assert [new] == [path.name for path in checked.iterdir()]
         names = {f"fd{number}" for number in range(len(loaded.fds))}
         assert {*names, pins.DESCRIPTION} == {

@@ -4,26 +4,49 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fanotify_exporter.bpf.call_maps import CallMaps
-from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.loaded import LoadedCalls, LoadedPermission
 from fanotify_exporter.collectors.catalog import CATALOG
 from fanotify_exporter.commands import assemble
-from fanotify_exporter.commands.assemble import build_collectors, start_group_scan
+from fanotify_exporter.commands.assemble import start_group_scan
+from fanotify_exporter.commands.programs import Programs
 from fanotify_exporter.fsnotify import proc_scan
 from fanotify_exporter.fsnotify.background import BackgroundScan
+from fanotify_exporter.fsnotify.waits import WaitScan
+from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.options.model import CollectorOptions, LabelOptions
 from tools.harness.exposition import encode_text
+from tools.harness.loaded_permission import make_permission, pack_total
 from tools.harness.loaded_programs import UNUSED, make_loaded, pack_slot
+from tools.harness.permission_waits import SCAN
 
 
 CALLS = CollectorOptions(frozenset({"mark_calls"}), 30, Path("/proc"))
 LABELS = LabelOptions(container=False, dropped=frozenset())
+
+
+class FixedScanner:
+    """A scanner that always finds the same."""
+
+    def __init__(self, scan: WaitScan) -> None:
+        """Find *scan*."""
+        self._scan = scan
+
+    def poll(self) -> WaitScan:
+        """Return the scan."""
+        return self._scan
+
+    def delay(self) -> float:
+        """Return a time after the end of the test."""
+        return 3600
 
 
 @pytest.fixture
@@ -33,29 +56,138 @@ def stack() -> Iterator[ExitStack]:
 
 
 @pytest.fixture
-def loaded(memory: Callable[[bytes], int]) -> LoadedPrograms:
+def loaded(memory: Callable[[bytes], int]) -> LoadedCalls:
     """Give empty maps in ordinary memory."""
     return make_loaded([UNUSED] * 2, max_entries=1, max_user_entries=1, share=memory)
 
 
+@pytest.fixture
+def permission(memory: Callable[[bytes], int]) -> LoadedPermission:
+    """Give maps with one answered wait in ordinary memory."""
+    total = pack_total(b"av", ends=(1, 0, 0, 0))
+    return make_permission({0: total}, iterator_reason="no BTF", share=memory)
+
+
+@pytest.fixture
+def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let /proc show no waiting tasks."""
+    monkeypatch.setattr(assemble, "unseen_reason", lambda _: "hidden")
+
+
+def build(
+    programs: Programs,
+    options: CollectorOptions,
+    stack: ExitStack,
+    labels: LabelOptions = LABELS,
+) -> Registry:
+    return assemble.assemble(programs, options, labels, stack).registry
+
+
+def enable(*names: str, procfs: Path = Path("/proc")) -> CollectorOptions:
+    return CollectorOptions(frozenset(names), 30, procfs)
+
+
+@pytest.mark.usefixtures("unseen")
 @pytest.mark.parametrize("name", [each.name for each in CATALOG])
 def test_only_enabled_collectors(
-    name: str, loaded: LoadedPrograms, stack: ExitStack, tmp_path: Path
+    name: str,
+    loaded: LoadedCalls,
+    permission: LoadedPermission,
+    stack: ExitStack,
+    tmp_path: Path,
 ) -> None:
     """The registry has the enabled collectors, exporter_health and process."""
-    options = CollectorOptions(frozenset({name}), 30, tmp_path)
-    text = encode_text(
-        build_collectors(loaded, options, LABELS, stack).scrape().collect()
-    )
+    programs = Programs(loaded, permission)
+    registry = build(programs, enable(name, procfs=tmp_path), stack)
+    text = encode_text(registry.scrape().collect())
     for collector in (name, "exporter_health", "process"):
         success = f'collector_success{{collector="{collector}"}} 1.0\n'
         assert success in text.decode()
     assert 3 == text.count(b"fanotify_exporter_collector_success{")
 
 
-def test_each_scrape_reads_the_maps(loaded: LoadedPrograms, stack: ExitStack) -> None:
+@pytest.mark.usefixtures("unseen")
+def test_permission_programs(
+    loaded: LoadedCalls,
+    permission: LoadedPermission,
+    stack: ExitStack,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The counters of waits need no list of waiting tasks."""
+    programs = Programs(loaded, permission)
+    registry = build(programs, enable("permission"), stack)
+    text = encode_text(registry.scrape().collect()).decode()
+    waits = 'fanotify_permission_waits_total{class="content",comm="av",end="answered"}'
+    assert f"{waits} 1.0\n" in text
+    assert "fanotify_permission_waiting_tasks{" not in text
+    for programs_name in ("calls", "permission"):
+        assert f'start_time_seconds{{programs="{programs_name}"}}' in text
+    (record,) = caplog.records
+    assert "waiting tasks are not seen" == record.message
+    assert "hidden" == vars(record)["reason"]
+
+
+def test_waiting_tasks_without_programs(
+    loaded: LoadedCalls, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without programs that count waits, /proc shows the waiting tasks."""
+    scans = {
+        "unseen_reason": lambda _: None,
+        "WaitScanner": lambda *_: FixedScanner(SCAN),
+    }
+    for name, stand_in in scans.items():
+        monkeypatch.setattr(assemble, name, stand_in)
+    assembled = assemble.assemble(
+        Programs(loaded, permission_reason="no BTF"),
+        enable("permission"),
+        LABELS,
+        stack,
+    )
+    deadline = time.monotonic() + 30
+    while not (shown := assembled.read_waits()) and time.monotonic() < deadline:
+        pass
+    assert shown
+    assert shown.tasks
+    text = encode_text(assembled.registry.scrape().collect()).decode()
+    assert "fanotify_permission_waiting_tasks{" in text
+    assert "fanotify_permission_waits_total{" not in text
+
+
+def test_waiting_tasks_from_the_iterator(
+    loaded: LoadedCalls,
+    permission: LoadedPermission,
+    stack: ExitStack,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With an iterator, the tasks come from the iterator, and no group is scanned."""
+    asked: list[object] = []
+
+    def iterate(loaded: LoadedPermission) -> FixedScanner:
+        asked.append(loaded)
+        return FixedScanner(SCAN)
+
+    monkeypatch.setattr(assemble, "WaitIterator", iterate)
+    monkeypatch.setattr(assemble, "GroupScanner", None)
+    programs = Programs(loaded, replace(permission, iterator_reason=""))
+    build(programs, enable("permission"), stack)
+    assert [programs.permission] == asked
+
+
+def test_one_scan_for_groups(
+    loaded: LoadedCalls, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collector groups and the scan of /proc for waiting tasks share one scan."""
+    started: list[int] = []
+    monkeypatch.setattr(assemble, "unseen_reason", lambda _: None)
+    monkeypatch.setattr(BackgroundScan, "start", lambda _: started.append(1))
+    monkeypatch.setattr(BackgroundScan, "stop", lambda _: None)
+    build(Programs(loaded), enable("groups", "permission"), stack)
+    assert 2 == len(started)
+
+
+def test_each_scrape_reads_the_maps(loaded: LoadedCalls, stack: ExitStack) -> None:
     """Calls between two scrapes are in the families of all collectors at the second."""
-    registry = build_collectors(loaded, CALLS, LABELS, stack)
+    registry = build(Programs(loaded), CALLS, stack)
     list(registry.scrape().collect())
     os.pwrite(loaded.fds["slots"], pack_slot(b"late", 1), 0)
     text = encode_text(registry.scrape().collect()).decode()
@@ -64,7 +196,7 @@ def test_each_scrape_reads_the_maps(loaded: LoadedPrograms, stack: ExitStack) ->
 
 
 def test_labels(
-    loaded: LoadedPrograms,
+    loaded: LoadedCalls,
     stack: ExitStack,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -72,7 +204,7 @@ def test_labels(
     """Without cgroup v2 the container labels are empty, and a warning says so."""
     monkeypatch.setattr(assemble, "read_mounted", lambda _: [])
     labels = LabelOptions(container=True, dropped=frozenset({"comm", "mask", "flags"}))
-    registry = build_collectors(loaded, CALLS, labels, stack)
+    registry = build(Programs(loaded), CALLS, stack, labels)
     os.pwrite(loaded.fds["slots"], pack_slot(b"a", 1), 0)
     text = encode_text(registry.scrape().collect()).decode()
     assert (
@@ -84,7 +216,7 @@ def test_labels(
 
 
 def test_inexact_scan_is_logged(
-    loaded: LoadedPrograms,
+    loaded: LoadedCalls,
     stack: ExitStack,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter import __version__
-from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.loaded import LoadedCalls
 from fanotify_exporter.cli import main
 from fanotify_exporter.commands.check import (
     Report,
@@ -69,7 +69,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Let the loader succeed for attach methods that match a pattern only."""
 
     def accept(pattern: str) -> None:
-        def load(name: str, *sizes: int) -> LoadedPrograms:
+        def load(name: str, *sizes: int) -> LoadedCalls:
             assert (1, 1) == sizes
             if re.fullmatch(pattern, name):
                 return LOADED
@@ -117,7 +117,7 @@ def test_leaves_no_program_attached(
     """The descriptors that keep the programs attached are closed after each trial."""
     made: list[int] = []
 
-    def load(*_: object) -> LoadedPrograms:
+    def load(*_: object) -> LoadedCalls:
         made.append(os.memfd_create("slots"))
         return replace(LOADED, fds={"slots": made[-1]})
 
@@ -167,7 +167,7 @@ def test_reason_that_several_ways_share(
 ) -> None:
     """A reason that all methods of a hook share is listed once, without their names."""
 
-    def refuse(name: str, *_: int) -> LoadedPrograms:
+    def refuse(name: str, *_: int) -> LoadedCalls:
         (hook,) = (each.hook for each in ATTACH_METHODS if each.name == name)
         raise LoadError(f"cannot attach to fanotify_mark: {hook}: EPERM: a: b")
 

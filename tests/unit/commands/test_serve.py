@@ -10,22 +10,17 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, nullcontext, redirect_stderr
+from contextlib import ExitStack, redirect_stderr
 from dataclasses import replace
-from errno import EINVAL
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fanotify_exporter import __version__
-from fanotify_exporter.bpf import pins
-from fanotify_exporter.bpf.loaded import NO_PROGRAMS, AttachedProbe, LoadedPrograms
-from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD
 from fanotify_exporter.cli import main
-from fanotify_exporter.commands import serve
-from fanotify_exporter.options.model import BpfOptions
+from fanotify_exporter.commands import assemble, serve
+from fanotify_exporter.commands.programs import Programs, log_programs
 from fanotify_exporter.system import seccomp
 from tools.harness.loaded_programs import WITHOUT_MAPS
 
@@ -111,8 +106,9 @@ class Served:
 
 @own_root_logger
 @pytest.mark.usefixtures("handing_over_child")
-def test_whole_program(tmp_path: Path) -> None:
+def test_whole_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program loads, says where it listens, counts, and stops with status 0."""
+    monkeypatch.setattr(assemble, "unseen_reason", lambda _: "hidden")
     served = Served(tmp_path, "/metrics", "/-/ready", "/")
     assert 0 == served.run("--bpf.max-entries=1")
 
@@ -132,9 +128,8 @@ def test_whole_program(tmp_path: Path) -> None:
     assert 200 == served.answers["/"][0]
 
     lines = served.log.splitlines()
-    starting, dropped, attached, compat, slow, listening, full, stopping, stopped = (
-        lines
-    )
+    starting, dropped, unseen, *attaching, listening, full, stopping, stopped = lines
+    attached, compat, slow, permission, iterator = attaching
     assert f'msg="starting fanotify-exporter" version={__version__} ' in starting
     assert " revision=" in starting
     assert 'msg="dropped privileges" capabilities_kept=CAP_DAC_READ_SEARCH' in dropped
@@ -145,6 +140,9 @@ def test_whole_program(tmp_path: Path) -> None:
     assert "32-bit compat calls are not counted" in compat
     assert "level=warn" in slow
     assert "slows every system call" in slow
+    assert 'msg="waiting tasks are not seen" reason=hidden' in unseen
+    assert "msg=attached programs=permission hook=kprobe" in permission
+    assert 'msg="no iterator lists the waiting tasks"' in iterator
     assert "msg=listening" in listening
     for key in ("version", "address", "hook", "attach_points", "kernel", "bcc"):
         assert f" {key}=" in listening
@@ -178,12 +176,11 @@ def test_stop_before_serving(
 ) -> None:
     """A signal that arrives while the programs are attached is not forgotten."""
 
-    def interrupted(loaded: LoadedPrograms) -> None:
+    def interrupted(programs: Programs) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
-        log_limits(loaded)
+        log_programs(programs)
 
-    log_limits = serve.log_limits
-    monkeypatch.setattr(serve, "log_limits", interrupted)
+    monkeypatch.setattr(serve, "log_programs", interrupted)
     assert 0 == main([LISTEN])
     gc.unfreeze()
     flush_log()
@@ -195,12 +192,11 @@ def test_stop_before_serving(
 def test_hangup_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """SIGHUP, by which people ask for the configuration to be read, ends nothing."""
 
-    def interrupted(loaded: LoadedPrograms) -> None:
+    def interrupted(programs: Programs) -> None:
         os.kill(os.getpid(), signal.SIGHUP)
-        log_limits(loaded)
+        log_programs(programs)
 
-    log_limits = serve.log_limits
-    monkeypatch.setattr(serve, "log_limits", interrupted)
+    monkeypatch.setattr(serve, "log_programs", interrupted)
     served = Served(tmp_path, "/-/healthy")
     assert 0 == served.run()
     assert 200 == served.answers["/-/healthy"][0]
@@ -296,75 +292,6 @@ def test_capabilities_are_those_of_the_collectors(
     assert [kept] == dropped
 
 
-@pytest.mark.parametrize(
-    ("links", "commands"), [((), []), (("link",), [BPF_OBJ_GET_INFO_BY_FD])]
-)
-def test_the_filter_allows_reading_links(
-    links: tuple[str, ...], commands: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """bpf(2) stays allowed only where links have a count of missed runs to be read."""
-    seen: list[object] = []
-    monkeypatch.setattr(seccomp, "install", seen.append)
-    probe = AttachedProbe("fanotify_mark", "kprobe:somewhere", links=links)
-    serve.confine(replace(LOADED, probes=(probe,)))
-    assert [commands] == seen
-
-
-def test_serving_without_a_filter(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A kernel that takes no filter is one warning, with the reason."""
-
-    def install(_: object) -> None:
-        raise OSError(EINVAL, os.strerror(EINVAL), "prctl")
-
-    monkeypatch.setattr(seccomp, "install", install)
-    serve.confine(LOADED)
-    (record,) = caplog.records
-    assert ("WARNING", "serving without a seccomp filter") == (
-        record.levelname,
-        record.message,
-    )
-    assert "Invalid argument" in str(vars(record)["reason"])
-
-
-def test_pinned_programs(
-    tmp_path: Path, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Pinned programs are adopted only if all their settings are the same."""
-    seen: list[tuple[Any, ...]] = []
-
-    def adopt_or_load(*arguments: Any) -> LoadedPrograms:  # noqa: ANN401
-        seen.append(arguments)
-        return LOADED
-
-    monkeypatch.setattr(pins, "locked", nullcontext)
-    monkeypatch.setattr(pins, "adopt_or_load", adopt_or_load)
-    for options, container in (
-        (BpfOptions("kprobe", 5, 7, tmp_path), False),
-        (BpfOptions("fentry", 5, 7, tmp_path), False),
-        (BpfOptions("kprobe", 6, 7, tmp_path), False),
-        (BpfOptions("kprobe", 5, 8, tmp_path), False),
-        (BpfOptions("kprobe", 5, 7, tmp_path), True),
-    ):
-        assert LOADED is serve.load(options, stack, container=container)
-    serve.load(options, stack, container=True, syscalls=("fanotify_init",))
-    assert [tmp_path] * 6 == [folder for folder, _, _ in seen]
-    assert 6 == len({identity for _, identity, _ in seen})
-
-
-def test_pins_without_programs(
-    tmp_path: Path, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Pinned programs that no collector needs are removed."""
-    removed: list[Path] = []
-    monkeypatch.setattr(pins, "locked", nullcontext)
-    monkeypatch.setattr(pins, "unpin", removed.append)
-    options = BpfOptions("auto", 5, 7, tmp_path)
-    assert NO_PROGRAMS is serve.load(options, stack, syscalls=())
-    assert [tmp_path] == removed
-
-
 @own_root_logger
 def test_whole_program_without_programs(
     tmp_path: Path, loader_child: Callable[[str], None]
@@ -382,33 +309,3 @@ def test_whole_program_without_programs(
     assert (200, "Ready.\n") == served.answers["/-/ready"]
     assert 200 == served.answers["/"][0]
     assert "no enabled collector counts calls: nothing is attached" in served.log
-
-
-def test_limits_of_the_hook_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """The log says which hooks failed, and what the attached hook misses and costs."""
-    with caplog.at_level(logging.DEBUG):
-        serve.log_limits(LOADED)
-    assert [
-        ("DEBUG", "hook not used", "fentry"),
-        ("INFO", "attached", "tracepoint"),
-        ("WARNING", "32-bit compat calls are not counted", "tracepoint"),
-        ("WARNING", "this hook slows every system call of the host", "tracepoint"),
-    ] == [(r.levelname, r.message, vars(r)["hook"]) for r in caplog.records]
-
-
-def test_log_says_if_the_uid_decides(caplog: pytest.LogCaptureFixture) -> None:
-    """Where capabilities cannot be read, a warning says that uid 0 decides, and why."""
-    serve.log_limits(replace(WITHOUT_MAPS, uid_reason="no member level"))
-    (record,) = (each for each in caplog.records if "uid 0" in each.message)
-    assert ("WARNING", "no member level") == (record.levelname, vars(record)["reason"])
-
-
-@pytest.mark.parametrize("exact", [True, False])
-def test_sums_that_may_be_low_are_logged(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, *, exact: bool
-) -> None:
-    """The log warns about a hook on which the kernel hides calls."""
-    exact_on = {"raw_tracepoint": exact}
-    monkeypatch.setattr(serve, "sums_are_exact", exact_on.__getitem__)
-    serve.log_limits(replace(LOADED, hook="raw_tracepoint"))
-    assert exact != ("sums of calls may be low on this hook" in caplog.messages)

@@ -45,8 +45,9 @@ def late_events(folder: Path, *flags: str, password: str = "") -> list[str]:
 
 def outside_proc(events: list[str]) -> list[str]:
     """Return the events that are no open of a file in /proc."""
-    # The scan for groups opens files relative to a folder of /proc.
-    in_proc = r"\w+\t(open|os\.listdir|os\.scandir)\t/proc(/.*)?|groups\topen\t\w[\w/]*"
+    # The scans open files relative to a folder of /proc.
+    opened = r"(open|os\.listdir|os\.scandir)\t/proc(/.*)?"
+    in_proc = rf"[\w ]+\t{opened}|(groups|waiting tasks)\topen\t\w[\w/]*"
     assert [each for each in events if re.fullmatch(in_proc, each)]
     return [each for each in events if not re.fullmatch(in_proc, each)]
 

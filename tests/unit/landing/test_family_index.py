@@ -122,6 +122,8 @@ def test_lost_calls(golden: Summary) -> None:
         ("fanotify_init", "map_full"): 7,
         ("fanotify_mark", "recursion"): 2,
         ("inotify_init", "no_entry"): 1,
+        ("permission_wait", "no_begin"): 1,
+        ("permission_group", "map_full"): 3,
     } == golden.lost
 
 
@@ -139,8 +141,13 @@ def test_map_full_without_comm() -> None:
 
 def test_exporter_state(golden: Summary) -> None:
     """Probes, maps, collectors and build equal the metrics."""
-    assert {"calls_privileged": (4096, 8192), "calls_user": (1024, 1024)} == golden.maps
-    assert [True, False] == [probe.attached for probe in golden.probes]
+    assert {
+        "calls_privileged": (4096, 8192),
+        "calls_user": (1024, 1024),
+        "permission_groups": (3, 256),
+        "permission_waits": (37, 32768),
+    } == golden.maps
+    assert [1, 0, 1, 1, 1] == [probe.attached for probe in golden.probes]
     assert (
         Probe(
             "fanotify_mark",

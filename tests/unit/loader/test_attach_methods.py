@@ -8,11 +8,8 @@ import pytest
 
 from fanotify_exporter.bpf.loaded import SYSCALLS
 from fanotify_exporter.bpf.missed_runs import sums_are_exact
-from fanotify_exporter.loader.attach_methods import (
-    ATTACH_METHODS,
-    AttachMethod,
-    restrict,
-)
+from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, restrict
+from fanotify_exporter.loader.methods import AttachMethod
 from fanotify_exporter.loader.sources import join_sources
 
 
@@ -28,7 +25,7 @@ def test_names_are_unique() -> None:
 @pytest.mark.parametrize("method", ATTACH_METHODS, ids=lambda method: method.name)
 def test_each_method_counts_every_syscall(method: AttachMethod) -> None:
     """Each method has a program that counts each element of SYSCALLS."""
-    counted = {spec.syscall for spec in method.probes if not spec.saves_arguments}
+    counted = {spec.name for spec in method.probes if not spec.saves_arguments}
     assert set(SYSCALLS) == counted
 
 
@@ -50,8 +47,8 @@ def test_each_method_has_its_maps_once(method: AttachMethod) -> None:
 def test_restricted_to_a_syscall(method: AttachMethod, syscall: str) -> None:
     """A restricted method attaches all probes of its system calls, and no others."""
     restricted = restrict(method, [syscall])
-    assert (syscall,) == restricted.syscalls
-    own = [spec for spec in method.probes if spec.syscall == syscall]
+    assert (syscall,) == restricted.names
+    own = [spec for spec in method.probes if spec.name == syscall]
     assert own == [*restricted.probes]
 
 
@@ -59,4 +56,4 @@ def test_restricted_to_all() -> None:
     """A method that is restricted to all system calls is the same method."""
     for method in ATTACH_METHODS:
         assert method == restrict(method, SYSCALLS)
-        assert SYSCALLS == method.syscalls
+        assert SYSCALLS == method.names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
@@ -24,9 +25,19 @@ from fanotify_exporter.loader.sources import find_programs
 
 def load(methods, settings):
     found = fanotify_exporter.__file__, find_programs(), settings
-    names = [f"{method.name}:{','.join(method.syscalls)}" for method in methods]
+    names = [f"{method.name}:{','.join(method.names)}" for method in methods]
     raise LoadError(" ".join([*names, *map(str, found)]))
 """
+
+
+SETTINGS = json.dumps(
+    {
+        "max_entries": 64,
+        "max_user_entries": 32,
+        "container": True,
+        "syscalls": ["fanotify_mark"],
+    }
+)
 
 
 @pytest.fixture
@@ -43,11 +54,12 @@ def test_child_runs_from_a_private_folder(package: Path, tmp_path: Path) -> None
     """The child imports the package around its own file, and no other copy."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
+        ours.settimeout(30)
         fd = str(theirs.fileno())
         status = subprocess.call(
             [
                 *(sys.executable, "-I", package / "loader/child.py"),
-                *(fd, "kretprobe,sys_exit", "64", "32", "1", "fanotify_mark"),
+                *(fd, "calls", "kretprobe,sys_exit", SETTINGS),
             ],
             pass_fds=[theirs.fileno()],
             cwd=tmp_path,

@@ -9,13 +9,14 @@ from types import SimpleNamespace
 import pytest
 
 from fanotify_exporter.errors import LoadError
-from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, AttachMethod
+from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
 from fanotify_exporter.loader.compile import (
     Settings,
     compat_word_offset,
     compile_method,
     import_bcc,
 )
+from fanotify_exporter.loader.methods import AttachMethod
 from fanotify_exporter.loader.privilege import PrivilegeTest
 
 
@@ -51,7 +52,7 @@ def test_each_method_is_compiled_from_its_sources(method: AttachMethod) -> None:
     ] == names
     assert {
         *("-DMAX_ENTRIES=8", "-DMAX_USER_ENTRIES=4"),
-        *("-DCONTAINER", "-DTASK_CRED=23"),
+        *("-DCONTAINER=1", "-DTASK_CRED=23"),
     } < set(flags)
 
 

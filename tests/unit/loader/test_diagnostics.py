@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 
 from fanotify_exporter.errors import LoadError
-from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, AttachMethod
+from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
 from fanotify_exporter.loader.diagnostics import (
     captured_stderr,
     explain_failure,
     reasons_by_hook,
     summarize_errors,
 )
+from fanotify_exporter.loader.methods import AttachMethod
 
 
 METHODS = {method.name: method for method in ATTACH_METHODS}

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from fanotify_exporter.bpf.loaded import AttachedProbe, LoadedPrograms
+from fanotify_exporter.bpf.loaded import AttachedProbe, LoadedCalls
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.handover import (
     MAX_FDS,
@@ -58,7 +58,7 @@ def pipes() -> Iterator[list[tuple[int, int]]]:
             os.close(fd)
 
 
-def described(loaded: LoadedPrograms, fds: dict[str, int]) -> LoadedPrograms:
+def described(loaded: LoadedCalls, fds: dict[str, int]) -> LoadedCalls:
     return replace(loaded, fds=fds)
 
 
@@ -67,7 +67,7 @@ def test_description_arrives_as_it_was_sent(pair: Pair) -> None:
     ours, theirs = pair
     send(theirs, LOADED)
     received = receive(ours)
-    assert isinstance(received, LoadedPrograms)
+    assert isinstance(received, LoadedCalls)
     assert LOADED.lost_reasons == received.lost_reasons
     assert LOADED.probes == received.probes
     assert LOADED == received
@@ -82,7 +82,7 @@ def test_descriptors_arrive_under_their_names(
     sent = dict(zip(names, (write for _, write in pipes), strict=True))
     send(theirs, described(LOADED, sent))
     received = receive(ours)
-    assert isinstance(received, LoadedPrograms)
+    assert isinstance(received, LoadedCalls)
     assert names == tuple(received.fds)
     assert not set(received.fds.values()) & set(sent.values())
     for name, (read, _) in zip(names, pipes, strict=True):
@@ -102,7 +102,7 @@ def test_descriptors_outlive_the_sender(
     os.close(copy)
     theirs.close()
     received = receive(ours)
-    assert isinstance(received, LoadedPrograms)
+    assert isinstance(received, LoadedCalls)
     os.write(received.fds["slots"], b"here")
     os.close(received.fds["slots"])
     assert b"here" == os.read(read, 16)
@@ -115,7 +115,7 @@ def test_descriptors_are_not_for_children(
     ours, theirs = pair
     send(theirs, described(LOADED, {"slots": pipes[0][1]}))
     received = receive(ours)
-    assert isinstance(received, LoadedPrograms)
+    assert isinstance(received, LoadedCalls)
     assert not os.get_inheritable(received.fds["slots"])
     os.close(received.fds["slots"])
 
@@ -126,7 +126,7 @@ def test_many_descriptors(pair: Pair, pipes: list[tuple[int, int]]) -> None:
     sent = {f"fd {number}": pipes[0][1] for number in range(MAX_FDS)}
     send(theirs, described(LOADED, sent))
     received = receive(ours)
-    assert isinstance(received, LoadedPrograms)
+    assert isinstance(received, LoadedCalls)
     for fd in received.fds.values():
         os.close(fd)
     assert list(sent) == list(received.fds)

@@ -7,11 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.loaded import LoadedCalls
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import load as loader
-from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, AttachMethod
+from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
 from fanotify_exporter.loader.compile import Settings
+from fanotify_exporter.loader.methods import AttachMethod
 from fanotify_exporter.loader.privilege import PrivilegeTest
 from tools.harness.loaded_programs import make_loaded
 
@@ -85,7 +86,7 @@ def test_kernel_that_lets_no_program_read_credentials(
 
     def load(
         _: object, method: AttachMethod, test: PrivilegeTest, __: object
-    ) -> LoadedPrograms:
+    ) -> LoadedCalls:
         if test is CAPABILITY:
             raise LoadError("unknown func")
         loaded = make_loaded(hook=method.hook, share=lambda _: 7)

@@ -33,7 +33,8 @@ class Stack(list[int]):
 def test_layout_of_nested_structures() -> None:
     """The layout has the members of nested structures, with padding as in C."""
     table = SimpleNamespace(Leaf=Slot, max_entries=9)
-    layouts = read_layouts({name.encode(): table for name in SHARED_MAPS})
+    tables = {name.encode(): table for name in SHARED_MAPS}
+    layouts = read_layouts(tables, SHARED_MAPS)
     expected = Layout(("mask", "flags", "comm", "count"), f"@{U64}I16s{U64}", 9)
     assert dict.fromkeys(SHARED_MAPS, expected) == layouts
 

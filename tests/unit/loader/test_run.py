@@ -7,6 +7,7 @@ loader_child sets sys.executable to a shell script.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter.bpf.call_maps import CallMaps
-from fanotify_exporter.bpf.loaded import LoadedPrograms
+from fanotify_exporter.bpf.loaded import LoadedCalls
 from fanotify_exporter.bpf.samples import Call, Lost
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run
@@ -145,12 +146,44 @@ def test_child_that_cannot_be_started(
 
 def test_arguments_of_the_child(loader_child: Child, tmp_path: Path) -> None:
     """The child is an isolated Python with the methods of the hook and the settings."""
-    loader_child(f"echo $1 $2 - $4 $5 $6 $7 $8 > {tmp_path}/arguments")
+    loader_child(f"echo $1 $2 - $4 $5 $6 > {tmp_path}/arguments")
     with pytest.raises(LoadError):
         run.load("fentry", 64, 32, syscalls=("fanotify_mark", "inotify_init"))
-    arguments = (tmp_path / "arguments").read_text()
-    methods, syscalls = "fexit,fexit_read,fexit_wrappers", "fanotify_mark,inotify_init"
-    assert f"-I {run.CHILD} - {methods} 64 32 0 {syscalls}\n" == arguments
+    methods = "fexit,fexit_read,fexit_wrappers"
+    told = (tmp_path / "arguments").read_text()
+    start = f"-I {run.CHILD} - calls {methods} "
+    assert told.startswith(start)
+    assert {
+        "max_entries": 64,
+        "max_user_entries": 32,
+        "container": False,
+        "syscalls": ["fanotify_mark", "inotify_init"],
+    } == json.loads(told.removeprefix(start))
+
+
+@pytest.mark.parametrize(
+    ("hook", "methods"),
+    [
+        ("fentry", "fentry_typed,fentry_read,fentry_lockdown"),
+        ("fentry_read", "fentry_read"),
+        ("kprobe", "kprobe"),
+    ],
+)
+def test_arguments_for_permission_programs(
+    hook: str, methods: str, loader_child: Child, tmp_path: Path
+) -> None:
+    """The child is told the set, the methods of the hook, and the settings."""
+    loader_child(f"echo $4 $5 $6 > {tmp_path}/arguments")
+    with pytest.raises(LoadError):
+        run.load_permission(hook, container=True)
+    told = (tmp_path / "arguments").read_text()
+    assert f'permission {methods} {{"container": true}}\n' == told
+
+
+def test_hook_without_permission_programs() -> None:
+    """A hook that no permission program has is an error, and no child runs."""
+    with pytest.raises(LoadError, match="by the hook tracepoint: they need"):
+        run.load_permission("tracepoint")
 
 
 def test_child_inherits_its_socket_only(loader_child: Child, tmp_path: Path) -> None:
@@ -191,7 +224,7 @@ def test_stdin_of_the_child(loader_child: Child, tmp_path: Path) -> None:
 def test_child_that_hands_over() -> None:
     """The programs that the child sent can be read after the child has exited."""
     loaded = run.load("auto", 1, 1, timeout=10.0)
-    assert isinstance(loaded, LoadedPrograms)
+    assert isinstance(loaded, LoadedCalls)
     snapshot = CallMaps(loaded).read()
     for fd in loaded.fds.values():
         os.close(fd)

@@ -44,8 +44,8 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_identity_is_stable() -> None:
     """Equal files and settings give equal identities of 16 digits."""
-    assert re.fullmatch("[0-9a-f]{16}", identity("auto", 64))
-    assert identity("auto", 64) == identity("auto", 64)
+    assert re.fullmatch("[0-9a-f]{16}", identity("calls", "auto", 64))
+    assert identity("calls", "auto", 64) == identity("calls", "auto", 64)
 
 
 def test_folder_does_not_change_the_identity(
@@ -53,19 +53,21 @@ def test_folder_does_not_change_the_identity(
 ) -> None:
     """A copy of the files in another folder has the same identity."""
     files = {
-        path.relative_to(copy) for path in identity_files() if path.is_relative_to(copy)
+        path.relative_to(copy)
+        for path in identity_files("calls")
+        if path.is_relative_to(copy)
     }
     assert Path("bpf/programs/calls/count.bpf.c") in files
-    copied = identity()
+    copied = identity("calls")
     monkeypatch.setattr(sources, "PACKAGE", PACKAGE)
-    assert copied == identity()
+    assert copied == identity("calls")
 
 
 def test_settings_change_the_identity() -> None:
     """Each setting and its value change the identity."""
     settings = (("auto", 64), ("fentry", 64), ("auto", 65))
-    assert 3 == len({identity(*each) for each in settings})
-    assert identity("auto", 64, "x") != identity("auto", 64, "y")
+    assert 3 == len({identity("calls", *each) for each in settings})
+    assert identity("calls", "auto", 64, "x") != identity("calls", "auto", 64, "y")
 
 
 def test_kernel_changes_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +78,7 @@ def test_kernel_changes_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
         other = [*kernel]
         other[changed] += "-other"
         monkeypatch.setattr("os.uname", lambda other=other: os.uname_result(other))
-        identities.append(identity())
+        identities.append(identity("calls"))
     assert identities[0] == identities[1]
     assert 4 == len({*identities})
 
@@ -86,12 +88,12 @@ def test_bytes_moved_between_files_change_the_identity(
 ) -> None:
     """The end of one file and the beginning of the next are told apart."""
     files = [tmp_path / "one.h", tmp_path / "two.h"]
-    monkeypatch.setattr(sources, "identity_files", lambda: files)
+    monkeypatch.setattr(sources, "identity_files", lambda _: files)
     identities = set()
     for contents in (("ab", "c"), ("a", "bc")):
         for path, content in zip(files, contents, strict=True):
             path.write_text(content)
-        identities.add(identity())
+        identities.add(identity("calls"))
     assert 2 == len(identities)
 
 
@@ -99,15 +101,15 @@ def test_each_file_changes_the_identity(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A byte more in any file of the list changes the identity."""
-    files = [path for path in identity_files() if path.is_relative_to(copy)]
-    monkeypatch.setattr(sources, "identity_files", lambda: files)  # for speed
-    before = identity()
+    files = [path for path in identity_files("calls") if path.is_relative_to(copy)]
+    monkeypatch.setattr(sources, "identity_files", lambda _: files)  # for speed
+    before = identity("calls")
     for path in files:
         content = path.read_bytes()
         path.write_bytes(content + b"\n")
-        assert before != identity(), path
+        assert before != identity("calls"), path
         path.write_bytes(content)
-    assert before == identity()
+    assert before == identity("calls")
 
 
 def test_every_imported_module_is_in_the_list() -> None:
@@ -116,22 +118,33 @@ def test_every_imported_module_is_in_the_list() -> None:
         [sys.executable, "-c", LIST_MODULES], text=True, cwd=PACKAGE.parent
     )
     imported = set(map(Path, printed.splitlines())) - {PACKAGE / "__init__.py"}
-    hashed = set(identity_files())
+    hashed = {*identity_files("calls"), *identity_files("permission")}
     assert imported | set((PACKAGE / "loader").glob("*.py")) <= hashed
     assert set(find_programs().rglob("*.[ch]")) <= hashed
     assert any(path.match("bcc/version.py") for path in hashed)
 
 
+def test_sets_have_files_of_their_own() -> None:
+    """A change of a set's own files loads no other set anew."""
+    calls, permission = map(set, map(identity_files, ("calls", "permission")))
+    own = {path.name for path in permission - calls}
+    assert {"permission_methods.py", "permission.h", "kprobe.bpf.c"} < own
+    assert {"attach_methods.py", "calls.h"} < {path.name for path in calls - permission}
+    shared = {path.name for path in permission & calls}
+    assert {"methods.py", "links.py", "user_regs.h", "pins.py"} < shared
+    assert identity("calls") != identity("permission")
+
+
 def test_format_of_pins_is_in_the_list() -> None:
     """Pins that another version of the format made are not adopted."""
-    assert PACKAGE / "bpf/pins.py" in set(identity_files())
+    assert PACKAGE / "bpf/pins.py" in set(identity_files("calls"))
 
 
 def test_modules_of_serving_are_not_in_the_list() -> None:
     """A change of serving code keeps the identity, so a restart keeps the counts."""
-    folders = {path.parent.name for path in identity_files()}
+    folders = {path.parent.name for path in identity_files("calls")}
     assert not {"web", "landing", "metrics", "collectors", "commands"} & folders
-    assert PACKAGE / "bpf/call_maps.py" not in set(identity_files())
+    assert PACKAGE / "bpf/call_maps.py" not in set(identity_files("calls"))
 
 
 def test_excluded_module_has_the_version_only() -> None:

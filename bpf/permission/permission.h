@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Types and bounds that the parts in bpf/permission/ share.
+ *
+ * fanotify_handle_event() in fs/notify/fanotify/fanotify.c calls
+ * fsnotify_prepare_user_wait() before a task waits for a listener's answer, and
+ * fsnotify_finish_user_wait() after the wait. Only permission events lead
+ * there. A listener answers in fanotify_write() of fanotify_user.c.
+ */
+#ifndef PERMISSION_H
+#define PERMISSION_H
+
+#include <linux/types.h>
+
+/* TASK_COMM_LEN in include/linux/sched.h, in words of 8 bytes. */
+#define COMM_WORDS 2
+
+/* Permission groups that exist at a time. */
+#define GROUPS 256
+/* Tasks that wait at a time. */
+#define WAITS 32768
+/* Threads that are inside fanotify_write() at a time. */
+#define WRITERS 4096
+
+/* Names of listeners that have totals of their own. */
+#define LISTENERS 256
+/* Fixed totals after those of listeners, one for each class: waits that ended
+ * before the listener's name was known, and groups that did not fit into the
+ * map.
+ */
+#define UNKNOWN_TOTAL(class) (LISTENERS + (class))
+#define OTHER_TOTAL(class) (LISTENERS + CLASSES + (class))
+#define TOTALS (LISTENERS + 2 * CLASSES)
+
+/* fsnotify_group.priority (include/linux/fsnotify_backend.h). No group of the
+ * class NOTIFICATION has permission events; the number stands for a group whose
+ * class is not known yet.
+ */
+enum group_class {
+	CLASS_UNKNOWN,
+	CLASS_CONTENT,
+	CLASS_PRE_CONTENT,
+	CLASSES,
+};
+
+/* ENDS in bpf/permission_samples.py has the names, in this order. */
+enum end {
+	END_ANSWERED,
+	END_KILLED, /* the waiter was killed */
+	END_LISTENER_CLOSED,
+	/* The kernel could make no descriptor for the listener, or the queue
+	 * was full.
+	 */
+	END_UNANSWERED,
+	ENDS,
+};
+
+/* RESPONSES in bpf/permission_maps.py has the names, in this order. The errno
+ * numbers are those that process_access_response() in fanotify_user.c takes.
+ */
+enum response {
+	RESPONSE_ALLOW,
+	RESPONSE_EPERM,
+	RESPONSE_EIO,
+	RESPONSE_EAGAIN,
+	RESPONSE_EBUSY,
+	RESPONSE_ETXTBSY,
+	RESPONSE_ENOSPC,
+	RESPONSE_EDQUOT,
+	RESPONSE_OTHER,
+	RESPONSES,
+};
+
+/* LOST_REASONS in loader/permission.py has the names, in this order. */
+enum lost_reason {
+	/* The end of a wait was seen and its begin was not: the wait began
+	 * before the programs were attached, waits was full, or the kernel
+	 * skipped the program at the begin.
+	 */
+	LOST_NO_BEGIN,
+	/* An answer was not counted, because answers was full. */
+	LOST_WRITERS_FULL,
+	LOST_REASONS,
+};
+
+/* Entries in use; USAGE in bpf/permission_maps.py has the maps' names. */
+enum usage {
+	USAGE_GROUPS,
+	USAGE_WAITS,
+	USAGES,
+};
+
+/* Buckets of the histogram. WAIT_BUCKETS in bpf/permission_samples.py has the
+ * same bounds in seconds. The last bucket has no bound.
+ */
+#define BUCKETS 10
+
+struct listener {
+	u64 comm[COMM_WORDS]; /* of the process: its first thread's */
+#ifdef CONTAINER
+	u64 cgroup; /* id in the cgroup v2 hierarchy */
+#endif
+	u64 class; /* enum group_class */
+};
+
+/* What is counted for a listener. While claimed is 0, the listener may change:
+ * claim_total() gives an entry back if another CPU inserted the same listener
+ * first.
+ */
+struct total {
+	u64 claimed;
+	u64 ends[ENDS];
+	u64 buckets[BUCKETS];
+	u64 nanoseconds; /* of the waits in buckets */
+	u64 responses[RESPONSES];
+	struct listener listener;
+};
+
+/*
+ * A permission group. A waiter cannot see which of its group's answers was for
+ * its own event, so the answers and the ended waits are balanced for each
+ * group: a wait that ends while answers + unanswered is less than ended had no
+ * answer.
+ */
+struct group {
+	/* Answers to tasks that wait, counted before the kernel takes them. */
+	u64 answers;
+	u64 ended; /* waits that ended, without killed waiters */
+	u64 unanswered; /* those that had no answer */
+	/* The iterator's latest pass that listed waiters, and where it stopped.
+	 */
+	u64 pass;
+	u64 cursor; /* address of a list_head, 0 if the list was complete */
+	u64 next_cursor;
+	u64 cursor_ns; /* CLOCK_BOOTTIME */
+	u32 total; /* index in totals */
+	u32 class; /* enum group_class */
+	u32 listener; /* process id of the listener that answered last, or 0 */
+	u32 position; /* waiters before the cursor */
+};
+
+struct wait {
+	u64 since_ns; /* CLOCK_BOOTTIME */
+	u64 group; /* address */
+	/* The iterator found the task waiting: since_ns is when. */
+	u64 is_late;
+};
+
+/* An answer that a thread is writing. */
+struct answer {
+	u64 group; /* address */
+	u32 response; /* enum response */
+	u32 is_counted; /* in group.answers */
+};
+
+#endif

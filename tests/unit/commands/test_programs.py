@@ -1,0 +1,264 @@
+"""The sets of programs: which are loaded, pinned and logged, and what serving keeps."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, nullcontext
+from dataclasses import replace
+from errno import EINVAL
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fanotify_exporter.bpf import pins
+from fanotify_exporter.bpf.iterator import BPF_ITER_CREATE
+from fanotify_exporter.bpf.loaded import NO_PROGRAMS, AttachedProbe, LoadedPermission
+from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD
+from fanotify_exporter.commands import programs
+from fanotify_exporter.commands.programs import Programs
+from fanotify_exporter.errors import LoadError
+from fanotify_exporter.loader import run as loader
+from fanotify_exporter.options.model import BpfOptions
+from fanotify_exporter.system import seccomp
+from tools.harness.loaded_permission import make_permission
+from tools.harness.loaded_programs import WITHOUT_MAPS
+
+
+LOADED = replace(WITHOUT_MAPS, reasons={"fentry": "no BTF"})
+
+CALLS = {"mark_calls"}
+BOTH = {"mark_calls", "permission"}
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def permission() -> LoadedPermission:
+    return make_permission({}, iterator_reason="", share=lambda _: 7)
+
+
+@pytest.mark.parametrize(
+    ("links", "commands"), [((), []), (("link",), [BPF_OBJ_GET_INFO_BY_FD])]
+)
+def test_the_filter_allows_reading_links(
+    links: tuple[str, ...], commands: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """bpf(2) stays allowed only where links have a count of missed runs to be read."""
+    seen: list[object] = []
+    monkeypatch.setattr(seccomp, "install", seen.append)
+    probe = AttachedProbe("fanotify_mark", "kprobe:somewhere", links=links)
+    programs.confine(Programs(replace(LOADED, probes=(probe,))))
+    assert [commands] == seen
+
+
+def test_serving_without_a_filter(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A kernel that takes no filter is one warning, with the reason."""
+
+    def install(_: object) -> None:
+        raise OSError(EINVAL, os.strerror(EINVAL), "prctl")
+
+    monkeypatch.setattr(seccomp, "install", install)
+    programs.confine(Programs(LOADED))
+    (record,) = caplog.records
+    assert ("WARNING", "serving without a seccomp filter") == (
+        record.levelname,
+        record.message,
+    )
+    assert "Invalid argument" in str(vars(record)["reason"])
+
+
+@pytest.fixture
+def adopted(
+    monkeypatch: pytest.MonkeyPatch, permission: LoadedPermission
+) -> list[tuple[Any, ...]]:
+    """Let pins be adopted; return the identities asked for, and those that are kept."""
+    seen: list[tuple[Any, ...]] = []
+
+    def adopt_or_load(folder: Path, identity: str, load: Any) -> object:  # noqa: ANN401
+        seen.append((folder, identity))
+        is_calls = load.func is loader.load
+        return LOADED if is_calls else permission
+
+    monkeypatch.setattr(pins, "locked", nullcontext)
+    monkeypatch.setattr(pins, "adopt_or_load", adopt_or_load)
+    monkeypatch.setattr(
+        pins, "remove_others", lambda *arguments: seen.append(("kept", *arguments))
+    )
+    return seen
+
+
+def test_pinned_programs(
+    tmp_path: Path, stack: ExitStack, adopted: list[tuple[Any, ...]]
+) -> None:
+    """Pinned programs are adopted only if all their settings are the same."""
+    for options, container in (
+        (BpfOptions("kprobe", 5, 7, tmp_path), False),
+        (BpfOptions("fentry", 5, 7, tmp_path), False),
+        (BpfOptions("kprobe", 6, 7, tmp_path), False),
+        (BpfOptions("kprobe", 5, 8, tmp_path), False),
+        (BpfOptions("kprobe", 5, 7, tmp_path), True),
+    ):
+        found = programs.load(options, stack, enabled=CALLS, container=container)
+        assert Programs(LOADED) == found
+    programs.load(options, stack, enabled={"init_calls"}, container=True)
+    asked = [each for each in adopted if each[0] != "kept"]
+    assert [tmp_path] * 6 == [folder for folder, _ in asked]
+    assert 6 == len({identity for _, identity in asked})
+
+
+def test_two_pinned_sets(
+    tmp_path: Path,
+    stack: ExitStack,
+    adopted: list[tuple[Any, ...]],
+    permission: LoadedPermission,
+) -> None:
+    """Each set has its own identity, and both are kept."""
+    options = BpfOptions("kprobe", 5, 7, tmp_path)
+    found = programs.load(options, stack, enabled=BOTH)
+    assert Programs(LOADED, permission) == found
+    assert (LOADED, permission) == found.sets
+    (_, calls), (_, waits), (_, folder, kept) = adopted
+    assert calls != waits
+    assert (tmp_path, [calls, waits]) == (folder, kept)
+
+
+def test_pins_without_programs(
+    tmp_path: Path, stack: ExitStack, adopted: list[tuple[Any, ...]]
+) -> None:
+    """Pinned programs that no collector needs are removed."""
+    options = BpfOptions("auto", 5, 7, tmp_path)
+    found = programs.load(options, stack, enabled={"limits"})
+    assert Programs(NO_PROGRAMS) == found
+    assert () == found.sets
+    assert "none" == found.bcc
+    assert [("kept", tmp_path, [])] == adopted
+
+
+def test_refused_permission_programs(
+    stack: ExitStack,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The exporter runs without them, and the log says why."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise LoadError("no BTF")
+
+    monkeypatch.setattr(loader, "load", lambda *_, **__: LOADED)
+    monkeypatch.setattr(loader, "load_permission", refuse)
+    found = programs.load(BpfOptions("auto", 5, 7, None), stack, enabled=BOTH)
+    assert Programs(LOADED, None, "no BTF") == found
+    programs.log_programs(found)
+    (record,) = (r for r in caplog.records if "permission" in r.message)
+    assert ("WARNING", "permission waits are not counted", "no BTF") == (
+        record.levelname,
+        record.message,
+        vars(record)["reason"],
+    )
+
+
+def test_nothing_is_attached_without_collectors(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A set that no collector needs is not loaded."""
+    for name in ("load", "load_permission"):
+        monkeypatch.setattr(loader, name, None)
+    options = BpfOptions("auto", 5, 7, None)
+    assert Programs(NO_PROGRAMS) == programs.load(options, stack, enabled={"limits"})
+
+
+@pytest.mark.parametrize(
+    ("version", "reason", "kept"),
+    [
+        ((5, 10), "", {"CAP_BPF"}),
+        ((5, 18), "", {"CAP_BPF"}),
+        ((5, 19), "", set()),
+        ((5, 10), "refused", set()),
+    ],
+)
+def test_capability_to_iterate(
+    version: tuple[int, int],
+    reason: str,
+    kept: set[str],
+    permission: LoadedPermission,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before Linux 5.19 a pass of the iterator takes CAP_BPF."""
+    monkeypatch.setattr(programs, "kernel_version", lambda: version)
+    loaded = replace(permission, iterator_reason=reason)
+    assert kept == programs.needed_capabilities(Programs(LOADED, loaded))
+    assert set() == programs.needed_capabilities(Programs(LOADED))
+
+
+@pytest.mark.parametrize(
+    ("reason", "commands"), [("", [BPF_ITER_CREATE]), ("refused", [])]
+)
+def test_the_filter_allows_passes(
+    reason: str,
+    commands: list[int],
+    permission: LoadedPermission,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """bpf(2) stays allowed for passes of an iterator that is there."""
+    seen: list[object] = []
+    monkeypatch.setattr(seccomp, "install", seen.append)
+    programs.confine(Programs(LOADED, replace(permission, iterator_reason=reason)))
+    assert [commands] == seen
+
+
+def test_iterator_that_is_refused(
+    permission: LoadedPermission, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says what is attached, and why no iterator lists the waiting tasks."""
+    loaded = replace(permission, iterator_reason="no iterators")
+    with caplog.at_level(logging.INFO):
+        programs.log_programs(Programs(LOADED, loaded))
+    said = [(each.levelname, each.message) for each in caplog.records[-2:]]
+    assert [
+        ("INFO", "attached"),
+        ("WARNING", "no iterator lists the waiting tasks"),
+    ] == said
+    attached, refused = map(vars, caplog.records[-2:])
+    assert ("permission", "kprobe") == (attached["programs"], attached["hook"])
+    assert "no iterators" == refused["reason"]
+
+
+def test_limits_of_the_hook_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The log says which hooks failed, and what the attached hook misses and costs."""
+    with caplog.at_level(logging.DEBUG):
+        programs.log_programs(Programs(LOADED))
+    assert [
+        ("DEBUG", "hook not used", "fentry"),
+        ("INFO", "attached", "tracepoint"),
+        ("WARNING", "32-bit compat calls are not counted", "tracepoint"),
+        ("WARNING", "this hook slows every system call of the host", "tracepoint"),
+    ] == [(r.levelname, r.message, vars(r)["hook"]) for r in caplog.records]
+
+
+def test_log_says_if_the_uid_decides(caplog: pytest.LogCaptureFixture) -> None:
+    """Where capabilities cannot be read, a warning says that uid 0 decides, and why."""
+    loaded = replace(WITHOUT_MAPS, uid_reason="no member level")
+    programs.log_programs(Programs(loaded))
+    (record,) = (each for each in caplog.records if "uid 0" in each.message)
+    assert ("WARNING", "no member level") == (record.levelname, vars(record)["reason"])
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_sums_that_may_be_low_are_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, *, exact: bool
+) -> None:
+    """The log warns about a hook on which the kernel hides calls."""
+    exact_on = {"raw_tracepoint": exact}
+    monkeypatch.setattr(programs, "sums_are_exact", exact_on.__getitem__)
+    loaded = replace(LOADED, hook="raw_tracepoint")
+    programs.log_programs(Programs(loaded))
+    assert exact != ("sums of calls may be low on this hook" in caplog.messages)
