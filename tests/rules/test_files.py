@@ -10,10 +10,12 @@ import pytest
 import yaml
 
 from fanotify_exporter.collectors.groups import GroupsCollector
+from fanotify_exporter.collectors.permission import PermissionCollector
 from fanotify_exporter.commands import serve
 from fanotify_exporter.options.parser import SERVE, Parser
 from tools.docs.pages import exposed_name
 from tools.harness.golden import registry
+from tools.harness.permission_waits import SNAPSHOT
 from tools.harness.rules import shipped
 from tools.harness.rules.releases import Release
 from tools.manifests.rules import KUBERNETES
@@ -24,6 +26,7 @@ RECORDING_TEST = Path(__file__).parent / "recording.test.yml"
 METRIC = re.compile(
     r"\b(?:up\b|(?:fanotify|inotify|process)_\w+|(?:instance|cluster)\w*:\w+)[\w:]*"
 )
+HTTP_PAGE = shipped.RUNBOOKS.parent / "http.md"
 THRESHOLD = re.compile(r"fanotify_threshold:\w+:\w+")
 
 
@@ -135,11 +138,13 @@ def test_names_of_records() -> None:
     lists = {
         "fanotify_allowed_comm",
         "fanotify_expected_error",
+        "fanotify_host_threshold",
         "fanotify_protector_comm",
     }
     form = re.compile(
-        r"(instance|cluster|container)(_comm)?(_mark_type|_action)?(_errno|_uid|_map)?"
-        r":fanotify_\w+:(rate5m|increase15m|fall30m|sum|count|max|max1h|ratio|present(1h)?)"
+        r"(instance|cluster|container)(_comm)?(_mark_type|_action|_class|_reason)?"
+        r"(_errno|_uid|_map)?:fanotify_\w+:"
+        r"(rate5m|increase15m|fall30m|sum|count|max|max1h|p99|ratio|present(1h)?)"
     )
     wrong = {
         name
@@ -153,7 +158,9 @@ def test_names_of_records() -> None:
 
 def test_every_metric_exists() -> None:
     """Rules use only metrics of the exporter, recorded series and `up`."""
-    existing = {exposed_name(family) for family in registry().scrape().collect()}
+    families = list(registry().scrape().collect())
+    existing = {exposed_name(family) for family in families}
+    existing |= {sample.name for family in families for sample in family.samples}
     existing |= {record.name for record in shipped.records()} | {"up"}
     expressions = [record.expression for record in shipped.records()]
     expressions += [alert.expression for alert in shipped.alerts()]
@@ -163,9 +170,8 @@ def test_every_metric_exists() -> None:
     assert len(used) > len(shipped.alerts())
 
 
-def test_alerts_that_need_the_collector_groups() -> None:
-    """docs/http.md lists the alerts that cannot fire without the collector groups."""
-    families = {exposed_name(each) for each in GroupsCollector(lambda: None).describe()}
+def alerts_needing(families: set[str]) -> set[str]:
+    """Return the alerts with an expression that leads to one of *families*."""
     records: dict[str, set[str]] = {}
     for record in shipped.records():
         used = METRIC.findall(record.expression)
@@ -175,13 +181,34 @@ def test_alerts_that_need_the_collector_groups() -> None:
         used = records.get(name, set()) - {name}
         return {name}.union(*map(sources, used))
 
-    needing = {
+    return {
         alert.name
         for alert in shipped.alerts()
         if families & set().union(*map(sources, METRIC.findall(alert.expression)))
     }
-    page = (shipped.RUNBOOKS.parent / "http.md").read_text()
+
+
+def test_alerts_that_need_the_collector_groups() -> None:
+    """docs/http.md lists the alerts that cannot fire without the collector groups."""
+    families = {exposed_name(each) for each in GroupsCollector(lambda: None).describe()}
+    needing = alerts_needing(families)
+    page = HTTP_PAGE.read_text()
     listed, others = re.findall(
         r"cannot fire: (.*?)\.\s+(\w+) then goes", page, re.DOTALL
     )[0]
     assert needing == {*re.findall(r"\w+", listed)} - {"and"} | {others}
+
+
+def test_alerts_that_need_the_collector_permission() -> None:
+    """docs/http.md lists the alerts that cannot fire without that collector."""
+    collector = PermissionCollector(lambda: SNAPSHOT, lambda: None)
+    families = {exposed_name(each) for each in collector.describe()}
+    families |= {f"{family}_bucket" for family in families}
+    # Its counts have the same recording rules, and come from another collector.
+    needing = alerts_needing(families) - {"FanotifyExporterCallsLost"}
+    listed = re.findall(
+        r"collector `permission` these cannot fire: (.*?)\.\s",
+        HTTP_PAGE.read_text(),
+        re.DOTALL,
+    )[0]
+    assert needing == {*re.findall(r"\w+", listed)} - {"and"}

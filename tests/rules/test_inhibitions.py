@@ -15,15 +15,20 @@ from tools.harness.servers.alertmanager import alertmanager
 SEVERITIES = {alert.key: alert.severity for alert in shipped.alerts()}
 # The alert of the first column inhibits the other of the same host.
 INHIBITED = [
-    ("FanotifyExporterDown", "FanotifyMarkStorm"),
+    ("FanotifyExporterDown", "FanotifyPermissionSlow"),
     ("FanotifyProtectorRefused", "FanotifyLimitReached"),
     ("FanotifyMultipleBlockingProcesses", "FanotifyNewBlockingProcess"),
+    ("FanotifyPermissionDeadlock", "FanotifyPermissionStall.critical"),
     ("FanotifyProtectionRemoved", "FanotifyProtectorGone"),
 ]
 # Alerts that inhibit no other of the same host.
 INDEPENDENT = [
-    ("FanotifyExporterDown", "FanotifyProtectorGone"),
-    ("FanotifyMarkStorm", "FanotifyErrorRatioHigh"),
+    ("FanotifyExporterDown", "FanotifyPermissionStall.critical"),
+    ("FanotifyExporterDown", "FanotifyAccessUnchecked.critical"),
+    ("FanotifyPermissionStall.critical", "FanotifyPermissionSlow"),
+    ("FanotifyPermissionStall.critical", "FanotifyDenialsSurge"),
+    ("FanotifyPermissionDeadlock", "FanotifyAccessUnchecked.critical"),
+    ("FanotifyAccessUnchecked.critical", "FanotifyProtectorGone"),
 ]
 
 
@@ -62,6 +67,9 @@ def test_inhibitions(release: Release, run: Callable[..., str], tmp_path: Path) 
         assert len(alerts) == len(poll(added, lambda found: len(found) == len(alerts)))
         query = run(*amtool, "--output=json", "alert", "query", "--inhibited")
 
-    expected = {(f"db{number}", target) for number, (_, target) in enumerate(INHIBITED)}
+    expected = {
+        (f"db{number}", labels(target, "")["alertname"])
+        for number, (_, target) in enumerate(INHIBITED)
+    }
     inhibited = [each["labels"] for each in json.loads(query)]
     assert expected == {(each["instance"], each["alertname"]) for each in inhibited}

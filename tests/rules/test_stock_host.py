@@ -25,6 +25,7 @@ from tools.harness.rules.scenarios import parse_case
 from tools.harness.rules.timeline import Steps
 
 
+ALERTS = {alert.key: alert for alert in shipped.alerts()}
 RECORDED = Path(__file__).parent / "recorded"
 # Daemons of a stock host that call inotify only, or watch mount namespaces: systemd
 # 258, and udisksd with libmount 2.42.
@@ -40,6 +41,22 @@ DAEMONS: dict[str, Steps] = {
     },
     'fanotify_marks{comm="systemd",mark_type="mntns",blocking="false"}': {0: 1},
     'fanotify_marks{comm="udisksd",mark_type="mntns",blocking="false"}': {0: 1},
+}
+OF_FAPOLICYD = 'comm="fapolicyd",class="content"'
+OF_CLAMONACC = 'comm="clamonacc",class="content"'
+TASKS = "fanotify_permission_waiting_tasks"
+OLDEST = "fanotify_permission_oldest_wait_seconds"
+DENIED = 'comm="fapolicyd",response="deny",errno="EPERM"'
+UNCHECKED = 'comm="fapolicyd",reason="listener_closed"'
+# Tasks that wait for listeners of DAY. Two waited when fapolicyd ended in minute 20.
+WAITS: dict[str, Steps] = {
+    f"{TASKS}{{{OF_FAPOLICYD}}}": {12: 0, 20: "gone", 21: 0},
+    f"{OLDEST}{{{OF_FAPOLICYD}}}": {12: 0.002, 20: "gone", 21: 0},
+    f"{TASKS}{{{OF_CLAMONACC}}}": {25: 1, 35: 0},
+    f"{OLDEST}{{{OF_CLAMONACC}}}": {25: 0.4, 30: 12, 35: 0},
+    f"fanotify_permission_responses_total{{{DENIED}}}": {12: 0, 13: "+3", 20: "+0"},
+    f"fanotify_unchecked_accesses_total{{{UNCHECKED}}}": {12: 0, 20: 2},
+    "fanotify_permission_deadlocked_listeners": {0: 0},
 }
 DAY = {
     0: "idle",
@@ -78,31 +95,47 @@ def read(path: Path) -> dict[str, float]:
     return found
 
 
+def labels(alert: shipped.Alert) -> str:
+    """Return the labels of an element of the query."""
+    return f'{{alertname="{alert.name}",severity="{alert.severity}"}}'
+
+
 @pytest.mark.parametrize(
-    ("pages", "expected"),
+    ("hour", "expected"),
     [
-        # Both are blocking programs of one host, and clamonacc loses the marks of
-        # deleted folders.
-        (DAY, {"FanotifyMultipleBlockingProcesses": 1, "FanotifyProtectionReduced": 1}),
-        (STOP, {"FanotifyMultipleBlockingProcesses": 1, "FanotifyProtectorGone": 2}),
+        # Both are blocking programs of one host, clamonacc loses the marks of deleted
+        # folders, and fapolicyd restarts while tasks wait.
+        (
+            played(DAY) | WAITS,
+            {
+                "FanotifyMultipleBlockingProcesses": 1,
+                "FanotifyProtectionReduced": 1,
+                "FanotifyAccessUnchecked.warning": 1,
+            },
+        ),
+        (
+            played(STOP),
+            {"FanotifyMultipleBlockingProcesses": 1, "FanotifyProtectorGone": 2},
+        ),
     ],
     ids=["day", "stop"],
 )
 def test_alerts_of_an_hour(
-    pages: Mapping[int, str],
+    hour: Mapping[str, Steps],
     expected: Mapping[str, int],
     release: Release,
     run: Callable[..., str],
     tmp_path: Path,
 ) -> None:
     """
-    Two protectors that start, work and restart raise two tickets on a tracepoint hook.
+    Two protectors that start, work and restart raise three tickets, and no page.
 
     If both stop and stay away, each pages once.
     """
-    case = parse_case("stock", {"series": played(pages) | DAEMONS, "firing": []})
-    query = "count by (alertname) (last_over_time(ALERTS{alertstate='firing'}[1h]))"
-    alerts = {f'{{alertname="{alert}"}}': count for alert, count in expected.items()}
+    case = parse_case("stock", {"series": DAEMONS | dict(hour), "firing": []})
+    fired = "last_over_time(ALERTS{alertstate='firing'}[1h])"
+    query = f"count by (alertname, severity) ({fired})"
+    alerts = {labels(ALERTS[key]): count for key, count in expected.items()}
     path = tmp_path / "stock.json"  # JSON is YAML
     path.write_text(json.dumps(query_document(case, {timeline.END: (query, alerts)})))
     run(release.promtool, "test", "rules", str(path))
@@ -110,7 +143,7 @@ def test_alerts_of_an_hour(
 
 def test_no_page_in_a_day() -> None:
     """The alerts of the day are no pages."""
-    severities = {alert.name: alert.severity for alert in shipped.alerts()}
-    assert "warning" == severities["FanotifyMultipleBlockingProcesses"]
-    assert "warning" == severities["FanotifyProtectionReduced"]
-    assert "critical" == severities["FanotifyProtectorGone"]
+    assert "warning" == ALERTS["FanotifyMultipleBlockingProcesses"].severity
+    assert "warning" == ALERTS["FanotifyProtectionReduced"].severity
+    assert "warning" == ALERTS["FanotifyAccessUnchecked.warning"].severity
+    assert "critical" == ALERTS["FanotifyProtectorGone"].severity

@@ -17,7 +17,7 @@ alert fires. Times are in minutes:
     settings: false leaves the settings file with the thresholds out.
     expected_alert: labels and texts of the alert, `at` a minute.
 
-Each host also has `up`, fanotify_exporter_counting_start_time_seconds and two
+Each host also has `up`, fanotify_exporter_counting_start_time_seconds and three
 collectors that work, unless the case gives these series.
 
 Each case is a job of its own, so hosts of several cases may have the same name.
