@@ -113,6 +113,10 @@ lock: .venv/test ## write requirements.lock: the newest dependencies, with hashe
 bench: .venv/test .cache/bench-packages ## measure the cost of scrapes, scans and probes, as root
 	$(SUDO) $(PYTHON) -m tools.bench
 
+.PHONY: bench-vm
+bench-vm: .venv/test .cache/bench-packages .cache/vm-packages ## measure the cost of probes at permission waits, in QEMU; ARGS="--kernel 6.1"
+	$(SUDO) $(PYTHON) -m tools.bench.vm $(ARGS)
+
 .PHONY: soak
 soak: .venv/test ## run under heavy load for half an hour, as root; ARGS="--minutes N"
 	$(SUDO) $(PYTHON) -m tools.bench.soak $(ARGS)

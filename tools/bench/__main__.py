@@ -2,14 +2,14 @@
 Run the benchmarks of scrapes, scans and probes, and print their tables.
 
 `python -m tools.bench` needs root and about ten minutes. More benchmarks have commands
-of their own: tools.bench.fleet, tools.bench.http_servers and tools.bench.soak.
+of their own: tools.bench.fleet, http_servers, soak and vm.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from tools.bench import full_maps, groups, hooks
+from tools.bench import full_maps, groups, hooks, permission
 from tools.bench.rounds import ROUNDS, medians, table
 
 
@@ -49,3 +49,4 @@ if __name__ == "__main__":
     full_maps.report()
     groups.report()
     hooks.report()
+    permission.report()

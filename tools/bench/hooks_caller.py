@@ -15,10 +15,10 @@ class RefusedError(Exception):
     """A variant without figures: the kernel refused a program, or calls were missed."""
 
 
-def build_caller(folder: str) -> list[str]:
-    """Compile the C loop into *folder*; return the command that runs the program."""
-    program = f"{folder}/hooks_caller"
-    subprocess.run(["gcc", "-O2", "-o", program, SOURCE], check=True)
+def build_caller(folder: str, source: Path = SOURCE) -> list[str]:
+    """Compile *source* into *folder*; return the command that runs the program."""
+    program = f"{folder}/{source.stem}"
+    subprocess.run(["gcc", "-O2", "-pthread", "-o", program, source], check=True)
     return [program]
 
 

@@ -35,6 +35,8 @@ class Job:
         seconds: time limit of a guest.
         shares: more folders of this machine.
         command_line: additional kernel parameters.
+        counts_instructions: the guest has one processor, and its clock counts
+            instructions.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Job:
     seconds: float
     shares: tuple[Share, ...] = ()
     command_line: str = ""
+    counts_instructions: bool = False
 
 
 def parser(module: str, description: str | None) -> argparse.ArgumentParser:
@@ -116,6 +119,8 @@ def succeeds(job: Job, kernel: Kernel, results: Path) -> bool:
         initramfs.host_busybox(),
         job.shares,
         job.command_line,
+        processors=1 if job.counts_instructions else 2,
+        counts_instructions=job.counts_instructions,
     )
     outcome = asyncio.run(
         guest.run(machine, job.script, results, limit_seconds=job.seconds)
