@@ -150,6 +150,11 @@ dashboard-picture: .venv/test ## write docs/dashboard.png, as root
 	.venv/bin/pip install -q --group picture
 	$(SUDO) $(PYTHON) -m tools.pictures.dashboard docs/dashboard.png
 
+.PHONY: waits-picture
+waits-picture: .venv/test ## write docs/waits.png, the dashboard during a stall
+	.venv/bin/pip install -q --group picture
+	$(PYTHON) -m tools.pictures.waits docs/waits.png
+
 .PHONY: landing-picture
 landing-picture: .venv/test .cache/browser-packages ## write docs/landing.png, as root
 	.venv/bin/pip install -q --group browser

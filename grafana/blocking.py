@@ -1,4 +1,4 @@
-"""Third row of the dashboard: blocking marks, and calls that add or remove marks."""
+"""Fourth row of the dashboard: blocking marks, and calls that add or remove marks."""
 
 from __future__ import annotations
 

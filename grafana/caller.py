@@ -1,4 +1,4 @@
-"""Fifth row of the dashboard: details of the selected callers."""
+"""Sixth row of the dashboard: details of the selected callers."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
-from grafana import blocking, caller, errors, health, live_state, overview
+from grafana import blocking, caller, errors, health, live_state, overview, waits
 from grafana.panel_base import DOCS, SOURCE, link
 from grafana.promql import HOST_MATCHERS
 from grafana.tables import UID
@@ -18,9 +18,12 @@ from grafana.tables import UID
 
 PATH = Path(__file__).with_name("fanotify.json")
 
+# Title of the row about waits for permission.
+WAITS = "Waits for permission"
 # The panels of each row, by the row's title.
 ROWS = {
     "Overview": overview.panels,
+    WAITS: waits.panels,
     "Existing marks and groups, and their limits": live_state.panels,
     "Blocking marks (all callers)": blocking.panels,
     "Errors": errors.panels,
@@ -33,6 +36,7 @@ ROWS = {
 # Metrics that offer the values of the variables comm and mark_type, as a pattern.
 METRICS_WITH_COMM = (
     "fanotify_mark_calls_total|fanotify_init_calls_total|fanotify_groups"
+    "|fanotify_permission_waits_total"
 )
 METRICS_WITH_MARK_TYPE = "fanotify_mark_calls_total|fanotify_marks"
 

@@ -1,4 +1,4 @@
-"""Fourth row of the dashboard: errors over time, by errno and by caller."""
+"""Fifth row of the dashboard: errors over time, by errno and by caller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Second row of the dashboard: existing marks and groups, and their limits."""
+"""Third row of the dashboard: existing marks and groups, and their limits."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 from grafana_foundation_sdk.builders import (
     bargauge,
     dashboard,
+    heatmap,
     prometheus,
     stat,
     statetimeline,
@@ -38,6 +39,7 @@ QueryMode = Callable[[prometheus.Dataquery], prometheus.Dataquery]
 P = TypeVar(
     "P",
     bargauge.Panel,
+    heatmap.Panel,
     stat.Panel,
     statetimeline.Panel,
     table.Panel,

@@ -1,4 +1,4 @@
-"""Panel types other than tables: lines, bars, stats, bar gauges and state timelines."""
+"""Panel types other than tables: graphs, heat maps, numbers, bar gauges and states."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from grafana_foundation_sdk.builders import (
     bargauge,
     common,
     dashboard,
+    heatmap,
     prometheus,
     stat,
     statetimeline,
@@ -16,7 +17,9 @@ from grafana_foundation_sdk.builders import (
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common as options
 from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models import heatmap as heat_options
 from grafana_foundation_sdk.models import units
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from grafana.panel_base import (
     GREEN,
@@ -114,6 +117,38 @@ def _time_series(
     )
 
 
+def heat_map(
+    info: PanelInfo, queries: Mapping[str, str], *, unit: str, cell_unit: str
+) -> Builder[models.Panel]:
+    """
+    Return a heat map of a classic histogram over time.
+
+    Args:
+        info: title, description, size and links.
+        queries: one expression, of rates by the label le; the legend is {{le}}.
+        unit: unit of the buckets' bounds.
+        cell_unit: unit of the rates.
+    """
+    return (
+        with_common_options(heatmap.Panel(), info, unit, queries, _heat_map_query)
+        .max_data_points(MAX_BARS)
+        .calculate(calculate=False)
+        .y_axis(heatmap.YAxisConfig().unit(unit))
+        .cell_values(heatmap.CellValues().unit(cell_unit))
+        .scale_distribution(
+            common.ScaleDistributionConfig().type(options.ScaleDistribution.LINEAR)
+        )
+        .color(
+            heatmap.HeatmapColorOptions()
+            .mode(heat_options.HeatmapColorMode.SCHEME)
+            .scheme("Oranges")
+            .scale(heat_options.HeatmapColorScale.EXPONENTIAL)
+            .exponent(0.5)
+            .steps(64)
+        )
+    )
+
+
 def stats(
     info: PanelInfo, queries: Mapping[str, str], *, levels: Levels
 ) -> Builder[models.Panel]:
@@ -165,6 +200,10 @@ def state_timeline(
 
 def _range_query(query: prometheus.Dataquery) -> prometheus.Dataquery:
     return query.range()
+
+
+def _heat_map_query(query: prometheus.Dataquery) -> prometheus.Dataquery:
+    return query.range().format(PromQueryFormat.HEATMAP)
 
 
 def _instant_query(query: prometheus.Dataquery) -> prometheus.Dataquery:

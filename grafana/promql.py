@@ -21,6 +21,11 @@ MARK_MATCHERS = f'{CALLER_MATCHERS},mark_type=~"$mark_type"'
 
 # Present only if the exporter's last scan for groups succeeded.
 LAST_SCAN = f"fanotify_exporter_groups_last_scan_timestamp_seconds{{{HOST_MATCHERS}}}"
+# Present while the exporter's permission programs count.
+PERMISSION_START = (
+    "fanotify_exporter_counting_start_time_seconds"
+    f'{{{HOST_MATCHERS},programs="permission"}}'
+)
 # Present as long as Prometheus can scrape the exporter.
 BUILD_INFO = f"fanotify_exporter_build_info{{{HOST_MATCHERS}}}"
 
@@ -72,6 +77,11 @@ def sum_by(expression: str, labels: str = "") -> str:
 def max_by(expression: str, labels: str = "") -> str:
     """Return the maximum of *expression* for each combination of *labels*."""
     return _aggregate(f"max by ({labels})" if labels else "max", expression)
+
+
+def quantile(share: float, buckets: str) -> str:
+    """Return the quantile *share*, 0 to 1, of *buckets* with the label le."""
+    return f"histogram_quantile(\n  {share},\n{indent(buckets, '  ')}\n)"
 
 
 def name_missing_errno(expression: str) -> str:

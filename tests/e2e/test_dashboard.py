@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from grafana.dashboard import WAITS
 from tools.harness import caller, dashboard, workload
 from tools.harness.caller import Calls
 from tools.harness.dashboard import Target, View
@@ -37,6 +38,9 @@ ERRORS_BY_CALLER = "Failed fanotify_mark calls by caller and errno"
 BLOCKING_MARKS = "Blocking marks by host and program"
 BLOCKING_REQUESTS = "Requests for blocking events"
 ALL_CALLS = "All fanotify_mark calls"
+
+# The queries about waits are in test_waits_row.py: few kernels give them all values.
+TARGETS = tuple(each for each in dashboard.targets() if each.row != WAITS)
 
 FLAGS = (
     LISTEN,
@@ -98,9 +102,9 @@ def label(target: Target) -> str:
     return f"{target.panel} {target.ref_id}"
 
 
-@pytest.mark.parametrize("target", tuple(dashboard.targets()), ids=label)
+@pytest.mark.parametrize("target", TARGETS, ids=label)
 def test_every_query_returns_series(prometheus: Prometheus, target: Target) -> None:
-    """Every query of every panel returns series on a busy host."""
+    """Every query of every other panel returns series on a busy host."""
     assert poll(lambda: open_view(prometheus).run(target))
 
 
@@ -230,6 +234,6 @@ def test_a_restart(tmp_path: Path) -> None:
         (annotation,) = dashboard.document()["annotations"]["list"]
         view = open_view(running)
         found = view.query(annotation["expr"], view.range_parameters)
-    ((_, starts),) = found
+    (starts,) = (starts for labels, starts in found if labels["programs"] == "calls")
     assert 2 == len({start for _, start in starts})
     assert all(view.end - SECONDS < start / 1000 < view.end for _, start in starts)

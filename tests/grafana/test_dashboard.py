@@ -30,21 +30,7 @@ EXPRESSIONS = [
 # Metrics that Prometheus itself adds for each target.
 PROMETHEUS_METRICS = {"up", "scrape_duration_seconds"}
 # Families without a panel, and why.
-PERMISSION = "the row Waits is to come"
 WITHOUT_A_PANEL = {
-    **dict.fromkeys(
-        (
-            "fanotify_permission_wait_seconds",
-            "fanotify_permission_waits_total",
-            "fanotify_permission_waiting_tasks",
-            "fanotify_permission_oldest_wait_seconds",
-            "fanotify_permission_responses_total",
-            "fanotify_permission_listener_waits",
-            "fanotify_permission_deadlocked_listeners",
-            "fanotify_unchecked_accesses_total",
-        ),
-        PERMISSION,
-    ),
     "fanotify_exporter_log_records_dropped_total": "0 unless nobody reads the log",
     "fanotify_exporter_web_config_age_seconds": "below 2 s unless opening a file hangs",
     "process_virtual_memory_bytes": "the panel of resident memory is more useful",
@@ -67,7 +53,7 @@ def metrics(expression: str) -> set[str]:
     """Return the names of metrics in *expression*."""
     code = re.sub(r'"[^"]*"', "", expression)
     known = r"\b(?:(?:fanotify|inotify|process|scrape)_[\w:]+|up)\b"
-    return set(re.findall(known, code))
+    return {re.sub("_bucket$", "", name) for name in re.findall(known, code)}
 
 
 def test_the_file_is_up_to_date() -> None:
@@ -126,6 +112,16 @@ def test_panel_is_complete(panel: dict[str, Any]) -> None:
     for target in panel["targets"]:
         assert target["legendFormat"]
         assert source == target["datasource"]
+
+
+def test_heat_maps_get_buckets() -> None:
+    """The query of a heat map returns rates by bound, in the format for that."""
+    (panel,) = (each for each in PANELS if each["type"] == "heatmap")
+    (target,) = panel["targets"]
+    assert "heatmap" == target["format"]
+    assert "{{le}}" == target["legendFormat"]
+    assert target["expr"].startswith("sum by (le)")
+    assert panel["options"]["calculate"] is False
 
 
 def test_every_metric_exists() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grafana.promql import increase_in_range, per_second, sum_by
+from grafana.promql import increase_in_range, per_second, quantile, sum_by
 
 
 EXPORTER = 'fanotify_exporter_build_info{job="j",instance="i"}'
@@ -61,6 +61,22 @@ def test_first_calls_have_a_rate(tmp_path: Path) -> None:
         at(29, per_second(CALLS), None),
         *(at(minute, per_second(CALLS), 12 / 240) for minute in range(30, 34)),
         at(34, per_second(CALLS), 0),
+    )
+
+
+def test_quantile_of_a_new_histogram(tmp_path: Path) -> None:
+    """A quantile counts the waits from before the first scrape of a histogram too."""
+    bucket = 'wait_seconds_bucket{job="j",instance="i",le="%s"}'
+    rates = sum_by(per_second('wait_seconds_bucket{job="j",instance="i"}'), "le")
+    promtool(
+        tmp_path,
+        {
+            EXPORTER: "1x60",
+            bucket % "0.1": "_x30 98x30",
+            bucket % "1": "_x30 100x30",
+            bucket % "+Inf": "_x30 100x30",
+        },
+        at(31, f"round({quantile(0.99, rates)}, 0.01)", 0.55),
     )
 
 

@@ -31,11 +31,13 @@ class Target:
     One query of one panel.
 
     Attributes:
+        row: title of the row.
         panel: title of the panel.
         ref_id: Grafana's name of the query in the panel: A, B, C, ...
         instant: True for an instant query, False for a range query.
     """
 
+    row: str
     panel: str
     ref_id: str
     expression: str
@@ -60,9 +62,13 @@ def variable_queries() -> dict[str, str]:
 
 def targets() -> Iterator[Target]:
     """Yield every query of every panel, in the order of the page."""
+    row = ""
     for panel in document()["panels"]:
+        if panel["type"] == "row":
+            row = panel["title"]
         for each in panel.get("targets", ()):
-            yield Target(panel["title"], each["refId"], each["expr"], each["instant"])
+            of_panel = row, panel["title"], each["refId"]
+            yield Target(*of_panel, each["expr"], each["instant"])
 
 
 @dataclass(frozen=True, slots=True)

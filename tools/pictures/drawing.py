@@ -13,6 +13,7 @@ from pathlib import Path
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from tools.pictures.heat_map import draw_heat_map
 from tools.pictures.kinds import draw_gauges, draw_graph, draw_numbers, draw_states
 from tools.pictures.style import BACK, COLUMN, DPI, PANEL, ROW, TEXT, Drawn
 from tools.pictures.tables import draw_table
@@ -23,6 +24,7 @@ KINDS: Mapping[str, Callable[[Drawn, Axes], None]] = {
     "stat": draw_numbers,
     "bargauge": draw_gauges,
     "table": draw_table,
+    "heatmap": draw_heat_map,
     "timeseries": draw_graph,
     "state-timeline": draw_states,
 }

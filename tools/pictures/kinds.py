@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import cycle
+from math import nan
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from tools.harness.dashboard import STEP_SECONDS
+from tools.harness.dashboard import STEP_SECONDS, Points
 from tools.pictures.style import (
     CHARACTER,
     COLOURS,
@@ -31,7 +32,7 @@ def draw_numbers(drawn: Drawn, axes: Axes) -> None:
     """Draw a coloured tile for each series."""
     named = list(drawn.named())
     wide, high = drawn.size
-    tile = (wide - 0.1) / len(named)
+    tile = (wide - 0.1) / max(1, len(named))
     for place, (legend, points) in enumerate(named):
         value, left = points[-1][1], 0.05 + place * tile
         colour = level(value, drawn.style["thresholds"])
@@ -78,7 +79,9 @@ def draw_graph(drawn: Drawn, axes: Axes) -> None:
             inner.bar(times, values, STEP_SECONDS, under, color=colour)
             below |= {at: below.get(at, 0.0) + value for at, value in points}
         else:
-            inner.plot(*zip(*points, strict=True), color=colour, linewidth=1.2)
+            inner.plot(
+                *zip(*with_gaps(points), strict=True), color=colour, linewidth=1.2
+            )
     inner.set_ylim(0, drawn.style.get("max"))
     style_axes(inner, lambda value, _: formatted(value, drawn.style["unit"]))
     left = 0.1
@@ -87,6 +90,16 @@ def draw_graph(drawn: Drawn, axes: Axes) -> None:
         if left + len(text) * CHARACTER < wide:
             axes.text(left, high - 0.12, text, color=colour, fontsize=7, va="center")
         left += len(text) * CHARACTER * 0.8 + 0.15
+
+
+def with_gaps(points: Points) -> Iterator[tuple[float, float]]:
+    """Yield *points*, and a point that interrupts the line where steps are missing."""
+    last = None
+    for at, value in points:
+        if last is not None and at - last > 1.5 * STEP_SECONDS:
+            yield last + STEP_SECONDS, nan
+        yield at, value
+        last = at
 
 
 def line_colours(drawn: Drawn, legends: Sequence[str]) -> Iterator[str]:

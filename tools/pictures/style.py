@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +61,7 @@ class Drawn:
                 legend = target["legendFormat"]
                 for name, value in labels.items():
                     legend = legend.replace(f"{{{{{name}}}}}", value)
-                yield legend, points
+                yield re.sub(r"{{\w+}}", "", legend).strip(), points
 
 
 def level(value: float, thresholds: Mapping[str, Any]) -> str:
