@@ -116,7 +116,11 @@ def _parse(
         ends=dict(zip(ENDS, _unpack(ends), strict=True)),
         buckets=_unpack(buckets),
         seconds=nanoseconds / 1e9,
-        responses=dict(zip(RESPONSES, _unpack(responses), strict=True)),
+        responses={
+            response: count
+            for response, count in zip(RESPONSES, _unpack(responses), strict=True)
+            if count
+        },
         cgroup=cgroup,
     )
 

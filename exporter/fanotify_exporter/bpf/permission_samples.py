@@ -38,8 +38,8 @@ class ListenerTotals:
         buckets: number of waits in each bucket of WAIT_BUCKETS, not cumulative; one
             more than WAIT_BUCKETS has. Waits whose begin was not seen are left out.
         seconds: sum of the lengths of the waits in *buckets*.
-        responses: accepted answers by response ("allow" or "deny") and errno, which is
-            "" for "allow", a name such as "EPERM", or "other".
+        responses: accepted answers, without zeros, by response ("allow" or "deny") and
+            errno, which is "" for "allow", a name such as "EPERM", or "other".
         cgroup: id of the listener's cgroup in the v2 hierarchy; 0 if not counted by
             cgroup.
     """

@@ -42,7 +42,7 @@ def test_totals(memory: Memory) -> None:
         ends=(1, 2, 3, 4),
         buckets=range(10),
         nanoseconds=2_500_000_000,
-        responses=range(10, 19),
+        responses=(10, 0, *range(12, 19)),
     )
     (found,) = PermissionMaps(make_permission({3: total}, share=memory)).read().totals
     assert ("wdavdaemon", "pre_content") == (found.comm, found.group_class)
@@ -50,7 +50,7 @@ def test_totals(memory: Memory) -> None:
     assert tuple(range(10)) == found.buckets
     assert 2.5 == found.seconds
     assert 10 == found.responses["allow", ""]
-    assert 11 == found.responses["deny", "EPERM"]
+    assert ("deny", "EPERM") not in found.responses
     assert 18 == found.responses["deny", "other"]
     assert 3 == found.unchecked
     assert 0 == found.cgroup
