@@ -46,18 +46,19 @@ Numbered = tuple[int, Sequence[int | str]]
 ALL = {**NEVER_NEEDED, **NEEDED_TO_START, **ABSENT, **CONDITIONAL}
 # Refused whatever the arguments.
 REFUSED_CALLS = """
-add_key chmod chown chroot connect creat delete_module execve execveat fchmod fchmodat
-fchmodat2 fchown fchownat finit_module fork fremovexattr fsconfig fsetxattr fsmount
-fsopen fspick futimesat init_module io_uring_enter io_uring_register io_uring_setup
-ioprio_set kexec_file_load kexec_load keyctl lchown link linkat lremovexattr lsetxattr
-migrate_pages mkdir mkdirat mknod mknodat modify_ldt mount mount_setattr move_mount
-move_pages mq_open mq_timedsend mq_unlink msgctl msgget msgrcv msgsnd open_by_handle_at
-open_tree perf_event_open pidfd_getfd pidfd_send_signal pivot_root process_madvise
-process_mrelease process_vm_readv process_vm_writev ptrace removexattr rename renameat
-renameat2 request_key rmdir rt_sigqueueinfo rt_tgsigqueueinfo sched_setaffinity
-sched_setattr sched_setparam sched_setscheduler semctl semget semop semtimedop setns
-setpriority setxattr shmat shmctl shmget symlink symlinkat tkill truncate umount2 unlink
-unlinkat unshare userfaultfd utime utimensat utimes vfork
+add_key chmod chown chroot connect creat delete_module execve execveat fanotify_init
+fchmod fchmodat fchmodat2 fchown fchownat finit_module fork fremovexattr fsconfig
+fsetxattr fsmount fsopen fspick futimesat init_module io_uring_enter io_uring_register
+io_uring_setup ioprio_set kexec_file_load kexec_load keyctl lchown link linkat
+lremovexattr lsetxattr migrate_pages mkdir mkdirat mknod mknodat modify_ldt mount
+mount_setattr move_mount move_pages mq_open mq_timedsend mq_unlink msgctl msgget msgrcv
+msgsnd open_by_handle_at open_tree perf_event_open pidfd_getfd pidfd_send_signal
+pivot_root process_madvise process_mrelease process_vm_readv process_vm_writev ptrace
+removexattr rename renameat renameat2 request_key rmdir rt_sigqueueinfo
+rt_tgsigqueueinfo sched_setaffinity sched_setattr sched_setparam sched_setscheduler
+semctl semget semop semtimedop setns setpriority setxattr shmat shmctl shmget symlink
+symlinkat tkill truncate umount2 unlink unlinkat unshare userfaultfd utime utimensat
+utimes vfork
 """.split()  # noqa: SIM905  one name a line takes 90 lines
 NO_PID = 2**22 + 1  # above the largest pid, PID_MAX_LIMIT of linux/threads.h
 

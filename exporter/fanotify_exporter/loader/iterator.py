@@ -10,7 +10,7 @@ from typing import Any
 from fanotify_exporter.bpf.iterator import read_pass
 from fanotify_exporter.bpf.syscall import bpf as bpf_command
 from fanotify_exporter.loader.diagnostics import captured_stderr
-from fanotify_exporter.uapi.fanotify import FAN_CLOEXEC
+from fanotify_exporter.uapi.fanotify import FAN_CLOEXEC, FAN_REPORT_FID
 
 
 # include/uapi/linux/bpf.h: a command, a program type, and an attach type
@@ -63,11 +63,13 @@ def _make_group() -> int:
     """
     Return a descriptor of a new group without marks.
 
+    That takes CAP_SYS_ADMIN before Linux 5.13.
+
     Raises:
         OSError: the kernel refuses.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    group: int = libc.fanotify_init(FAN_CLOEXEC, os.O_RDONLY)
+    group: int = libc.fanotify_init(FAN_CLOEXEC | FAN_REPORT_FID, os.O_RDONLY)
     if group < 0:
         number = ctypes.get_errno()
         raise OSError(number, f"fanotify_init: {os.strerror(number)}")

@@ -130,6 +130,7 @@ NEEDED_TO_START: Final[Numbers] = MappingProxyType(
         "fork": (57, NONE),
         "vfork": (58, NONE),
         "perf_event_open": (298, 241),
+        "fanotify_init": (300, 262),
         "connect": (42, 203),
         "pidfd_send_signal": (424, 424),
         "mkdir": (83, NONE),

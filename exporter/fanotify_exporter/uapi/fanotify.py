@@ -120,6 +120,10 @@ BLOCKING_MASK: Final = 0x0017_0000
 # The fanotify_init(2) flag that closes the group's descriptor on exec.
 FAN_CLOEXEC: Final = 0x1
 
+# The fanotify_init(2) flag with which the kernel gives a group to every user, since
+# Linux 5.13 (7cea2a3c505e).
+FAN_REPORT_FID: Final = 0x200
+
 # The fanotify_init(2) flag that exempts a group's marks from max_user_marks.
 FAN_UNLIMITED_MARKS: Final = 0x20
 
