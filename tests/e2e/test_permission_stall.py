@@ -38,6 +38,8 @@ basic_auth_users: {alice: %s}
 SECRET = "$2b$04$7S4uzvyazkYBo0t2h0PQK.VD88FXAEiSzrKtArxgQWI/ip03L6u8i"
 OTHER = "$2b$04$VK1M5Q73v/sABDrwDq9mTej8el13DQtolaHdc4UFOpPtq6XBzQx7m"
 
+pytestmark = pytest.mark.whole_host
+
 LISTENER = """
 import signal
 

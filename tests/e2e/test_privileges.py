@@ -86,9 +86,9 @@ def test_serving_keeps_capabilities_of_the_scan(
     assert "CAP_DAC_READ_SEARCH,CAP_SYS_PTRACE" in line
 
 
-def test_serving_without_groups_keeps_nothing(tmp_path: Path) -> None:
-    """Without the groups collector the exporter serves without capabilities."""
-    arguments = (LISTEN, "--no-collector.groups")
+def test_serving_without_scans_keeps_nothing(tmp_path: Path) -> None:
+    """Without collectors that scan /proc the exporter serves without capabilities."""
+    arguments = (LISTEN, "--no-collector.groups", "--no-collector.permission")
     with serving(tmp_path / "exporter.log", *arguments) as exporter:
         assert_counts(exporter, tmp_path)
         assert {(0, 0, 0, 0, 0, 1)} == privileges_of(exporter)

@@ -86,6 +86,10 @@ class CollectorInfo:
     syscalls: tuple[str, ...] = ()
 
 
+# To see other users' processes: the first lists their descriptors, and the second reads
+# them, and what tasks wait for.
+SCAN_CAPABILITIES = frozenset({"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"})
+
 CATALOG = (
     CollectorInfo(
         name="mark_calls",
@@ -118,8 +122,7 @@ CATALOG = (
         # The programs note which process made a group: the scan looks there first.
         syscalls=("fanotify_init",),
         missing="until the first scan of all privileged processes has finished",
-        # Other users' processes: one capability to list descriptors, one to read them.
-        capabilities=frozenset({"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"}),
+        capabilities=SCAN_CAPABILITIES,
     ),
     CollectorInfo(
         name="permission",
@@ -130,7 +133,7 @@ CATALOG = (
             sources.labelling,
             created=sources.created_samples,
         ),
-        needs="fentry or kprobe",
+        needs="fentry or kprobe; the waiting tasks: an iterator, else `/proc`",
         family="fanotify_permission_waiting_tasks",
         missing="until the first pass over the waiting tasks has finished",
         droppable=("comm",),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanotify_exporter.bpf.call_maps import CallMaps, NoCallMaps
+from fanotify_exporter.bpf.loaded import LoadedPermission
 from fanotify_exporter.bpf.permission_maps import PermissionMaps
 from fanotify_exporter.bpf.permission_samples import PermissionSnapshot
 from fanotify_exporter.bpf.samples import Snapshot
@@ -25,6 +26,7 @@ from fanotify_exporter.collectors.labels import Labelling
 from fanotify_exporter.collectors.limit_warnings import LimitWarnings
 from fanotify_exporter.collectors.wait_warnings import WaitWarnings
 from fanotify_exporter.commands.programs import Programs
+from fanotify_exporter.commands.wait_source import WaitSource
 from fanotify_exporter.commands.waits import ObservedWaits, reading_waits
 from fanotify_exporter.fsnotify.background import BackgroundScan, Scanner
 from fanotify_exporter.fsnotify.deadlocks import DeadlockDetector
@@ -33,7 +35,6 @@ from fanotify_exporter.fsnotify.proc_scan import GroupScanner
 from fanotify_exporter.fsnotify.task_iter import WaitIterator
 from fanotify_exporter.fsnotify.waits import WaitScan
 from fanotify_exporter.fsnotify.wchan import WaitScanner
-from fanotify_exporter.fsnotify.wchan_support import unseen_reason
 from fanotify_exporter.landing.waits import Waits
 from fanotify_exporter.metrics.caching import OncePerScrape
 from fanotify_exporter.metrics.registry import Registry
@@ -75,6 +76,7 @@ def assemble(  # noqa: PLR0913  the one place that knows all parts
     stack: ExitStack,
     server: ServerState = NO_SERVER,
     *,
+    source: WaitSource | None = None,
     created_samples: bool = False,
 ) -> Assembled:
     """
@@ -82,16 +84,27 @@ def assemble(  # noqa: PLR0913  the one place that knows all parts
 
     Args:
         programs: the attached programs. Without programs that count permission waits,
-            the collector permission has the waiting tasks only, if /proc shows them.
+            the collector permission has the waiting tasks only.
+        source: of the waiting tasks; None if the collector permission is off.
         created_samples: whether counters have ``_created`` samples.
     """
     maps = CallMaps(programs.calls) if programs.calls.syscalls else NoCallMaps()
     calls = OncePerScrape(maps.read)
     waits = read_permission_maps(programs)
-    cgroups = start_cgroups(stack) if labels.container else None
+    cgroup_root = find_cgroup_root() if labels.container else None
+    cgroups = start_cgroups(cgroup_root, stack) if labels.container else None
     start_groups = cache(partial(start_group_scan, maps, collectors, stack))
     start_waits = cache(
-        partial(start_wait_scan, programs, start_groups, collectors, stack)
+        lambda: start_wait_scan(
+            make_wait_scanner(
+                source,
+                programs.permission,
+                start_groups,
+                collectors.procfs,
+                cgroup_root,
+            ),
+            stack,
+        )
     )
     sources = Sources(
         calls=calls,
@@ -116,9 +129,8 @@ def assemble(  # noqa: PLR0913  the one place that knows all parts
         observe=LimitWarnings().observe,
         after_scrape=return_free_memory,
     )
-    scans = "permission" in collectors.enabled
     return Assembled(
-        registry, reading_waits(start_waits(), cgroups) if scans else no_waits
+        registry, reading_waits(start_waits(), cgroups) if source else no_waits
     )
 
 
@@ -142,30 +154,41 @@ def _sets(
         yield ProgramSet("permission", programs.permission.probes, waits)
 
 
-def start_wait_scan(
-    programs: Programs,
+def make_wait_scanner(
+    source: WaitSource | None,
+    permission: LoadedPermission | None,
     start_groups: Callable[[], Callable[[], GroupScan | None]],
-    options: CollectorOptions,
-    stack: ExitStack,
+    procfs: Path,
+    cgroup_root: Path | None,
+) -> Scanner[WaitScan] | None:
+    """
+    Return the scanner that lists waiting tasks from *source*, None without a source.
+
+    Args:
+        permission: the programs with the iterator, None without.
+        start_groups: starts the scan for groups; /proc does not tell whom a task
+            waits for.
+        cgroup_root: where cgroup v2 is mounted; None if cgroup ids are not wanted.
+    """
+    if source and source.name == "iterator" and permission:
+        return WaitIterator(permission)
+    if source and source.name == "procfs":
+        return WaitScanner(start_groups(), procfs, cgroup_root=cgroup_root)
+    return None
+
+
+def start_wait_scan(
+    scanner: Scanner[WaitScan] | None, stack: ExitStack
 ) -> Callable[[], WaitScan | None]:
     """
     Start the passes over waiting tasks. *stack* stops the passes.
 
-    The kernel's iterator tells the tasks, or /proc where no iterator is loaded.
-
     Returns:
-        The function that returns the latest pass, None before there is one and if
-        neither the iterator nor /proc shows waiting tasks.
+        The function that returns the latest pass, None before there is one and
+        without a scanner.
     """
-    scanner: Scanner[WaitScan]
-    if programs.permission and not programs.permission.iterator_reason:
-        scanner = WaitIterator(programs.permission)
-    else:
-        reason = unseen_reason(options.procfs)
-        if reason:
-            log.warning("waiting tasks are not seen", extra={"reason": reason})
-            return lambda: None
-        scanner = WaitScanner(start_groups(), options.procfs)
+    if scanner is None:
+        return lambda: None
     observed = ObservedWaits(scanner, DeadlockDetector(), WaitWarnings())
     scan = BackgroundScan(observed, "waiting tasks")
     scan.start()
@@ -199,17 +222,23 @@ def start_group_scan(
     return scan.latest
 
 
-def start_cgroups(stack: ExitStack) -> Cgroups:
-    """Start the thread that reads the names of cgroups. *stack* stops the thread."""
-    from fanotify_exporter.system.cgroups import Cgroups  # noqa: PLC0415  70 KB that serving without the labels saves
-
+def find_cgroup_root() -> Path | None:
+    """Return where cgroup v2 is mounted; warn and return None if it is not."""
     roots = read_mounted("cgroup2")
     if not roots:
         log.warning(
             "no cgroup v2 hierarchy is mounted: the labels cgroup and container_id "
             "stay empty"
         )
-    cgroups = Cgroups(Path(roots[0]) if roots else None)
+        return None
+    return Path(roots[0])
+
+
+def start_cgroups(root: Path | None, stack: ExitStack) -> Cgroups:
+    """Start the thread that reads the names of cgroups. *stack* stops the thread."""
+    from fanotify_exporter.system.cgroups import Cgroups  # noqa: PLC0415  70 KB that serving without the labels saves
+
+    cgroups = Cgroups(root)
     cgroups.start()
     stack.callback(cgroups.stop)
     return cgroups

@@ -6,17 +6,23 @@ The loader attaches the programs by each hook, exactly as it does for serving.
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from fanotify_exporter import __version__
-from fanotify_exporter.bpf.loaded import LoadedCalls
+from fanotify_exporter.bpf.loaded import LoadedCalls, LoadedPrograms
 from fanotify_exporter.bpf.missed_runs import sums_are_exact
 from fanotify_exporter.collectors.revision import read_revision
+from fanotify_exporter.commands.check_report import (
+    PermissionTrial,
+    Report,
+    Trial,
+    as_json,
+    as_text,
+)
+from fanotify_exporter.commands.wait_source import find_wait_source
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run as loader
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
@@ -42,54 +48,6 @@ class Attempts:
     methods: tuple[AttachMethod, ...]
     errors: tuple[LoadError, ...]
     loaded: LoadedCalls | None
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """
-    The result of attaching by one hook.
-
-    Attributes:
-        reason: why no attach method of the hook works; empty if one works.
-        ways_tried: the number of attach methods that were tried, up to the first
-            that worked.
-        uid_reason: why uid 0, and not CAP_SYS_ADMIN, would decide which callers are
-            privileged; empty if CAP_SYS_ADMIN would.
-    """
-
-    hook: str
-    works: bool
-    reason: str
-    ways_tried: int
-    sees_compat: bool
-    slows_all_syscalls: bool
-    sums_are_exact: bool
-    uid_reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """
-    The results of all checks.
-
-    Attributes:
-        chosen: the hook that serving with the same --bpf.hook would use, or None.
-        advice: what to do if no hook can be used.
-    """
-
-    version: str
-    revision: str
-    kernel: str
-    machine: str
-    btf: bool
-    tracefs: tuple[str, ...]
-    lockdown: str
-    capabilities: tuple[str, ...]
-    bcc: str
-    llvm: str
-    trials: tuple[Trial, ...]
-    chosen: str | None
-    advice: str
 
 
 def add_flags(parser: Parser) -> Build[CheckOptions]:
@@ -128,6 +86,7 @@ def check(hook: str, sysfs: Path) -> Report:
         bcc=loaded.bcc if loaded else "unknown",
         llvm=loaded.llvm if loaded else "unknown",
         trials=tuple(map(_trial, attempts.values())),
+        permission=try_permission(hook),
         chosen=usable[0] if usable else None,
         advice="" if usable else last.errors[-1].advice,
     )
@@ -146,9 +105,25 @@ def try_hook(hook: str) -> Attempts:
             loaded = loader.load(method.name, 1, 1)
         except LoadError as error:
             errors.append(error)
+    _detach(loaded)
+    return Attempts(tuple(methods), tuple(errors), loaded)
+
+
+def try_permission(hook: str) -> PermissionTrial:
+    """Attach the programs that count permission waits, and detach again."""
+    loaded, reason = None, ""
+    try:
+        loaded = loader.load_permission(hook)
+    except LoadError as error:
+        reason = error.why
+    source = find_wait_source(loaded)
+    _detach(loaded)
+    return PermissionTrial(loaded.hook if loaded else None, reason, source)
+
+
+def _detach(loaded: LoadedPrograms | None) -> None:
     for fd in loaded.fds.values() if loaded else ():
         os.close(fd)
-    return Attempts(tuple(methods), tuple(errors), loaded)
 
 
 def _trial(attempts: Attempts) -> Trial:
@@ -179,47 +154,3 @@ def read_lockdown(sysfs: Path) -> str:
     except OSError:
         return "unknown: securityfs is not mounted, or the kernel has no lockdown"
     return text.partition("[")[2].partition("]")[0] or "unknown"
-
-
-def as_json(report: Report) -> str:
-    """Return *report* as JSON."""
-    return json.dumps(asdict(report), indent=2)
-
-
-def as_text(report: Report) -> str:
-    """Return *report* as a text of several lines."""
-    return "\n".join(_lines(report))
-
-
-def _lines(report: Report) -> Iterator[str]:
-    yield f"exporter      {report.version}, revision {report.revision}"
-    yield f"kernel        {report.kernel} {report.machine}"
-    yield f"BTF           {'yes' if report.btf else 'no: fentry needs it'}"
-    yield f"tracefs       {', '.join(report.tracefs) or 'not mounted'}"
-    yield f"lockdown      {report.lockdown}"
-    capabilities = ", ".join(report.capabilities)
-    yield f"capabilities  {capabilities or 'none of those needed'}"
-    yield f"bcc           {report.bcc}, LLVM {report.llvm}"
-    yield ""
-    head = f"{'hook':<16}{'works':<7}{'compat calls':<14}{'other system calls':<20}"
-    yield f"{head}sums"
-    for trial in report.trials:
-        yield from _rows(trial)
-    yield ""
-    if report.chosen:
-        yield f"The exporter would run, with {report.chosen}."
-    else:
-        yield f"The exporter would not run. {report.advice}"
-
-
-def _rows(trial: Trial) -> Iterator[str]:
-    works = "yes" if trial.works else "no"
-    compat = "counted" if trial.sees_compat else "missed"
-    others = "slower" if trial.slows_all_syscalls else "as before"
-    sums = "exact" if trial.sums_are_exact else "may be low"
-    ways = f"{trial.ways_tried} ways tried" if trial.ways_tried > 1 else ""
-    yield f"{trial.hook:<16}{works:<7}{compat:<14}{others:<20}{sums:<12}{ways}".rstrip()
-    if trial.reason:
-        yield f"    {trial.reason}"
-    if trial.uid_reason:
-        yield f"    uid 0 decides which callers are privileged: {trial.uid_reason}"

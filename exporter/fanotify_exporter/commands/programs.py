@@ -19,7 +19,8 @@ from fanotify_exporter.bpf.loaded import (
 )
 from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD, sums_are_exact
 from fanotify_exporter.bpf.pins import PinFolder
-from fanotify_exporter.collectors.catalog import needed_syscalls
+from fanotify_exporter.collectors.catalog import SCAN_CAPABILITIES, needed_syscalls
+from fanotify_exporter.commands.wait_source import WaitSource
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run as loader
 from fanotify_exporter.loader.sources import identity
@@ -31,6 +32,20 @@ from fanotify_exporter.system.machine import kernel_version
 Loaded = TypeVar("Loaded", bound=LoadedPrograms)
 
 log = logging.getLogger(__name__)
+
+# What the exporter lacks without programs that count permission waits.
+COUNTED_FAMILIES = (
+    "fanotify_permission_wait_seconds",
+    "fanotify_permission_waits_total",
+    "fanotify_permission_responses_total",
+    "fanotify_unchecked_accesses_total",
+)
+
+# What the exporter lacks where waiting tasks are not seen.
+SEEN_FAMILIES = (
+    "fanotify_permission_waiting_tasks",
+    "fanotify_permission_oldest_wait_seconds",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +122,19 @@ def _adopt_or(
     return pins.adopt_or_load(folder, identity, attach) if folder else attach()
 
 
-def needed_capabilities(programs: Programs) -> frozenset[str]:
-    """Return the capabilities that reading the *programs* takes, while serving."""
-    waits = programs.permission
+def needed_capabilities(source: WaitSource | None) -> frozenset[str]:
+    """
+    Return the capabilities that listing the waiting tasks takes, while serving.
+
+    Args:
+        source: of the waiting tasks; None if the collector is off.
+    """
     # Since 5.19 (c86df29d11df) the commands of bpf(2) that take only descriptors need
     # no capability.
-    if waits and not waits.iterator_reason and kernel_version() < (5, 19):
+    if source and source.name == "iterator" and kernel_version() < (5, 19):
         return frozenset({"CAP_BPF"})
+    if source and source.name == "procfs":
+        return SCAN_CAPABILITIES
     return frozenset()
 
 
@@ -129,21 +150,34 @@ def confine(programs: Programs) -> None:
         log.warning("serving without a seccomp filter", extra={"reason": error})
 
 
-def log_programs(programs: Programs) -> None:
-    """Log what is attached, what failed, and what the hooks miss and cost."""
+def log_programs(programs: Programs, source: WaitSource | None) -> None:
+    """
+    Log what is attached, what failed, and what the hooks miss and cost.
+
+    Args:
+        source: of the waiting tasks; None if the collector is off.
+    """
     _log_calls(programs.calls)
     waits = programs.permission
     if programs.permission_reason:
         log.warning(
             "permission waits are not counted",
-            extra={"reason": programs.permission_reason},
+            extra={
+                "missing": ",".join(COUNTED_FAMILIES),
+                "reason": programs.permission_reason,
+            },
         )
     elif waits:
         log.info("attached", extra={"programs": "permission", "hook": waits.hook})
-    if waits and waits.iterator_reason:
+    if source and source.name == "none":
         log.warning(
-            "no iterator lists the waiting tasks",
-            extra={"reason": waits.iterator_reason},
+            "tasks that wait for a permission listener are not seen",
+            extra={"missing": ",".join(SEEN_FAMILIES), "reason": source.reason},
+        )
+    elif source and source.name == "procfs":
+        log.info(
+            "tasks that wait for a permission listener are read from /proc",
+            extra={"reason": source.reason},
         )
 
 

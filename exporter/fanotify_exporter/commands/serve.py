@@ -19,6 +19,7 @@ from fanotify_exporter.bpf.ftrace import is_attached
 from fanotify_exporter.collectors.catalog import CATALOG, droppable_labels
 from fanotify_exporter.collectors.exporter_health import ServerState
 from fanotify_exporter.collectors.revision import read_revision
+from fanotify_exporter.commands.absences import find_absences, find_limitations
 from fanotify_exporter.commands.assemble import assemble
 from fanotify_exporter.commands.programs import (
     Programs,
@@ -28,8 +29,8 @@ from fanotify_exporter.commands.programs import (
     needed_capabilities,
 )
 from fanotify_exporter.commands.version import VersionAction
+from fanotify_exporter.commands.wait_source import find_wait_source
 from fanotify_exporter.errors import ExporterError, UsageError
-from fanotify_exporter.landing.summary import Absence
 from fanotify_exporter.logs.hooks import logging_bugs
 from fanotify_exporter.logs.output import LogOutput, setup
 from fanotify_exporter.options.flags import (
@@ -136,7 +137,10 @@ def serve(options: ServeOptions, output: LogOutput, stack: ExitStack) -> None:
         enabled=options.collectors.enabled,
         container=options.labels.container,
     )
-    drop_privileges(options.collectors.enabled, user, needed_capabilities(programs))
+    source = None
+    if "permission" in options.collectors.enabled:
+        source = find_wait_source(programs.permission, options.collectors.procfs)
+    drop_privileges(options.collectors.enabled, user, needed_capabilities(source))
     confine(programs)
     output.start()
     stack.enter_context(logging_bugs())
@@ -151,40 +155,28 @@ def serve(options: ServeOptions, output: LogOutput, stack: ExitStack) -> None:
             log_records_dropped=lambda: output.dropped,
             web_config_age=access.age if access else None,
         ),
+        source=source,
         created_samples=options.web.created_samples,
     )
     service = MetricsService(
         registry=assembled.registry,
         telemetry_path=options.web.telemetry_path,
         ready=lambda: all(is_attached(each.hook) for each in programs.sets),
-        absences=find_absences(programs),
+        absences=find_absences(source),
+        limitations=find_limitations(programs, source),
         waits=assembled.read_waits,
         max_connections=min(MAX_CONNECTIONS, max(1, count_free() - RESERVED)),
     )
     # These objects live until the exit, so garbage collections may skip them.
     gc.freeze()
     return_free_memory()
-    log_programs(programs)
+    log_programs(programs, source)
     lifecycle = server.Lifecycle(
         on_started=partial(report_start, programs, systemd),
         on_stopping=partial(report_stop, systemd),
         watchdog=systemd.ping_watchdog,
     )
     asyncio.run(serve_until_stopped(service, sockets, access, lifecycle))
-
-
-def find_absences(programs: Programs) -> dict[str, Absence]:
-    """Return by collector why the landing page may lack its figures."""
-    absences = {
-        each.name: Absence(each.family, each.missing)
-        for each in CATALOG
-        if each.missing
-    }
-    if programs.permission_reason:
-        family = absences["permission"].family
-        reason = f"on this host: {programs.permission_reason}"
-        absences["permission"] = Absence(family, reason)
-    return absences
 
 
 async def serve_until_stopped(

@@ -9,6 +9,7 @@ from fanotify_exporter.landing.finding import LEVELS, MAX_NAMES, Finding
 from fanotify_exporter.landing.formatting import format_count
 from fanotify_exporter.landing.permission_findings import (
     PERMISSION_PROBES,
+    UNCOUNTED,
     find_permission,
 )
 from fanotify_exporter.landing.summary import GROUP_LIMIT, MARK_LIMIT, Summary, User
@@ -66,11 +67,11 @@ def missing_reason(summary: Summary, collector: str) -> str:
 def _detached_probes(summary: Summary) -> Iterator[Finding]:
     for probe in summary.probes:
         if not probe.attached:
+            subject = UNCOUNTED.get(probe.syscall, f"Calls of {probe.syscall}")
             yield Finding(
                 "danger",
                 f"Not attached: {probe.attach_point}",
-                f"Calls of {probe.syscall} are not counted while "
-                "kernel.ftrace_enabled is 0.",
+                f"{subject} are not counted while kernel.ftrace_enabled is 0.",
                 runbook="FanotifyExporterProbeNotAttached",
             )
 

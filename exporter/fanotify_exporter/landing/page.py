@@ -135,6 +135,7 @@ def _states(summary: Summary) -> Iterator[tuple[str, str]]:
         f"{format_count(number)} {call} ({reason})"
         for (call, reason), number in summary.lost.items()
     ]
+    yield from summary.limitations.items()
     yield "lost calls", ", ".join(lost) or "none"
     for name, (entries, maximum) in summary.maps.items():
         yield (

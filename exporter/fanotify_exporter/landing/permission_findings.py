@@ -26,6 +26,13 @@ FETCH_STALL_SECONDS: Final = 300.0
 # How the names of the probes begin that do not count calls.
 PERMISSION_PROBES: Final = "permission_"
 
+# What is not counted while a probe is not attached.
+UNCOUNTED: Final = {
+    "permission_wait": "Permission waits",
+    "permission_response": "Answers of permission listeners",
+    "permission_group": "Permission listeners that close",
+}
+
 # The reason of fanotify_exporter_lost_calls_total for waits that were in progress when
 # counting started.
 BEFORE_COUNTING: Final = "no_begin"

@@ -144,6 +144,8 @@ class Summary:
             Reasons without a lost call are left out.
         permission: waits for permission listeners.
         absences: collectors whose figures may be missing, and why.
+        limitations: what parts of the exporter lack on this host, such as "not counted:
+            no BTF" by "permission waits".
     """
 
     families: frozenset[str]
@@ -159,4 +161,5 @@ class Summary:
     maps: Mapping[str, tuple[float, float]]
     lost: Mapping[tuple[str, str], float]
     absences: Mapping[str, Absence] = field(default_factory=dict)
+    limitations: Mapping[str, str] = field(default_factory=dict)
     permission: PermissionFigures = field(default_factory=PermissionFigures)

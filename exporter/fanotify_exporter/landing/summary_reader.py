@@ -18,6 +18,7 @@ class SummaryReader:
     def __init__(
         self,
         absences: Mapping[str, Absence] | None = None,
+        limitations: Mapping[str, str] | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -26,9 +27,11 @@ class SummaryReader:
 
         Args:
             absences: collectors whose figures may be missing, and why.
+            limitations: what parts of the exporter lack on this host.
             clock: returns the time in seconds.
         """
         self._absences = absences or {}
+        self._limitations = limitations or {}
         self._rates = RateTracker(clock)
 
     def read(self, families: Iterable[Family]) -> Summary:
@@ -51,5 +54,6 @@ class SummaryReader:
             maps=index.maps(),
             lost=index.lost(),
             absences=self._absences,
+            limitations=self._limitations,
             permission=permission_figures(index),
         )

@@ -134,7 +134,7 @@ class Waits:
             if self.omitted_listeners
             else ""
         )
-        return " ".join(filter(None, (self.stale_note, omitted)))
+        return " ".join(filter(None, (self.stale_note, self.guess_note, omitted)))
 
     @property
     def task_notes(self) -> str:
@@ -144,12 +144,17 @@ class Waits:
             filter(
                 None,
                 (
-                    "" if self.is_exact else "From /proc: the listeners are a guess.",
+                    self.guess_note,
                     "The oldest waits." if more > 0 else "",
                     f"{format_count(more, 'more task')} not shown." if more > 0 else "",
                 ),
             )
         )
+
+    @property
+    def guess_note(self) -> str:
+        """Return that the listeners are a guess, "" if they are not."""
+        return "" if self.is_exact else "From /proc: the listeners are a guess."
 
     @property
     def stale_note(self) -> str:

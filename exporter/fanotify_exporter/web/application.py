@@ -50,7 +50,7 @@ def make_application(
         log_function=_log_request,
         service=service,
         single_flight=single_flight,
-        summaries=SummaryReader(service.absences),
+        summaries=SummaryReader(service.absences, service.limitations),
         access=access,
     )
 

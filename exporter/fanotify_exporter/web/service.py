@@ -25,6 +25,7 @@ class MetricsService:
         ready: whether all probes are attached, for /-/ready.
         absences: collectors whose figures may be missing, and why; for the landing
             page.
+        limitations: what parts of the exporter lack on this host; for the landing page.
         waits: returns the tasks that wait for permission listeners without waiting
             itself, None if they are not known; for the landing page.
         max_connections: connections that may be open at a time.
@@ -34,5 +35,6 @@ class MetricsService:
     telemetry_path: str
     ready: Callable[[], bool]
     absences: Mapping[str, Absence] = field(default_factory=dict)
+    limitations: Mapping[str, str] = field(default_factory=dict)
     waits: Callable[[], Waits | None] = no_waits
     max_connections: int = MAX_CONNECTIONS

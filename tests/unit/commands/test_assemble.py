@@ -18,6 +18,7 @@ from fanotify_exporter.collectors.catalog import CATALOG
 from fanotify_exporter.commands import assemble
 from fanotify_exporter.commands.assemble import start_group_scan
 from fanotify_exporter.commands.programs import Programs
+from fanotify_exporter.commands.wait_source import WaitSource
 from fanotify_exporter.fsnotify import proc_scan
 from fanotify_exporter.fsnotify.background import BackgroundScan
 from fanotify_exporter.fsnotify.waits import WaitScan
@@ -30,6 +31,7 @@ from tools.harness.permission_waits import SCAN
 
 
 CALLS = CollectorOptions(frozenset({"mark_calls"}), 30, Path("/proc"))
+PROCFS = WaitSource("procfs", "no BTF")
 LABELS = LabelOptions(container=False, dropped=frozenset())
 
 
@@ -68,26 +70,20 @@ def permission(memory: Callable[[bytes], int]) -> LoadedPermission:
     return make_permission({0: total}, iterator_reason="no BTF", share=memory)
 
 
-@pytest.fixture
-def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let /proc show no waiting tasks."""
-    monkeypatch.setattr(assemble, "unseen_reason", lambda _: "hidden")
-
-
 def build(
     programs: Programs,
     options: CollectorOptions,
     stack: ExitStack,
     labels: LabelOptions = LABELS,
+    source: WaitSource | None = None,
 ) -> Registry:
-    return assemble.assemble(programs, options, labels, stack).registry
+    return assemble.assemble(programs, options, labels, stack, source=source).registry
 
 
 def enable(*names: str, procfs: Path = Path("/proc")) -> CollectorOptions:
     return CollectorOptions(frozenset(names), 30, procfs)
 
 
-@pytest.mark.usefixtures("unseen")
 @pytest.mark.parametrize("name", [each.name for each in CATALOG])
 def test_only_enabled_collectors(
     name: str,
@@ -106,42 +102,32 @@ def test_only_enabled_collectors(
     assert 3 == text.count(b"fanotify_exporter_collector_success{")
 
 
-@pytest.mark.usefixtures("unseen")
 def test_permission_programs(
-    loaded: LoadedCalls,
-    permission: LoadedPermission,
-    stack: ExitStack,
-    caplog: pytest.LogCaptureFixture,
+    loaded: LoadedCalls, permission: LoadedPermission, stack: ExitStack
 ) -> None:
     """The counters of waits need no list of waiting tasks."""
     programs = Programs(loaded, permission)
-    registry = build(programs, enable("permission"), stack)
+    unseen = WaitSource("none", "hidden")
+    registry = build(programs, enable("permission"), stack, source=unseen)
     text = encode_text(registry.scrape().collect()).decode()
     waits = 'fanotify_permission_waits_total{class="content",comm="av",end="answered"}'
     assert f"{waits} 1.0\n" in text
     assert "fanotify_permission_waiting_tasks{" not in text
     for programs_name in ("calls", "permission"):
         assert f'start_time_seconds{{programs="{programs_name}"}}' in text
-    (record,) = caplog.records
-    assert "waiting tasks are not seen" == record.message
-    assert "hidden" == vars(record)["reason"]
 
 
 def test_waiting_tasks_without_programs(
     loaded: LoadedCalls, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without programs that count waits, /proc shows the waiting tasks."""
-    scans = {
-        "unseen_reason": lambda _: None,
-        "WaitScanner": lambda *_: FixedScanner(SCAN),
-    }
-    for name, stand_in in scans.items():
-        monkeypatch.setattr(assemble, name, stand_in)
+    monkeypatch.setattr(assemble, "WaitScanner", lambda *_, **__: FixedScanner(SCAN))
     assembled = assemble.assemble(
         Programs(loaded, permission_reason="no BTF"),
         enable("permission"),
         LABELS,
         stack,
+        source=PROCFS,
     )
     deadline = time.monotonic() + 30
     while not (shown := assembled.read_waits()) and time.monotonic() < deadline:
@@ -169,7 +155,8 @@ def test_waiting_tasks_from_the_iterator(
     monkeypatch.setattr(assemble, "WaitIterator", iterate)
     monkeypatch.setattr(assemble, "GroupScanner", None)
     programs = Programs(loaded, replace(permission, iterator_reason=""))
-    build(programs, enable("permission"), stack)
+    source = WaitSource("iterator")
+    build(programs, enable("permission"), stack, source=source)
     assert [programs.permission] == asked
 
 
@@ -178,11 +165,34 @@ def test_one_scan_for_groups(
 ) -> None:
     """The collector groups and the scan of /proc for waiting tasks share one scan."""
     started: list[int] = []
-    monkeypatch.setattr(assemble, "unseen_reason", lambda _: None)
     monkeypatch.setattr(BackgroundScan, "start", lambda _: started.append(1))
     monkeypatch.setattr(BackgroundScan, "stop", lambda _: None)
-    build(Programs(loaded), enable("groups", "permission"), stack)
+    collectors = enable("groups", "permission")
+    build(Programs(loaded), collectors, stack, source=PROCFS)
     assert 2 == len(started)
+
+
+@pytest.mark.parametrize("container", [True, False])
+def test_cgroups_of_waiting_tasks(
+    loaded: LoadedCalls,
+    stack: ExitStack,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    *,
+    container: bool,
+) -> None:
+    """The scan of /proc reads cgroups if the labels show them."""
+    roots: list[object] = []
+
+    def make(*_: object, cgroup_root: Path | None) -> FixedScanner:
+        roots.append(cgroup_root)
+        return FixedScanner(SCAN)
+
+    monkeypatch.setattr(assemble, "WaitScanner", make)
+    monkeypatch.setattr(assemble, "read_mounted", lambda _: [str(tmp_path)])
+    labels = replace(LABELS, container=container)
+    build(Programs(loaded), enable("permission"), stack, labels, PROCFS)
+    assert [tmp_path if container else None] == roots
 
 
 def test_each_scrape_reads_the_maps(loaded: LoadedCalls, stack: ExitStack) -> None:

@@ -13,19 +13,22 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter import __version__
-from fanotify_exporter.bpf.loaded import LoadedCalls
+from fanotify_exporter.bpf.loaded import LoadedCalls, LoadedPermission
 from fanotify_exporter.cli import main
-from fanotify_exporter.commands.check import (
+from fanotify_exporter.commands import wait_source
+from fanotify_exporter.commands.check import check, read_lockdown
+from fanotify_exporter.commands.check_report import (
+    PermissionTrial,
     Report,
     Trial,
     as_json,
     as_text,
-    check,
-    read_lockdown,
 )
+from fanotify_exporter.commands.wait_source import WaitSource
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run as loader
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
+from tools.harness.loaded_permission import make_permission
 from tools.harness.loaded_programs import WITHOUT_MAPS
 
 
@@ -50,6 +53,7 @@ REPORT = Report(
         Trial("tracepoint", True, "", 1, False, True, True, "no cred"),  # noqa: FBT003
         Trial("raw_tracepoint", True, "", 1, True, True, False, ""),  # noqa: FBT003
     ),
+    permission=PermissionTrial("kprobe", "", WaitSource("iterator")),
     chosen="tracepoint",
     advice="",
 )
@@ -64,9 +68,24 @@ def sysfs(folder: Path, lockdown: str | None = None) -> Path:
     return folder
 
 
+def refuse_permission(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no program count permission waits, and /proc show no waiting tasks."""
+
+    def refuse(hook: str) -> None:
+        raise LoadError(f"cannot attach to permission_wait: {hook}: no BTF")
+
+    monkeypatch.setattr(loader, "load_permission", refuse)
+    monkeypatch.setattr(wait_source, "unseen_reason", lambda _: "hidden")
+
+
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Let the loader succeed for attach methods that match a pattern only."""
+    """
+    Let the loader succeed for attach methods that match a pattern only.
+
+    Permission waits are not counted.
+    """
+    refuse_permission(monkeypatch)
 
     def accept(pattern: str) -> None:
         def load(name: str, *sizes: int) -> LoadedCalls:
@@ -117,13 +136,19 @@ def test_leaves_no_program_attached(
     """The descriptors that keep the programs attached are closed after each trial."""
     made: list[int] = []
 
+    def load_permission(_: str) -> LoadedPermission:
+        made.append(os.memfd_create("totals"))
+        loaded = make_permission({}, share=lambda _: made[-1])
+        return replace(loaded, fds={"totals": made[-1]})
+
     def load(*_: object) -> LoadedCalls:
         made.append(os.memfd_create("slots"))
         return replace(LOADED, fds={"slots": made[-1]})
 
     monkeypatch.setattr(loader, "load", load)
+    monkeypatch.setattr(loader, "load_permission", load_permission)
     check("auto", sysfs(tmp_path))
-    assert len(HOOKS) == len(made)
+    assert len(HOOKS) + 1 == len(made)
     for fd in made:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(fd)
@@ -171,6 +196,7 @@ def test_reason_that_several_ways_share(
         (hook,) = (each.hook for each in ATTACH_METHODS if each.name == name)
         raise LoadError(f"cannot attach to fanotify_mark: {hook}: EPERM: a: b")
 
+    refuse_permission(monkeypatch)
     monkeypatch.setattr(loader, "load", refuse)
     reasons = {trial.reason for trial in check("auto", sysfs(tmp_path)).trials}
     assert {"EPERM: a: b"} == reasons
@@ -180,6 +206,7 @@ def test_hook_that_cannot_read_capabilities(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A hook with which uid 0 decides who is privileged has the reason in its row."""
+    refuse_permission(monkeypatch)
     loaded = replace(LOADED, uid_reason="no member level")
     monkeypatch.setattr(loader, "load", lambda *_: loaded)
     report = check("auto", sysfs(tmp_path))
@@ -192,6 +219,46 @@ def test_flag_names_a_hook_that_fails(
     """A hook that the flag names and that fails is not replaced by another."""
     kernel("sys_exit|raw_sys_exit")
     assert check("kprobe", sysfs(tmp_path)).chosen is None
+
+
+@pytest.mark.parametrize(
+    ("iterator_reason", "source"),
+    [("", WaitSource("iterator")), ("no BTF", WaitSource("none", "no BTF; hidden"))],
+)
+def test_permission_waits(
+    monkeypatch: pytest.MonkeyPatch,
+    iterator_reason: str,
+    source: WaitSource,
+    tmp_path: Path,
+) -> None:
+    """The report has the hook that counts waits, and the source of waiting tasks."""
+    asked: list[str] = []
+
+    def load_permission(hook: str) -> LoadedPermission:
+        asked.append(hook)
+        loaded = make_permission({}, iterator_reason=iterator_reason)
+        return replace(loaded, hook="fentry")
+
+    refuse_permission(monkeypatch)
+    monkeypatch.setattr(loader, "load", lambda *_: LOADED)
+    monkeypatch.setattr(loader, "load_permission", load_permission)
+    report = check("fentry", sysfs(tmp_path))
+    assert PermissionTrial("fentry", "", source) == report.permission
+    assert ["fentry"] == asked
+
+
+def test_permission_waits_that_are_not_counted(
+    kernel: Callable[[str], None], tmp_path: Path
+) -> None:
+    """The exporter would run all the same, and the text has the reasons."""
+    kernel(".*")
+    report = check("auto", sysfs(tmp_path))
+    assert report.chosen
+    lines = as_text(report).splitlines()
+    counted = lines.index("permission waits  not counted")
+    assert "    cannot attach to permission_wait: auto: no BTF" == lines[counted + 1]
+    assert "waiting tasks     not seen" == lines[counted + 2]
+    assert lines[counted + 3].endswith("; hidden")
 
 
 def test_text() -> None:
@@ -210,6 +277,8 @@ def test_text() -> None:
         "tracepoint yes missed slower exact",
         "uid 0 decides which callers are privileged: no cred",
         "raw_tracepoint yes counted slower may be low",
+        "permission waits counted by kprobe",
+        "waiting tasks listed by the kernel's iterator",
         "The exporter would run, with tracepoint.",
     ):
         assert line in lines
@@ -240,6 +309,11 @@ def test_json() -> None:
         "sums_are_exact": True,
         "uid_reason": "",
     } == read["trials"][0]
+    assert {
+        "hook": "kprobe",
+        "reason": "",
+        "waiting_tasks": {"name": "iterator", "reason": ""},
+    } == read["permission"]
     assert set(REPORT.__dataclass_fields__) == set(read)
 
 

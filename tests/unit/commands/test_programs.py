@@ -19,6 +19,7 @@ from fanotify_exporter.bpf.loaded import NO_PROGRAMS, AttachedProbe, LoadedPermi
 from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD
 from fanotify_exporter.commands import programs
 from fanotify_exporter.commands.programs import Programs
+from fanotify_exporter.commands.wait_source import WaitSource
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run as loader
 from fanotify_exporter.options.model import BpfOptions
@@ -28,6 +29,8 @@ from tools.harness.loaded_programs import WITHOUT_MAPS
 
 
 LOADED = replace(WITHOUT_MAPS, reasons={"fentry": "no BTF"})
+
+ITERATOR = WaitSource("iterator")
 
 CALLS = {"mark_calls"}
 BOTH = {"mark_calls", "permission"}
@@ -148,7 +151,8 @@ def test_refused_permission_programs(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The exporter runs without them, and the log says why."""
+    """The exporter runs without them, and the log says what is missing and why."""
+    caplog.set_level(logging.INFO)
 
     def refuse(*_: object, **__: object) -> None:
         raise LoadError("no BTF")
@@ -157,13 +161,16 @@ def test_refused_permission_programs(
     monkeypatch.setattr(loader, "load_permission", refuse)
     found = programs.load(BpfOptions("auto", 5, 7, None), stack, enabled=BOTH)
     assert Programs(LOADED, None, "no BTF") == found
-    programs.log_programs(found)
-    (record,) = (r for r in caplog.records if "permission" in r.message)
+    programs.log_programs(found, WaitSource("procfs", "no iterator"))
+    counted, listed = (r for r in caplog.records if "permission" in r.message)
     assert ("WARNING", "permission waits are not counted", "no BTF") == (
-        record.levelname,
-        record.message,
-        vars(record)["reason"],
+        counted.levelname,
+        counted.message,
+        vars(counted)["reason"],
     )
+    assert "fanotify_permission_waits_total" in vars(counted)["missing"]
+    assert ("INFO", "no iterator") == (listed.levelname, vars(listed)["reason"])
+    assert listed.message.endswith(" are read from /proc")
 
 
 def test_nothing_is_attached_without_collectors(
@@ -177,26 +184,29 @@ def test_nothing_is_attached_without_collectors(
 
 
 @pytest.mark.parametrize(
-    ("version", "reason", "kept"),
+    ("version", "source", "kept"),
     [
-        ((5, 10), "", {"CAP_BPF"}),
-        ((5, 18), "", {"CAP_BPF"}),
-        ((5, 19), "", set()),
-        ((5, 10), "refused", set()),
+        ((5, 10), ITERATOR, {"CAP_BPF"}),
+        ((5, 18), ITERATOR, {"CAP_BPF"}),
+        ((5, 19), ITERATOR, set()),
+        ((5, 18), WaitSource("none", "hidden"), set()),
+        ((5, 18), None, set()),
+        (
+            (5, 18),
+            WaitSource("procfs", "refused"),
+            {"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"},
+        ),
     ],
 )
-def test_capability_to_iterate(
+def test_capabilities_to_list_waiting_tasks(
     version: tuple[int, int],
-    reason: str,
+    source: WaitSource | None,
     kept: set[str],
-    permission: LoadedPermission,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Before Linux 5.19 a pass of the iterator takes CAP_BPF."""
+    """Before Linux 5.19 a pass of the iterator takes CAP_BPF; /proc takes two."""
     monkeypatch.setattr(programs, "kernel_version", lambda: version)
-    loaded = replace(permission, iterator_reason=reason)
-    assert kept == programs.needed_capabilities(Programs(LOADED, loaded))
-    assert set() == programs.needed_capabilities(Programs(LOADED))
+    assert kept == programs.needed_capabilities(source)
 
 
 @pytest.mark.parametrize(
@@ -215,27 +225,38 @@ def test_the_filter_allows_passes(
     assert [commands] == seen
 
 
-def test_iterator_that_is_refused(
+def test_waiting_tasks_that_are_not_seen(
     permission: LoadedPermission, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log says what is attached, and why no iterator lists the waiting tasks."""
-    loaded = replace(permission, iterator_reason="no iterators")
+    """The log says what is attached, and why no waiting task is seen."""
+    source = WaitSource("none", "no iterators; hidden")
     with caplog.at_level(logging.INFO):
-        programs.log_programs(Programs(LOADED, loaded))
+        programs.log_programs(Programs(LOADED, permission), source)
     said = [(each.levelname, each.message) for each in caplog.records[-2:]]
     assert [
         ("INFO", "attached"),
-        ("WARNING", "no iterator lists the waiting tasks"),
+        ("WARNING", "tasks that wait for a permission listener are not seen"),
     ] == said
-    attached, refused = map(vars, caplog.records[-2:])
+    attached, unseen = map(vars, caplog.records[-2:])
     assert ("permission", "kprobe") == (attached["programs"], attached["hook"])
-    assert "no iterators" == refused["reason"]
+    assert "no iterators; hidden" == unseen["reason"]
+    assert "fanotify_permission_waiting_tasks" in unseen["missing"]
+
+
+def test_iterator_is_nothing_to_log(
+    permission: LoadedPermission, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the iterator, no line is about waiting tasks."""
+    with caplog.at_level(logging.INFO):
+        programs.log_programs(Programs(NO_PROGRAMS, permission), ITERATOR)
+    assert "attached" == caplog.messages[-1]
+    assert not [line for line in caplog.messages if "tasks" in line]
 
 
 def test_limits_of_the_hook_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     """The log says which hooks failed, and what the attached hook misses and costs."""
     with caplog.at_level(logging.DEBUG):
-        programs.log_programs(Programs(LOADED))
+        programs.log_programs(Programs(LOADED), None)
     assert [
         ("DEBUG", "hook not used", "fentry"),
         ("INFO", "attached", "tracepoint"),
@@ -247,7 +268,7 @@ def test_limits_of_the_hook_are_logged(caplog: pytest.LogCaptureFixture) -> None
 def test_log_says_if_the_uid_decides(caplog: pytest.LogCaptureFixture) -> None:
     """Where capabilities cannot be read, a warning says that uid 0 decides, and why."""
     loaded = replace(WITHOUT_MAPS, uid_reason="no member level")
-    programs.log_programs(Programs(loaded))
+    programs.log_programs(Programs(loaded), None)
     (record,) = (each for each in caplog.records if "uid 0" in each.message)
     assert ("WARNING", "no member level") == (record.levelname, vars(record)["reason"])
 
@@ -260,5 +281,5 @@ def test_sums_that_may_be_low_are_logged(
     exact_on = {"raw_tracepoint": exact}
     monkeypatch.setattr(programs, "sums_are_exact", exact_on.__getitem__)
     loaded = replace(LOADED, hook="raw_tracepoint")
-    programs.log_programs(Programs(loaded))
+    programs.log_programs(Programs(loaded), None)
     assert exact != ("sums of calls may be low on this hook" in caplog.messages)

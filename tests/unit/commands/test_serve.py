@@ -19,8 +19,9 @@ import pytest
 
 from fanotify_exporter import __version__
 from fanotify_exporter.cli import main
-from fanotify_exporter.commands import assemble, serve
+from fanotify_exporter.commands import serve, wait_source
 from fanotify_exporter.commands.programs import Programs, log_programs
+from fanotify_exporter.commands.wait_source import WaitSource
 from fanotify_exporter.system import seccomp
 from tools.harness.loaded_programs import WITHOUT_MAPS
 
@@ -108,7 +109,7 @@ class Served:
 @pytest.mark.usefixtures("handing_over_child")
 def test_whole_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program loads, says where it listens, counts, and stops with status 0."""
-    monkeypatch.setattr(assemble, "unseen_reason", lambda _: "hidden")
+    monkeypatch.setattr(wait_source, "unseen_reason", lambda _: "hidden")
     served = Served(tmp_path, "/metrics", "/-/ready", "/")
     assert 0 == served.run("--bpf.max-entries=1")
 
@@ -128,8 +129,8 @@ def test_whole_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 200 == served.answers["/"][0]
 
     lines = served.log.splitlines()
-    starting, dropped, unseen, *attaching, listening, full, stopping, stopped = lines
-    attached, compat, slow, permission, iterator = attaching
+    starting, dropped, *attaching, listening, full, stopping, stopped = lines
+    attached, compat, slow, permission, unseen = attaching
     assert f'msg="starting fanotify-exporter" version={__version__} ' in starting
     assert " revision=" in starting
     assert 'msg="dropped privileges" capabilities_kept=CAP_DAC_READ_SEARCH' in dropped
@@ -140,9 +141,9 @@ def test_whole_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "32-bit compat calls are not counted" in compat
     assert "level=warn" in slow
     assert "slows every system call" in slow
-    assert 'msg="waiting tasks are not seen" reason=hidden' in unseen
     assert "msg=attached programs=permission hook=kprobe" in permission
-    assert 'msg="no iterator lists the waiting tasks"' in iterator
+    assert 'msg="tasks that wait for a permission listener are not seen"' in unseen
+    assert "; hidden" in unseen
     assert "msg=listening" in listening
     for key in ("version", "address", "hook", "attach_points", "kernel", "bcc"):
         assert f" {key}=" in listening
@@ -176,9 +177,9 @@ def test_stop_before_serving(
 ) -> None:
     """A signal that arrives while the programs are attached is not forgotten."""
 
-    def interrupted(programs: Programs) -> None:
+    def interrupted(programs: Programs, source: WaitSource | None) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
-        log_programs(programs)
+        log_programs(programs, source)
 
     monkeypatch.setattr(serve, "log_programs", interrupted)
     assert 0 == main([LISTEN])
@@ -192,9 +193,9 @@ def test_stop_before_serving(
 def test_hangup_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """SIGHUP, by which people ask for the configuration to be read, ends nothing."""
 
-    def interrupted(programs: Programs) -> None:
+    def interrupted(programs: Programs, source: WaitSource | None) -> None:
         os.kill(os.getpid(), signal.SIGHUP)
-        log_programs(programs)
+        log_programs(programs, source)
 
     monkeypatch.setattr(serve, "log_programs", interrupted)
     served = Served(tmp_path, "/-/healthy")
@@ -290,6 +291,14 @@ def test_capabilities_are_those_of_the_collectors(
     """Serving keeps the capabilities that enabled collectors need, and no others."""
     serve.drop_privileges(frozenset(enabled), None)
     assert [kept] == dropped
+
+
+def test_listing_from_proc_keeps_its_capabilities(
+    dropped: list[set[str]],
+) -> None:
+    """The capabilities that listing the waiting tasks takes are kept too."""
+    serve.drop_privileges(frozenset({"permission"}), None, frozenset({"CAP_BPF"}))
+    assert [{"CAP_BPF"}] == dropped
 
 
 @own_root_logger

@@ -62,7 +62,16 @@ def test_detached_probe() -> None:
         finding.level,
         finding.subject,
     )
-    assert "fanotify_init" in finding.text
+    assert "Calls of fanotify_init are not counted" in finding.text
+
+
+@pytest.mark.parametrize("name", ["wait", "response", "group"])
+def test_detached_permission_probe(name: str) -> None:
+    """The finding about a permission probe speaks of no calls."""
+    probe = Probe(f"permission_{name}", "fentry:somewhere", attached=False)
+    finding = only(replace(QUIET, probes=[*QUIET.probes, probe]))
+    assert "are not counted while" in finding.text
+    assert "call" not in finding.text.lower()
 
 
 def test_collector_that_failed() -> None:

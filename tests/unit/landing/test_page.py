@@ -199,6 +199,14 @@ def test_groups_before_the_first_scan() -> None:
     assert "Unknown until the first scan has finished." in shown.notes[OWNERS]
 
 
+def test_limitations() -> None:
+    """What parts of the exporter lack is in the table about the exporter."""
+    limitations = {"permission waits": "not counted: <no> BTF"}
+    summary = SummaryReader(limitations=limitations).read(registry().scrape().collect())
+    shown = Page(render(summary, "/metrics", "host", NOW).decode())
+    assert ["permission waits", "not counted: <no> BTF"] in shown.tables[EXPORTER]
+
+
 def test_collector_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     """A failed collector is a finding, and its table says that it failed."""
 

@@ -1,0 +1,52 @@
+"""What the landing page says about figures that are missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from fanotify_exporter.commands.absences import find_absences, find_limitations
+from fanotify_exporter.commands.programs import Programs
+from fanotify_exporter.commands.wait_source import WaitSource
+from tools.harness.loaded_programs import WITHOUT_MAPS as LOADED
+
+
+@pytest.mark.parametrize(
+    ("programs", "source", "expected"),
+    [
+        (Programs(LOADED), None, {}),
+        (Programs(LOADED), WaitSource("iterator"), {}),
+        (
+            Programs(LOADED, permission_reason="no BTF"),
+            WaitSource("procfs", "no iterator"),
+            {
+                "permission waits": "not counted: no BTF",
+                "waiting tasks": "from /proc: no iterator",
+            },
+        ),
+        (
+            Programs(LOADED),
+            WaitSource("none", "hidden"),
+            {"waiting tasks": "not seen: hidden"},
+        ),
+    ],
+)
+def test_limitations(
+    programs: Programs, source: WaitSource | None, expected: dict[str, str]
+) -> None:
+    """The landing page tells what the collector permission lacks, and why."""
+    assert expected == find_limitations(programs, source)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (
+            WaitSource("procfs", "no BTF"),
+            "until the first pass over the waiting tasks has finished",
+        ),
+        (WaitSource("none", "hidden"), "on this host: hidden"),
+    ],
+)
+def test_reason_for_unknown_waiting_tasks(source: WaitSource, reason: str) -> None:
+    """Before the first pass the page says so; without a source, why there is none."""
+    assert reason == find_absences(source)["permission"].reason
