@@ -52,15 +52,15 @@ from fanotify_exporter.uapi.comm import comm_text
 
 
 # Polls take at most 1 % of a CPU.
-BUDGET: Final = CpuBudget(share=0.01, min_delay=2.0)
+BUDGET: Final = CpuBudget(share=0.01, min_delay=1.0)
 
-# CPU time of the pass in one poll, enough for 1,200 threads. A full pass over 6,000
-# threads takes five polls, or 10 s. Where many tasks wait, the pass takes half of the
+# CPU time of the pass in one poll, enough for 600 threads. A full pass over 6,000
+# threads takes ten polls, or 10 s. Where many tasks wait, the pass takes half of the
 # CPU time of a poll.
 STEP_SECONDS: Final = BUDGET.share * BUDGET.min_delay
 
 # The same in the first poll, so that the first result has the tasks of most hosts.
-FIRST_STEP_SECONDS: Final = 5 * STEP_SECONDS
+FIRST_STEP_SECONDS: Final = 10 * STEP_SECONDS
 
 # A poll yields the GIL after so many threads, about 1 ms of CPU time.
 TASKS_AT_ONCE: Final = 64

@@ -11,8 +11,8 @@ from fanotify_exporter.landing.formatting import format_count, format_duration
 # Shorter waits are ordinary while a listener works: the page has one line about them.
 MIN_SHOWN_SECONDS = 1.0
 
-# A pass over the waiting tasks takes place every 2 s. The page says how old the figures
-# are once passes take longer than that.
+# A pass over the waiting tasks takes place every second. The page says how old the
+# figures are once passes take longer than that.
 STALE_SECONDS = 10.0
 
 

@@ -166,10 +166,10 @@ def test_steps(host: Host) -> None:
         host.proc.start_task(pid, pid, state="D" if pid % 100 == 0 else "S")
     host.cost = 0.001
     assert len(host.tids()) < 5
-    assert 2.0 < host.scanner.delay() <= 10.5
-    for _ in range(25):
+    assert 1.0 < host.scanner.delay() <= 10.5
+    for _ in range(50):
         found = host.tids()
-        assert 2.0 <= host.scanner.delay() < 3.0
+        assert 1.0 <= host.scanner.delay() < 2.0
     assert [100, 200, 300, 400, 500] == found
     host.proc.end(300)
     assert [100, 200, 400, 500] == host.tids()
