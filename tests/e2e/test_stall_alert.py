@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tools.harness.permission.listener import listening
 from tools.harness.permission.opener import opening
 from tools.harness.processes import poll
@@ -18,6 +20,10 @@ from tools.harness.servers.prometheus import alerting
 from tools.harness.servers.webhook import webhook
 from tools.harness.serving import serving
 
+
+# With /proc as the source, a listener has a name as long as no other program holds
+# a permission group.
+pytestmark = pytest.mark.whole_host
 
 ALERT = {"alertname": "FanotifyPermissionStall"}
 COMM = "wdavdaemon"
