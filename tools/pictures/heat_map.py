@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from math import isinf
 
 import numpy as np
@@ -47,7 +46,8 @@ def buckets(cumulative: Sequence[Points], drawn: Drawn) -> np.ndarray:
         _at_steps({round(at): value for at, value in each}, steps)
         for each in cumulative
     ]
-    return np.array([rows[0], *(np.subtract(b, a) for a, b in pairwise(rows))])
+    rates: np.ndarray = np.diff(rows, axis=0, prepend=0)
+    return rates
 
 
 def _steps(drawn: Drawn) -> int:
