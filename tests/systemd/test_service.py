@@ -106,6 +106,13 @@ def test_is_confined() -> None:
     assert "without a seccomp filter" not in journal
 
 
+def test_permission_waits() -> None:
+    """With the unit's capabilities programs count, and the iterator lists tasks."""
+    journal = subprocess.check_output(["journalctl", "-u", SERVICE], text=True)
+    assert "msg=attached programs=permission hook=fentry" in journal
+    assert "that wait for a permission listener are" not in journal
+
+
 def test_memory_of_the_start() -> None:
     """The kernel takes no memory back during the start, and a third is left."""
     group = Path("/sys/fs/cgroup/system.slice", SERVICE)
