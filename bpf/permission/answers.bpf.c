@@ -62,7 +62,7 @@ static inline int begin_answer(u64 address, u64 buffer)
 {
 	u32 tid = bpf_get_current_pid_tgid();
 	struct fanotify_response response = {};
-	struct answer answer = {.group = address};
+	struct answer answer = {.credit.group = address};
 	struct group *group;
 
 	/* Without a descriptor the listener only asks what the kernel can do:
@@ -74,9 +74,9 @@ static inline int begin_answer(u64 address, u64 buffer)
 	group = find_group(address, answered_class(address));
 	if (group) {
 		name_answerer(group);
-		answer.is_counted = !is_cancelled(address, response.fd);
-		if (answer.is_counted)
-			lock_xadd(&group->answers, 1);
+		answer.kind = find_kind(&answer.credit, response.fd);
+		if (answer.kind == ANSWER_LOOSE)
+			lock_xadd(&group->loose_answers, 1);
 	}
 	answer.response = find_response(response.response);
 	if (answers.update(&tid, &answer))
@@ -95,13 +95,17 @@ static inline int end_answer(s64 result)
 
 	if (!answer)
 		return 0;
-	group = group_of.lookup(&answer->group);
+	group = group_of.lookup(&answer->credit.group);
 	if (group)
 		index = group->total;
 	if (result < 0) {
-		if (group && answer->is_counted)
-			lock_xadd(&group->answers, -1);
+		if (answer->kind == ANSWER_CREDITED)
+			credits.delete(&answer->credit);
+		else if (group && answer->kind == ANSWER_LOOSE)
+			lock_xadd(&group->loose_answers, -1);
 	} else {
+		if (group)
+			lock_xadd(&group->answers, 1);
 		total = totals.lookup(&index);
 		response = answer->response;
 		if (total && response < RESPONSES)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What only the read helper can tell about an answer: the class of the group,
- * whose address is no typed pointer, and whether the task that the answer is
- * for was killed.
+ * whose address is no typed pointer, the process that the answer is for, and
+ * whether its task was killed.
  *
  * The listener's read moved the event to the group's access_list, and
  * process_access_response() finds the event there by the descriptor. If the
@@ -13,8 +13,8 @@
 
 #define FAN_EVENT_CANCELED 3
 
-/* Events that the listener has read and not answered, before this one. Of more,
- * the answer counts as one to a task that waits.
+/* Events that the listener has read and not answered, before this one. Behind
+ * more, the process is not found.
  */
 #define MAX_UNANSWERED 128
 
@@ -31,9 +31,10 @@ static inline u32 answered_class(u64 group)
 	return read_word(group + GROUP_PRIORITY);
 }
 
-static inline bool is_cancelled(u64 group, s32 fd)
+/* Leave a credit for the process of the event with this descriptor. */
+static inline u32 find_kind(struct credit *credit, s32 fd)
 {
-	u64 head = group + GROUP_ACCESS_LIST;
+	u64 head = credit->group + GROUP_ACCESS_LIST;
 	u64 event = read_word(head);
 	s32 event_fd = -1;
 	u16 state = 0;
@@ -47,9 +48,14 @@ static inline bool is_cancelled(u64 group, s32 fd)
 		if (event_fd == fd) {
 			bpf_probe_read_kernel(&state, sizeof(state),
 					      (void *)(event + EVENT_STATE));
+			credit->pid = read_word(event + EVENT_PID);
 			break;
 		}
 		event = read_word(event + EVENT_LIST);
 	}
-	return state == FAN_EVENT_CANCELED;
+	if (state == FAN_EVENT_CANCELED)
+		return ANSWER_TO_KILLED;
+	if (credit->pid && give_credit(credit))
+		return ANSWER_CREDITED;
+	return ANSWER_LOOSE;
 }

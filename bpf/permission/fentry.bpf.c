@@ -29,7 +29,7 @@ int KFUNC(fsnotify_finish_user_wait)(u64 *ctx)
 {
 	u64 group = CURRENT_GROUP(ctx[0]);
 
-	return end_wait(group, GROUP_CLASS(group), IS_KILLED(current_task()),
+	return end_wait(group, GROUP_CLASS(group), current_task(),
 			IS_CLOSED(group));
 }
 

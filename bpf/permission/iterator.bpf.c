@@ -183,7 +183,7 @@ static inline s64 list_waiters(void *seq, struct group *group,
 		address = entry.previous;
 	}
 	if (listed == MAX_LISTED)
-		record->end = LIST_GOES_ON;
+		record->end = address == head ? LIST_COMPLETE : LIST_GOES_ON;
 	group->next_cursor = record->end == LIST_GOES_ON ? address : 0;
 	return 0;
 }

@@ -22,7 +22,7 @@ int enter_finish(struct pt_regs *ctx)
 {
 	u64 group = CURRENT_GROUP(KERNEL_ARG1(ctx));
 
-	return end_wait(group, GROUP_CLASS(group), IS_KILLED(current_task()),
+	return end_wait(group, GROUP_CLASS(group), current_task(),
 			IS_CLOSED(group));
 }
 

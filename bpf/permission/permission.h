@@ -21,6 +21,10 @@
 #define WAITS 32768
 /* Threads that are inside fanotify_write() at a time. */
 #define WRITERS 4096
+/* Answers whose tasks have not gone on yet, at a time. */
+#define CREDITS 8192
+/* Of these, answers to threads of one process. */
+#define PROCESS_CREDITS 32
 
 /* Names of listeners that have totals of their own. */
 #define LISTENERS 256
@@ -117,16 +121,20 @@ struct total {
 };
 
 /*
- * A permission group. A waiter cannot see which of its group's answers was for
- * its own event, so the answers and the ended waits are balanced for each
- * group: a wait that ends while answers + unanswered is less than ended had no
- * answer.
+ * A permission group.
+ *
+ * A task cannot see at the end of its wait whether the listener answered. So an
+ * answer leaves a credit for the process that the event is of, before the
+ * kernel takes the answer, and the end of the wait takes the credit. Where the
+ * process of an answer is not known, the answer is in loose_answers. A wait
+ * that ends without a credit had no answer if loose_answers + loose_unanswered
+ * is less than loose_ends.
  */
 struct group {
-	/* Answers to tasks that wait, counted before the kernel takes them. */
-	u64 answers;
-	u64 ended; /* waits that ended, without killed waiters */
-	u64 unanswered; /* those that had no answer */
+	u64 answers; /* that the kernel accepted */
+	u64 loose_answers;
+	u64 loose_ends;
+	u64 loose_unanswered;
 	/* The iterator's latest pass that listed waiters, and where it stopped.
 	 */
 	u64 pass;
@@ -146,11 +154,25 @@ struct wait {
 	u64 is_late;
 };
 
+/* An answer whose task has not gone on yet. Two answers differ in number. */
+struct credit {
+	u64 group; /* address */
+	u64 pid; /* fanotify_event.pid: address of the struct pid of the process
+		  */
+	u64 number;
+};
+
 /* An answer that a thread is writing. */
 struct answer {
-	u64 group; /* address */
+	struct credit credit;
 	u32 response; /* enum response */
-	u32 is_counted; /* in group.answers */
+	u32 kind; /* enum answer_kind */
+};
+
+enum answer_kind {
+	ANSWER_TO_KILLED, /* to a task that was killed */
+	ANSWER_CREDITED,
+	ANSWER_LOOSE, /* in group.loose_answers */
 };
 
 #endif

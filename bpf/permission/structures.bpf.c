@@ -16,6 +16,13 @@
 /* __fatal_signal_pending() in include/linux/sched/signal.h */
 #define IS_KILLED(task) (!!(LOAD(u64, task, TASK_PENDING) & SIGKILL_BIT))
 
+/* The struct pid of the process and of the thread. fanotify_alloc_event() keeps
+ * one of them in the event, the latter for a group with FAN_REPORT_TID.
+ */
+#define PROCESS_PID(task)                                                      \
+	LOAD(u64, LOAD(u64, task, TASK_GROUP_LEADER), TASK_THREAD_PID)
+#define THREAD_PID(task) LOAD(u64, task, TASK_THREAD_PID)
+
 static inline void read_leader_comm(u64 task, u64 *comm)
 {
 	u64 leader = LOAD(u64, task, TASK_GROUP_LEADER);

@@ -50,11 +50,7 @@ static inline void count_length(struct total *total, u64 ns)
 	lock_xadd(&total->nanoseconds, ns);
 }
 
-/*
- * Return how a wait for this group ended. A waiter whose killing was pending at
- * the end counts as killed, also if an answer arrived at the same time: the
- * access has no outcome that anybody sees.
- */
+/* Return how a wait without a credit ended. */
 static inline u32 find_end(struct group *group, bool was_killed, bool is_closed,
 			   bool was_begin_seen)
 {
@@ -62,24 +58,27 @@ static inline u32 find_end(struct group *group, bool was_killed, bool is_closed,
 		return END_KILLED;
 	if (!group)
 		return is_closed ? END_LISTENER_CLOSED : END_ANSWERED;
-	lock_xadd(&group->ended, 1);
-	if ((s64)(group->ended - group->answers - group->unanswered) <= 0)
+	lock_xadd(&group->loose_ends, 1);
+	if ((s64)(group->loose_ends - group->loose_answers -
+		  group->loose_unanswered) <= 0)
 		return END_ANSWERED;
-	lock_xadd(&group->unanswered, 1);
+	lock_xadd(&group->loose_unanswered, 1);
 	if (is_closed)
 		return END_LISTENER_CLOSED;
 	/* The answer to a wait from before may be from before, too. */
 	return was_begin_seen ? END_UNANSWERED : END_ANSWERED;
 }
 
-static inline int end_wait(u64 address, u32 class, bool was_killed,
-			   bool is_closed)
+static inline int end_wait(u64 address, u32 class, u64 task, bool is_closed)
 {
 	u32 tid = bpf_get_current_pid_tgid();
 	struct group *group = find_group(address, class);
 	struct wait *wait = waits.lookup(&tid);
 	bool was_begin_seen = wait && wait->group == address && !wait->is_late;
-	u32 end = find_end(group, was_killed, is_closed, was_begin_seen);
+	u32 end = take_credit(address, task)
+			  ? END_ANSWERED
+			  : find_end(group, IS_KILLED(task), is_closed,
+				     was_begin_seen);
 	u32 index = group ? group->total : OTHER_TOTAL(class % CLASSES);
 	struct total *total = totals.lookup(&index);
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 from fanotify_exporter.system.syscalls import syscall
@@ -30,6 +32,11 @@ def bpf(command: int, attr: bytes) -> int:
 
 def create_shared_array(size: int) -> int:
     """Create an array map of one entry of *size* bytes; return its descriptor."""
+    # Before Linux 5.11 all maps of a user count against RLIMIT_MEMLOCK. bcc raises the
+    # limit too, in the process that loads the programs.
+    with suppress(OSError, ValueError):
+        unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, unlimited)
     attr = struct.pack("=IIIII", BPF_MAP_TYPE_ARRAY, 4, size, 1, BPF_F_MMAPABLE)
     return bpf(BPF_MAP_CREATE, attr)
 

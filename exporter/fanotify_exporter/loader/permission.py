@@ -40,6 +40,8 @@ _OFFSETS: Final = {
     "TASK_COMM": (("task_struct", "comm"),),
     "TASK_GROUP_LEADER": (("task_struct", "group_leader"),),
     "TASK_PENDING": (("task_struct", "pending"), ("sigpending", "signal")),
+    "TASK_THREAD_PID": (("task_struct", "thread_pid"),),
+    "EVENT_PID": (("fanotify_perm_event", "fae"), ("fanotify_event", "pid")),
     "EVENT_LIST": (
         ("fanotify_perm_event", "fae"),
         ("fanotify_event", "fse"),

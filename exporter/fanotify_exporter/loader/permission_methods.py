@@ -65,7 +65,7 @@ _KPROBE = (
 
 def _sources(way: str, answers: str, hook: str) -> tuple[str, ...]:
     """Return the parts of a method that reads kernel structures in the *way*."""
-    parts = ("groups", way, "structures", "waits", answers, "answers", hook)
+    parts = ("groups", way, "structures", "credits", "waits", answers, "answers", hook)
     return tuple(f"permission/{part}" for part in parts)
 
 
