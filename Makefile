@@ -54,6 +54,10 @@ test-browser: .venv/test .cache/browser-packages ## the landing page in Chromium
 test-vm: .venv/test .cache/vm-packages ## the kernel tests in QEMU on other kernels, and docs/kernels.md; ARGS="--kernel 5.10 ..."
 	$(SUDO) $(PYTHON) -m tools.vm $(or $(ARGS),--arch all --write-docs)
 
+.PHONY: soak-vm
+soak-vm: .venv/test .cache/vm-packages ## opens without pause under permission listeners in QEMU, two hours at most; ARGS="--minutes N"
+	$(SUDO) $(PYTHON) -m tools.vm.soak $(ARGS)
+
 .PHONY: test-systemd
 test-systemd: .venv/test .cache/vm-packages ## the systemd units in QEMU, with systemd as PID 1; ARGS="--kernel 6.1 -k stall"
 	$(SUDO) $(PYTHON) -m tools.vm.systemd $(ARGS)

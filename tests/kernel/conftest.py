@@ -19,6 +19,7 @@ from fanotify_exporter.bpf.call_maps import CallMaps
 from fanotify_exporter.bpf.loaded import LoadedCalls
 from fanotify_exporter.bpf.samples import Snapshot
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
+from fanotify_exporter.loader.permission_methods import PERMISSION_METHODS
 from tools.harness.compiled import COMPAT, NATIVE, program
 from tools.harness.kernel_caller import Caller, placed
 from tools.harness.kernel_calls import Counts, Load, attached, exercised
@@ -27,12 +28,22 @@ from tools.harness.kernel_calls import Counts, Load, attached, exercised
 # First argument of run.load() -> hook.
 HOOKS = {method.name: method.hook for method in ATTACH_METHODS} | {"auto": "auto"}
 
+# First argument of run.load_permission() -> name of its tests' results.
+PERMISSION = {method.name: f"permission {method.hook}" for method in PERMISSION_METHODS}
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--hook",
         action="append",
-        help="test the methods of this hook only; 'auto': the tests marked any_hook",
+        help="test the methods of this hook only; 'auto': the tests marked any_hook; "
+        "'permission': the programs of permission waits, with each of their hooks",
+    )
+    parser.addoption(
+        "--soak-seconds",
+        type=int,
+        default=0,
+        help="time of each test marked soak, instead of the short time of the test",
     )
 
 
@@ -43,6 +54,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         }
         methods = [method for method, hook in HOOKS.items() if hook in only]
         metafunc.parametrize("method", methods, scope="session")
+    if "permission_method" in metafunc.fixturenames:
+        is_wanted = "permission" in (
+            metafunc.config.getoption("--hook") or "permission"
+        )
+        methods = list(PERMISSION) if is_wanted else []
+        metafunc.parametrize("permission_method", methods, scope="session")
 
 
 @pytest.hookimpl(tryfirst=True)  # then pytest groups by method
@@ -67,6 +84,8 @@ def pytest_collection_modifyitems(
 
 def hook_of(item: pytest.Item) -> str:
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    if "permission_method" in parameters:
+        return PERMISSION.get(parameters["permission_method"], "none")
     return HOOKS.get(parameters.get("method", ""), "none")
 
 

@@ -20,7 +20,18 @@ from tools.harness.permission.listener import (
     listening,
 )
 from tools.harness.permission.opener import opening
-from tools.harness.requirements import need
+from tools.harness.permission.programs import LISTENER, OPENER, compile_program
+from tools.harness.requirements import missing
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs() -> None:
+    """Compile the programs, or skip the tests without a compiler."""
+    for name in (LISTENER, OPENER):
+        try:
+            compile_program(name)
+        except FileNotFoundError as error:
+            missing(f"no C compiler: {error}")
 
 
 @pytest.fixture
@@ -33,7 +44,6 @@ def scratch(tmp_path: Path) -> Path:
 @pytest.fixture
 def listener(scratch: Path) -> Iterator[Listener]:
     """Run a listener that has marked the scratch file."""
-    need("gcc")
     with listening() as listener:
         listener.mark(scratch)
         yield listener
@@ -170,7 +180,6 @@ def test_reads(listener: Listener, scratch: Path) -> None:
 
 def test_watchdog(scratch: Path) -> None:
     """A listener that is not told to end ends, and lets all tasks go on."""
-    need("gcc")
     with listening(seconds=1) as listener:
         listener.mark(scratch)
         with opening(scratch) as opener:

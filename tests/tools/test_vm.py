@@ -102,6 +102,26 @@ def test_a_run_without_proof_is_failed(
 
 
 @pytest.mark.parametrize(
+    ("refused", "cell"),
+    [
+        ((), "exact (2 tests)"),
+        (("fentry",), "exact (1 test, 1 skipped)"),
+        (("kprobe",), "FAILED: not offered, against expectation: refused"),
+        (("fentry", "kprobe"), "FAILED: not offered, against expectation: refused"),
+    ],
+)
+def test_permission_is_one_cell(refused: tuple[str, ...], cell: str) -> None:
+    """The cell fails if a hook that the kernel should offer was refused."""
+    row = Row(Suite("oldest", None), refused=frozenset({"permission fentry"}))
+    cases = [
+        Case(f"permission {hook}", hook, failed=False, skipped=reason)
+        for hook in ("fentry", "kprobe")
+        for reason in ["refused" if hook in refused else None]
+    ]
+    assert cell == str(matrix.judge_hook(row, matrix.PERMISSION, cases))
+
+
+@pytest.mark.parametrize(
     ("oldest", "middle", "newest", "status"),
     [
         (EXACT, EXACT, EXACT, 0),

@@ -8,10 +8,13 @@ from pathlib import Path
 
 from tools.vm.guest import CONSOLE, RESULTS, Outcome
 from tools.vm.kernels import Kernel, Suite
-from tools.vm.verdicts import Kind, Verdict, failed, judge, not_run, parse_junit
+from tools.vm.verdicts import Case, Kind, Verdict, failed, judge, not_run, parse_junit
 
 
-HOOKS = ("fentry", "kprobe", "tracepoint", "raw_tracepoint", "auto")
+# The programs of permission waits, and the methods of their tests in the JUnit file.
+PERMISSION = "permission"
+PERMISSION_HOOKS = ("permission fentry", "permission kprobe")
+HOOKS = ("fentry", "kprobe", "tracepoint", "raw_tracepoint", "auto", PERMISSION)
 # Time limit of the tests in a guest. QEMU emulates the processor, so that tests take
 # about ten times as long as on the machine. The tests of the slowest guest, arm64, took
 # 1,200 s on a busy machine.
@@ -33,8 +36,8 @@ class Row:
     Attributes:
         suite: the Debian suite of its kernel.
         command_line: additional kernel parameters.
-        refused: hooks that this kernel is known to refuse. If all tests of another hook
-            are skipped, the row has failed.
+        refused: hooks, or elements of PERMISSION_HOOKS, that this kernel is known to
+            refuse. If all tests of another hook are skipped, the row has failed.
     """
 
     suite: Suite
@@ -58,7 +61,7 @@ ROWS = (
     Row(
         NEWEST,
         "lockdown=confidentiality",
-        frozenset({"kprobe", "tracepoint", "raw_tracepoint"}),
+        frozenset({"kprobe", "tracepoint", "raw_tracepoint", "permission kprobe"}),
     ),
     Row(NEWEST_ARM64),
 )
@@ -131,14 +134,26 @@ def judge_hooks(
     if outcome.status is None or outcome.status in TIMED_OUT or not junit.exists():
         return dict.fromkeys(hooks, failed(early_end(outcome, results / CONSOLE)))
     cases = parse_junit(junit.read_text())
-    cells = {
-        hook: expected(row, hook, judge([case for case in cases if case.hook == hook]))
-        for hook in hooks
-    }
+    cells = {hook: judge_hook(row, hook, cases) for hook in hooks}
     if outcome.status and all(cell.kind is not Kind.FAILED for cell in cells.values()):
         reason = f"no test failed, but the exit status of pytest is {outcome.status}"
         return dict.fromkeys(hooks, failed(reason))
     return cells
+
+
+def judge_hook(row: Row, hook: str, cases: Sequence[Case]) -> Verdict:
+    """
+    Return the verdict for *hook* from all *cases* of a row.
+
+    The verdict for PERMISSION is one for all of PERMISSION_HOOKS.
+    """
+    parts = PERMISSION_HOOKS if hook == PERMISSION else (hook,)
+    own = {part: [case for case in cases if case.hook == part] for part in parts}
+    verdicts = [expected(row, part, judge(own[part])) for part in parts]
+    broken = [verdict for verdict in verdicts if verdict.kind is Kind.FAILED]
+    if broken and not broken[0].failures:
+        return broken[0]
+    return judge([case for part in parts for case in own[part]])
 
 
 def expected(row: Row, hook: str, verdict: Verdict) -> Verdict:

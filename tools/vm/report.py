@@ -26,6 +26,10 @@ depend on the hook, such as the maps, run for *auto* only.
 or is part of the number of calls that, according to the kernel, no program saw. Such
 calls exist on kernels that preempt kernel code, when tasks compete for a CPU.
 
+*permission* are the tests of permission waits, with each method in
+`exporter/fanotify_exporter/loader/permission_methods.py`: waits, answers and waiting
+tasks equal what the listeners and the waiting tasks of the tests counted themselves.
+
 *Compat* tests make 32-bit calls on a 64-bit kernel. For the tracepoint hook the tests
 assert that none of these calls is counted.
 

@@ -44,6 +44,16 @@ static void watch(unsigned int seconds)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
+/* Each held event has a descriptor, and so has each open that waits. */
+static void raise_limit(void)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static pthread_t start_thread(void *(*run)(void *), void *argument)
 {
 	pthread_attr_t attributes;

@@ -173,15 +173,6 @@ static void do_reap(char *unused)
 
 static struct rlimit descriptors;
 
-static void raise_limit(void)
-{
-	struct rlimit limit;
-
-	getrlimit(RLIMIT_NOFILE, &limit);
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static void do_full(char *unused)
 {
 	struct rlimit limit;
@@ -247,7 +238,7 @@ int main(int argc, char **argv)
 	}
 	seconds = atoi(argv[3]);
 	watch(seconds);
-	raise_limit(); /* each held event has a descriptor */
+	raise_limit();
 	prctl(PR_SET_NAME, argv[1]);
 	make_group(!strcmp(argv[2], "pre_content"));
 	copies[0] = group;

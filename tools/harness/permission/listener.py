@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.harness.permission.programs import LISTENER, WATCHDOG_SECONDS, watched
+from tools.harness.processes import poll
 
 
 # include/uapi/linux/fanotify.h
@@ -77,6 +78,11 @@ class Listener:
     def queued(self) -> int:
         """Return the number of events that nobody has read."""
         return int(self._ask("queued")["queued"])
+
+    def await_queued(self, number: int) -> None:
+        """Wait until *number* events are queued."""
+        queued = poll(self.queued, lambda queued: queued == number)
+        assert number == queued, f"{queued} of {number} events"
 
     def read(self, number: int) -> None:
         """Hold the next *number* events, without an answer."""

@@ -124,6 +124,7 @@ int main(int argc, char **argv)
 	times = atol(argv[5]);
 	reads = !strcmp(argv[6], "read");
 	watch(atoi(argv[7]));
+	raise_limit();
 	prctl(PR_SET_NAME, comm);
 	if (!strcmp(argv[3], "processes"))
 		run_processes(tasks, atoi(argv[7]));

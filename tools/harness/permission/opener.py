@@ -61,6 +61,10 @@ class Opener:
         poll(lambda: self._waiting() == number and len(self.accesses) >= ended)
         assert number == self._waiting()
 
+    def await_begun(self, number: int) -> None:
+        """Wait until *number* tasks have begun."""
+        assert number == len(poll(lambda: self.tids, lambda got: len(got) == number))
+
     def await_accesses(self, number: int) -> None:
         """Wait until *number* accesses have ended."""
         poll(lambda: len(self.accesses) >= number)

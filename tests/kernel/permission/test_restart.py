@@ -1,0 +1,102 @@
+"""A restart with pins in the middle of a stall: waits and their ages go on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from fanotify_exporter.bpf.loaded import LoadedPermission
+from fanotify_exporter.procfs.mounts import read_mounted
+from fanotify_exporter.system.machine import kernel_version
+from tools.harness.permission.listener import listening
+from tools.harness.permission.opener import opening
+from tools.harness.processes import poll
+from tools.harness.serving import LISTEN, SCRIPT, Exporter, serving
+
+
+COLLECTOR = ("--collector.disable-defaults", "--collector.permission")
+WAITING = "fanotify_permission_waiting_tasks"
+OLDEST = "fanotify_permission_oldest_wait_seconds"
+
+
+@pytest.fixture
+def pins() -> Iterator[Path]:
+    """Return a folder in the bpffs that does not exist yet."""
+    if kernel_version() < (5, 15):
+        pytest.skip("pins of these programs need Linux 5.15")
+    mounted = read_mounted("bpf")
+    if not mounted:
+        pytest.skip("no bpffs is mounted")
+    folder = Path(mounted[0]) / f"permission-{os.getpid()}"
+    yield folder
+    subprocess.run([SCRIPT, "unpin", f"--bpf.pin={folder}"], check=True)
+    folder.rmdir()
+
+
+def value(exporter: Exporter, name: str, **labels: str) -> float:
+    """Return the sum of the series with *labels*; -1 if there is none."""
+    found = [
+        sample.value
+        for sample in exporter.samples(name)
+        if labels.items() <= sample.labels.items()
+    ]
+    return sum(found) if found else -1.0
+
+
+def oldest(exporter: Exporter, comm: str, waiting: int) -> float:
+    """Return the age of the oldest of *waiting* tasks that wait for *comm*."""
+    seen = poll(lambda: value(exporter, WAITING, comm=comm), lambda got: got == waiting)
+    assert waiting == seen
+    return value(exporter, OLDEST, comm=comm)
+
+
+def lost(exporter: Exporter, reason: str) -> float:
+    """Return the number of lost waits by *reason*."""
+    labels = {"probe": "permission_wait", "reason": reason}
+    return max(0.0, value(exporter, "fanotify_exporter_lost_calls_total", **labels))
+
+
+def test_restart_in_a_stall(
+    programs: LoadedPermission, pins: Path, scratch: Path, tmp_path: Path
+) -> None:
+    """The next exporter adopts the programs; it shows and counts the same waits."""
+    hook = f"--bpf.hook={programs.hook}"
+    flags = (LISTEN, hook, f"--bpf.pin={pins}", *COLLECTOR)
+    with ExitStack() as stack:
+        enter = stack.enter_context
+        listener = enter(listening())
+        comm = listener.comm
+        listener.mark(scratch)
+        early = enter(opening(scratch, tasks=5))
+        first = enter(serving(tmp_path / "first.log", *flags))
+        oldest(first, comm, 5)
+        late = enter(opening(scratch, tasks=3))
+        age, before = oldest(first, comm, 8), time.monotonic()
+        first.stop(signal.SIGKILL)
+        second = enter(serving(tmp_path / "second.log", *flags))
+        older, after = oldest(second, comm, 8), time.monotonic()
+        listener.kill()
+        early.finish()
+        late.finish()
+        name, end = "fanotify_permission_waits_total", "listener_closed"
+        closed = value(second, name, comm=comm, end=end)
+        unchecked = value(second, "fanotify_unchecked_accesses_total", comm=comm)
+        name = "fanotify_permission_wait_seconds_count"
+        measured = value(second, name, comm=comm)
+        missed, no_begin = lost(second, "recursion"), lost(second, "no_begin")
+        log = "\n".join(second.process.lines())
+
+    assert "adopted" in log
+    # Ages are those of the latest pass, and a scrape takes time in an emulated guest.
+    assert 0 <= age
+    assert age + after - before == pytest.approx(older, abs=10)
+    assert 8 == closed + missed
+    assert closed == unchecked == measured + no_begin
+    assert no_begin >= 5 - missed
