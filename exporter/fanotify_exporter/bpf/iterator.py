@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
+from contextlib import suppress
 
 from fanotify_exporter.bpf.syscall import bpf
 
@@ -14,19 +16,33 @@ BPF_ITER_CREATE = 33
 # The kernel's buffer of a pass has 8 pages (bpf_seq_read() in kernel/bpf/bpf_iter.c).
 _READ_BYTES = 1 << 15
 
+# After 1,000,000 objects without output a read fails with EAGAIN (MAX_ITER_OBJECTS in
+# the same file), and the next read goes on. So many reads pass 1,000 million objects.
+MAX_EMPTY_READS = 1000
+
 
 def read_pass(link: int) -> bytes:
     """
     Run the iterator of *link* once; return all that its program wrote.
 
     Raises:
-        OSError: the kernel refuses: before Linux 5.19 a pass needs CAP_BPF.
+        OSError: the kernel refuses: before Linux 5.19 a pass needs CAP_BPF. Or the pass
+            does not end.
     """
     descriptor = bpf(BPF_ITER_CREATE, struct.pack("=II", link, 0))
     try:
-        parts = []
-        while part := os.read(descriptor, _READ_BYTES):
-            parts.append(part)
-        return b"".join(parts)
+        return _read_all(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _read_all(descriptor: int) -> bytes:
+    parts = []
+    for _ in range(MAX_EMPTY_READS):
+        with suppress(BlockingIOError):
+            while part := os.read(descriptor, _READ_BYTES):
+                parts.append(part)
+            return b"".join(parts)
+    raise OSError(
+        errno.ETIMEDOUT, f"the pass did not end in {MAX_EMPTY_READS} reads without data"
+    )
