@@ -23,7 +23,12 @@ from fanotify_exporter.bpf.permission_samples import (
 from fanotify_exporter.collectors.labels import PLAIN, Labelling, Picker
 from fanotify_exporter.fsnotify.deadlocks import listener_waits
 from fanotify_exporter.fsnotify.waits import PermissionGroup, WaitScan
-from fanotify_exporter.metrics.families import CounterFamily, Family, HistogramFamily
+from fanotify_exporter.metrics.families import (
+    CounterFamily,
+    Family,
+    HistogramFamily,
+    IncompleteError,
+)
 
 
 # Answers that every listener may give, by response and errno: exported from the start.
@@ -74,15 +79,27 @@ class PermissionCollector:
 
         The counters of a listener that exists start at 0, so that increase() sees the
         first wait.
+
+        Raises:
+            IncompleteError: the latest pass failed; the error has the counters.
         """
-        scan = self._latest()
+        try:
+            scan = self._latest()
+        except RuntimeError as error:
+            raise IncompleteError(str(error), self._counted(None)) from error
+        yield from self._counted(scan)
+        if scan:
+            yield from self._measured(scan)
+
+    def _counted(
+        self, scan: WaitScan | None
+    ) -> Iterator[CounterFamily | HistogramFamily]:
+        """Yield the counters, with the listeners of *scan*."""
         if self._read:
             snapshot = self._read()
             known = map(_no_waits, scan.groups) if scan else ()
             totals = *snapshot.totals, *known
             yield from self._counters(totals, snapshot.counting_since)
-        if scan:
-            yield from self._measured(scan)
 
     def _counters(
         self, totals: Iterable[ListenerTotals], since: float

@@ -30,6 +30,20 @@ class Family(Protocol):
         """The samples, in the order of the exposition."""
 
 
+class IncompleteError(Exception):
+    """
+    A collector failed after it had finished some families.
+
+    Attributes:
+        families: the families that the scrape keeps.
+    """
+
+    def __init__(self, why: str, families: Iterable[Family]) -> None:
+        """Keep *families* in the scrape."""
+        super().__init__(why)
+        self.families = tuple(families)
+
+
 class CounterFamily:
     """
     A counter family that makes each sample only when the sample is read.

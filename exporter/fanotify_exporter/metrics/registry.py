@@ -11,7 +11,7 @@ from prometheus_client import ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 
 from fanotify_exporter.metrics.caching import OncePerScrape
-from fanotify_exporter.metrics.families import Family, count_series
+from fanotify_exporter.metrics.families import Family, IncompleteError, count_series
 
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Collector(Protocol):
         """
         Yield the families with their series.
 
-        If this raises, the scrape has none of the collector's families.
+        If this raises, the scrape has of the collector what an IncompleteError keeps.
         """
 
 
@@ -59,7 +59,7 @@ class Selection(NamedTuple):
 
 
 class Result(NamedTuple):
-    """The result of a collector in a scrape; no families after a failure."""
+    """The result of a collector in a scrape; after a failure, what the error keeps."""
 
     families: tuple[Family, ...]
     succeeded: bool
@@ -171,7 +171,7 @@ class Registry:
             if self._failures.get(name) is not type(error):
                 log.exception("collector failed", extra=extra)
             self._failures[name] = type(error)
-            families = ()
+            families = error.families if isinstance(error, IncompleteError) else ()
         else:
             if self._failures.pop(name, None):
                 log.info("collector works again", extra=extra)

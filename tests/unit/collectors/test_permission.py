@@ -299,6 +299,27 @@ def test_describes_what_it_collects() -> None:
     ]
 
 
+def test_counters_outlive_failing_passes() -> None:
+    """While passes fail the counters stay, and the collector counts as failed."""
+
+    def fail() -> NoReturn:
+        raise RuntimeError("no pass")
+
+    registry = Registry({"permission": PermissionCollector(lambda: SNAPSHOT, fail)})
+    found = {
+        family.name: {
+            tuple(each.labels.values()): each.value for each in family.samples
+        }
+        for family in registry.scrape().collect()
+    }
+    waits = found["fanotify_permission_waits"]
+    assert 4711 == waits["fapolicyd", "content", "answered"]
+    assert "fanotify_permission_responses" in found
+    assert "fanotify_unchecked_accesses" in found
+    assert "fanotify_permission_waiting_tasks" not in found
+    assert 0 == found["fanotify_exporter_collector_success"]["permission",]
+
+
 def test_selected_by_sample_name() -> None:
     """name[] takes the names of the histogram's samples."""
     registry = Registry({"permission": collector()})

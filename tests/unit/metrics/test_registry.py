@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from fanotify_exporter.metrics.families import HistogramFamily
+from fanotify_exporter.metrics.families import HistogramFamily, IncompleteError
 from fanotify_exporter.metrics.registry import Registry, SelectionError
 from tools.harness.exposition import sample_value
 
@@ -99,6 +99,19 @@ def test_failing_collector_costs_only_its_families() -> None:
         "broken": 0,
         "b": 1,
     } == {name: success(registry, name) for name in ("a", "broken", "b")}
+
+
+def test_part_of_a_collector_fails() -> None:
+    """The families that an IncompleteError keeps stay; the collector failed."""
+
+    class HalfBroken(Steady):
+        def collect(self) -> Iterator[Metric]:
+            first, _ = super().collect()
+            raise IncompleteError("no second family", [first])
+
+    registry = Registry({"half": HalfBroken("a")})
+    assert ["a_one", *ABOUT_COLLECTORS] == names(registry)
+    assert (0, 1) == (success(registry, "half"), series(registry, "half"))
 
 
 def test_failing_collector_is_logged(caplog: pytest.LogCaptureFixture) -> None:
