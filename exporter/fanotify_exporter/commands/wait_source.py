@@ -9,6 +9,7 @@ from typing import Literal
 from fanotify_exporter.bpf.loaded import LoadedPermission
 from fanotify_exporter.fsnotify.wchan_support import unseen_reason
 from fanotify_exporter.procfs import PROC
+from fanotify_exporter.procfs.pid_namespace import is_initial_pid_namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,17 @@ def find_wait_source(
         permission: the programs that count permission waits, None without.
         procfs: mount point of the host's procfs.
     """
-    if permission and not permission.iterator_reason:
+    if not permission:
+        reason = "the iterator needs the programs that count permission waits"
+    elif permission.iterator_reason:
+        reason = permission.iterator_reason
+    elif not is_initial_pid_namespace():
+        reason = (
+            "in a pid namespace that is not the host's (--pid=host, hostPID: true) the "
+            "iterator lists the tasks of that namespace only"
+        )
+    else:
         return WaitSource("iterator")
-    reason = (
-        permission.iterator_reason
-        if permission
-        else "the iterator needs the programs that count permission waits"
-    )
     unseen = unseen_reason(procfs)
     if unseen:
         return WaitSource("none", f"{reason}; {unseen}")
