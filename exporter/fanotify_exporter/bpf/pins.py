@@ -153,7 +153,13 @@ def adopt_or_load(
     if adopted:
         return cast("Loaded", adopted)  # an identity is of one set of programs
     loaded = load()
-    _pin_programs(folder, identity, loaded)
+    try:
+        _pin_programs(folder, identity, loaded)
+    except PinError:
+        # The programs are detached.
+        for fd in loaded.fds.values():
+            os.close(fd)
+        raise
     return loaded
 
 

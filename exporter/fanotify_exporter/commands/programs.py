@@ -21,10 +21,11 @@ from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD, sums_are_e
 from fanotify_exporter.bpf.pins import PinFolder
 from fanotify_exporter.collectors.catalog import SCAN_CAPABILITIES, needed_syscalls
 from fanotify_exporter.commands.wait_source import WaitSource
-from fanotify_exporter.errors import LoadError
+from fanotify_exporter.errors import LoadError, PinError
 from fanotify_exporter.loader import run as loader
 from fanotify_exporter.loader.sources import identity
 from fanotify_exporter.options.model import BpfOptions
+from fanotify_exporter.procfs.capabilities import read_capabilities
 from fanotify_exporter.system import seccomp
 from fanotify_exporter.system.machine import kernel_version
 
@@ -87,11 +88,13 @@ def load(
     Attach the programs for the *enabled* collectors, or adopt pinned programs.
 
     Pinned programs are adopted only if this exporter would load the same ones, and are
-    removed otherwise. Without programs that count permission waits the exporter runs.
+    removed otherwise. Without programs that count permission waits the exporter runs,
+    also if these cannot be pinned.
 
     Raises:
         LoadError: no method attaches the programs that count calls.
-        PinError: the folder of the pins cannot be used.
+        PinError: the folder of the pins cannot be used, or the kernel refuses to pin
+            the programs that count calls.
     """
     folder = stack.enter_context(pins.locked(options.pin)) if options.pin else None
     wanted: list[str] = []
@@ -111,6 +114,8 @@ def load(
             permission = _adopt_or(attach_waits, folder, wanted[-1])
         except LoadError as error:
             reason = error.why
+        except PinError as error:
+            reason = str(error)
     if folder:
         pins.remove_others(folder, wanted)
     return Programs(calls, permission, reason)
@@ -126,23 +131,31 @@ def needed_capabilities(source: WaitSource | None) -> frozenset[str]:
     """
     Return the capabilities that listing the waiting tasks takes, while serving.
 
+    Call before privileges are dropped.
+
     Args:
         source: of the waiting tasks; None if the collector is off.
     """
     # Since 5.19 (c86df29d11df) the commands of bpf(2) that take only descriptors need
-    # no capability.
+    # no capability. Before, CAP_SYS_ADMIN stands for CAP_BPF.
     if source and source.name == "iterator" and kernel_version() < (5, 19):
-        return frozenset({"CAP_BPF"})
+        holds_bpf = "CAP_BPF" in read_capabilities()
+        return frozenset({"CAP_BPF" if holds_bpf else "CAP_SYS_ADMIN"})
     if source and source.name == "procfs":
         return SCAN_CAPABILITIES
     return frozenset()
 
 
-def confine(programs: Programs) -> None:
-    """Refuse this process the system calls that serving does not need."""
+def confine(programs: Programs, source: WaitSource | None = None) -> None:
+    """
+    Refuse this process the system calls that serving does not need.
+
+    Args:
+        source: of the waiting tasks; None if the collector is off.
+    """
     reads_links = any(probe.links for each in programs.sets for probe in each.probes)
     commands = [BPF_OBJ_GET_INFO_BY_FD] if reads_links else []
-    if programs.permission and not programs.permission.iterator_reason:
+    if source and source.name == "iterator":
         commands.append(BPF_ITER_CREATE)
     try:
         seccomp.install(commands)

@@ -141,7 +141,7 @@ def serve(options: ServeOptions, output: LogOutput, stack: ExitStack) -> None:
     if "permission" in options.collectors.enabled:
         source = find_wait_source(programs.permission, options.collectors.procfs)
     drop_privileges(options.collectors.enabled, user, needed_capabilities(source))
-    confine(programs)
+    confine(programs, source)
     output.start()
     stack.enter_context(logging_bugs())
     if access:

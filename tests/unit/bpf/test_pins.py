@@ -6,6 +6,9 @@ An ordinary folder stands for a bpffs.
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+from errno import EINVAL
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,31 @@ def test_pins_that_cannot_be_opened(folder: Path) -> None:
     folder.chmod(0o700)
     with pins.locked(folder) as held, pytest.raises(PinError, match=message):
         pins.adopt_or_load(held, own.name, load)
+
+
+def test_programs_that_cannot_be_pinned(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs that the kernel refuses to pin are detached, and leave no pin."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(EINVAL, os.strerror(EINVAL))
+
+    monkeypatch.setattr(pins, "pin", refuse)
+    opened = [os.open(tmp_path, os.O_RDONLY) for _ in range(2)]
+    loaded = replace(
+        make_loaded([UNUSED], share=lambda _: 7),
+        fds=dict(zip(("map", "link"), opened, strict=True)),
+    )
+    with (
+        pins.locked(folder) as held,
+        pytest.raises(PinError, match="Pins of tracepoints and kprobes need"),
+    ):
+        pins.adopt_or_load(held, "0123456789abcdef", lambda: loaded)
+    assert [] == list(folder.iterdir())
+    for fd in opened:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)
 
 
 def test_folder_outside_bpffs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

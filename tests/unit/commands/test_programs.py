@@ -17,10 +17,11 @@ from fanotify_exporter.bpf import pins
 from fanotify_exporter.bpf.iterator import BPF_ITER_CREATE
 from fanotify_exporter.bpf.loaded import NO_PROGRAMS, AttachedProbe, LoadedPermission
 from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD
+from fanotify_exporter.collectors.catalog import SCAN_CAPABILITIES
 from fanotify_exporter.commands import programs
 from fanotify_exporter.commands.programs import Programs
 from fanotify_exporter.commands.wait_source import WaitSource
-from fanotify_exporter.errors import LoadError
+from fanotify_exporter.errors import LoadError, PinError
 from fanotify_exporter.loader import run as loader
 from fanotify_exporter.options.model import BpfOptions
 from fanotify_exporter.system import seccomp
@@ -173,6 +174,42 @@ def test_refused_permission_programs(
     assert listed.message.endswith(" are read from /proc")
 
 
+@pytest.fixture
+def unpinnable(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let the kernel refuse to pin; return the names of sets, which a test adds."""
+    refused: list[str] = []
+
+    def adopt_or_load(_: Path, __: str, load: Any) -> object:  # noqa: ANN401
+        name = "calls" if load.func is loader.load else "permission"
+        if name in refused:
+            raise PinError("cannot pin. Pins of kprobes need Linux 5.15")
+        return LOADED
+
+    monkeypatch.setattr(pins, "locked", nullcontext)
+    monkeypatch.setattr(pins, "adopt_or_load", adopt_or_load)
+    monkeypatch.setattr(pins, "remove_others", lambda *_: None)
+    return refused
+
+
+def test_permission_programs_that_cannot_be_pinned(
+    tmp_path: Path, stack: ExitStack, unpinnable: list[str]
+) -> None:
+    """The exporter runs without them, as if they could not be loaded."""
+    unpinnable.append("permission")
+    found = programs.load(BpfOptions("auto", 5, 7, tmp_path), stack, enabled=BOTH)
+    reason = "cannot pin. Pins of kprobes need Linux 5.15"
+    assert Programs(LOADED, None, reason) == found
+
+
+def test_calls_that_cannot_be_pinned(
+    tmp_path: Path, stack: ExitStack, unpinnable: list[str]
+) -> None:
+    """Programs that count calls and cannot be pinned end the start."""
+    unpinnable.append("calls")
+    with pytest.raises(PinError):
+        programs.load(BpfOptions("auto", 5, 7, tmp_path), stack, enabled=BOTH)
+
+
 def test_nothing_is_attached_without_collectors(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,22 +243,39 @@ def test_capabilities_to_list_waiting_tasks(
 ) -> None:
     """Before Linux 5.19 a pass of the iterator takes CAP_BPF; /proc takes two."""
     monkeypatch.setattr(programs, "kernel_version", lambda: version)
+    held = frozenset({"CAP_BPF", "CAP_SYS_ADMIN", *SCAN_CAPABILITIES})
+    monkeypatch.setattr(programs, "read_capabilities", lambda: held)
     assert kept == programs.needed_capabilities(source)
 
 
 @pytest.mark.parametrize(
-    ("reason", "commands"), [("", [BPF_ITER_CREATE]), ("refused", [])]
+    ("version", "kept"), [((5, 18), {"CAP_SYS_ADMIN"}), ((5, 19), set())]
+)
+def test_process_without_cap_bpf(
+    version: tuple[int, int], kept: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that loaded the iterator by CAP_SYS_ADMIN keeps that for the passes."""
+    monkeypatch.setattr(programs, "kernel_version", lambda: version)
+    monkeypatch.setattr(
+        programs, "read_capabilities", lambda: frozenset({"CAP_SYS_ADMIN"})
+    )
+    assert kept == programs.needed_capabilities(ITERATOR)
+
+
+@pytest.mark.parametrize(
+    ("source", "commands"),
+    [(ITERATOR, [BPF_ITER_CREATE]), (WaitSource("procfs", "refused"), []), (None, [])],
 )
 def test_the_filter_allows_passes(
-    reason: str,
+    source: WaitSource | None,
     commands: list[int],
     permission: LoadedPermission,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """bpf(2) stays allowed for passes of an iterator that is there."""
+    """bpf(2) stays allowed for passes of an iterator that is used."""
     seen: list[object] = []
     monkeypatch.setattr(seccomp, "install", seen.append)
-    programs.confine(Programs(LOADED, replace(permission, iterator_reason=reason)))
+    programs.confine(Programs(LOADED, permission), source)
     assert [commands] == seen
 
 
