@@ -45,6 +45,10 @@ PID_1 = """\
 rm -f /.dockerenv
 umount /sys/kernel/debug /sys/kernel/tracing /sys/fs/bpf
 {masks}
+cat >/run/tests.sh <<'END'
+{tests} >{results}/{log} 2>&1
+echo $? >{results}/status
+END
 cat >/run/systemd/system/tests.service <<'END'
 [Unit]
 Requires=basic.target
@@ -53,7 +57,7 @@ After=basic.target
 Type=oneshot
 TimeoutStartSec=infinity
 WorkingDirectory={checkout}
-ExecStart=/bin/sh -c '{tests} >{results}/{log} 2>&1; echo $? >{results}/status'
+ExecStart=/bin/sh /run/tests.sh
 ExecStopPost=/bin/sh -c 'journalctl --no-pager >{results}/journal.log; sync'
 ExecStopPost=/run/guest/busybox poweroff -f
 END
