@@ -45,8 +45,24 @@ def unseen_reason(
     to support the ORC unwinder").
 
     Args:
-        proc: a procfs that shows this process.
+        proc: a procfs. If it does not show this process, it is another pid
+            namespace's.
         sleeping: keeps a thread of this process asleep within its block.
+    """
+    try:
+        return _unseen_reason(proc, sleeping)
+    except OSError as error:
+        return f"cannot read this process in {proc}: {error.strerror}"
+
+
+def _unseen_reason(
+    proc: Path, sleeping: Callable[[], AbstractContextManager[None]]
+) -> str | None:
+    """
+    Return why a WaitScanner cannot see tasks that wait, None if it can.
+
+    Raises:
+        OSError: *proc* does not show this process.
     """
     if "CAP_SYS_PTRACE" not in read_capabilities(proc):
         return "without CAP_SYS_PTRACE /proc does not tell what a task waits for"

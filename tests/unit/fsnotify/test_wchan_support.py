@@ -65,3 +65,10 @@ def test_ended_thread(own: Path) -> None:
     """A thread may end while it is looked at."""
     (own / "task/3").mkdir()
     assert reason(own, "futex_do_wait") is None
+
+
+def test_procfs_of_another_pid_namespace(tmp_path: Path) -> None:
+    """A procfs that does not show this process is a reason, and no error."""
+    (tmp_path / "self").symlink_to("4711")
+    said = unseen_reason(tmp_path)
+    assert f"cannot read this process in {tmp_path}: No such file or directory" == said
