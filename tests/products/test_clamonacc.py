@@ -1,10 +1,11 @@
-"""Debian's clamonacc on a private mount: its log against the accesses."""
+"""Debian's clamonacc on a private mount: its log, the accesses and our counts."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from tools.harness.products import chroot, clamonacc
+from tools.harness.products.counted import Counted
 
 
 CLEAN, INFECTED = 23, 7
@@ -18,8 +19,8 @@ def access() -> None:
         assert not chroot.read(clamonacc.INFECTED)
 
 
-def test_log(tmp_path: Path) -> None:
-    """Clamonacc denies each open of an infected file, as clamd finds it."""
+def test_counts(counted: Counted, tmp_path: Path) -> None:
+    """The log of clamonacc has as many accesses and viruses as the programs count."""
     with clamonacc.running(tmp_path) as scanner:
         access()
         answers, scans = scanner.answers(), scanner.scans()
@@ -27,3 +28,4 @@ def test_log(tmp_path: Path) -> None:
     # A clean file waits for the open and for the read.
     assert 2 * CLEAN == scans.allow
     assert answers.allow > scans.allow  # clamd opens and reads too
+    counted.check("clamonacc", answers)

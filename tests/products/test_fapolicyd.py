@@ -1,4 +1,4 @@
-"""Debian's fapolicyd on a private mount: its report against the accesses."""
+"""Debian's fapolicyd on a private mount: its report, the accesses and our counts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from tools.harness.products import chroot, fapolicyd
 from tools.harness.products.chroot import Answers
+from tools.harness.products.counted import Counted
 
 
 ALLOWED, DENIED, EXECUTED = 23, 7, 5
@@ -26,8 +27,12 @@ def access(*, permissive: bool) -> None:
 
 
 @pytest.mark.parametrize("permissive", [True, False])
-def test_report(*, permissive: bool) -> None:
-    """Fapolicyd reports each access, also the denials that a permissive one allows."""
+def test_counts(counted: Counted, *, permissive: bool) -> None:
+    """Fapolicyd reports as many allowed and denied accesses as the programs count."""
     with fapolicyd.running(permissive=permissive):
         access(permissive=permissive)
-    assert EXPECTED == fapolicyd.decisions()
+    decisions = fapolicyd.decisions()
+    assert EXPECTED == decisions
+    if permissive:  # a permissive fapolicyd reports a denial, and answers with an allow
+        decisions = Answers(allow=decisions.allow + decisions.deny, deny=0)
+    counted.check("fapolicyd", decisions)

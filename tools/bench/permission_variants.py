@@ -3,7 +3,8 @@ The variants of tools.bench.permission: which programs see the waits.
 
 - ``bare``: no program;
 - ``empty-HOOK-wait``: programs that only return, at the begin and the end of a wait;
-- ``empty-HOOK``: these and programs at the answer: at all functions of ours.
+- ``empty-HOOK``: these and programs at the answer: at all functions of ours;
+- ``ours-METHOD``: the exporter's programs.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fanotify_exporter.bpf.permission_maps import PermissionMaps
 from fanotify_exporter.errors import LoadError
+from fanotify_exporter.loader import run
 from fanotify_exporter.loader.attach import require_hook
 from fanotify_exporter.loader.compile import import_bcc
+from fanotify_exporter.loader.permission_methods import PERMISSION_METHODS
 from tools.bench.hooks_caller import RefusedError, build_caller, run_caller
 from tools.bench.hooks_variants import compiled
 
@@ -28,6 +32,8 @@ SOURCE = Path(__file__).with_name("permission_caller.c")
 # process need not compile the program again.
 BUILT = "BENCH_PERMISSION_CALLER"
 HOOKS = ("fentry", "kprobe")
+# The first 15 bytes of the C program's name.
+COMM = SOURCE.stem[:15]
 
 ENTRY, RETURN = "entry", "return"
 PREPARE, FINISH = "fsnotify_prepare_user_wait", "fsnotify_finish_user_wait"
@@ -68,6 +74,18 @@ def empty(
     return run_caller(caller)
 
 
+def ours(method: str, caller: list[str]) -> dict[str, float]:
+    """Time the opens with the exporter's programs, which must count each wait."""
+    loaded = run.load_permission(method)
+    figures = run_caller(caller)
+    totals = PermissionMaps(loaded).read().totals
+    counted = sum(each.ends["answered"] for each in totals if each.comm == COMM)
+    if counted != figures["waits"]:
+        waits = f"{figures['waits']:.0f}"
+        raise RefusedError(f"counted {counted} of {waits} waits")
+    return figures
+
+
 def names_module() -> bool:
     """Return whether bcc expects the kernel module in the name of a fentry program."""
     version = import_bcc().__version__.split(".")
@@ -80,6 +98,8 @@ def variants() -> dict[str, Callable[[list[str]], dict[str, float]]]:
     for hook in HOOKS:
         found[f"empty-{hook}-wait"] = partial(empty, hook, WAIT[hook])
         found[f"empty-{hook}"] = partial(empty, hook, (*WAIT[hook], *ANSWER))
+    for method in PERMISSION_METHODS:
+        found[f"ours-{method.name}"] = partial(ours, method.name)
     return found
 
 

@@ -37,7 +37,7 @@ PACKAGES = (
     "clamav-daemon",
     "fapolicyd",
 )
-# Time limit of a guest; the tests take about 90 s.
+# Time limit of a guest; the tests take about 110 s.
 SECONDS = 600.0
 
 
