@@ -33,6 +33,9 @@ PROMETHEUS_METRICS = {"up", "scrape_duration_seconds"}
 WITHOUT_A_PANEL = {
     "fanotify_exporter_log_records_dropped_total": "0 unless nobody reads the log",
     "fanotify_exporter_web_config_age_seconds": "below 2 s unless opening a file hangs",
+    "fanotify_exporter_waits_last_pass_timestamp_seconds": (
+        "below 12 s unless passes hang: then the collector fails"
+    ),
     "process_virtual_memory_bytes": "the panel of resident memory is more useful",
     "process_open_fds": "does not grow: one for each of a few maps, probes and clients",
     "process_max_fds": "as process_open_fds",

@@ -54,6 +54,7 @@ FAMILIES = {
     "fanotify_permission_oldest_wait_seconds": WAITING,
     "fanotify_permission_listener_waits": Source("the iterator"),
     "fanotify_permission_deadlocked_listeners": Source("the iterator"),
+    "fanotify_exporter_waits_last_pass_timestamp_seconds": ITSELF,
     "fanotify_user_groups_limit": Source(LIMIT.format("max_user_groups"), LIMITS),
     "fanotify_user_marks_limit": Source(LIMIT.format("max_user_marks"), LIMITS),
     "fanotify_queued_events_limit": Source(LIMIT.format("max_queued_events"), LIMITS),

@@ -108,4 +108,5 @@ SCAN = WaitScan(
     ),
     scanned=1000.0,
     deadlocked=frozenset({3, 4}),
+    unix_time=1_750_000_000.25,
 )

@@ -176,11 +176,15 @@ class PermissionCollector:
                 "Listeners that wait for each other or for themselves, and do not "
                 "answer.",
             ),
+            GaugeMetricFamily(
+                "fanotify_exporter_waits_last_pass_timestamp_seconds",
+                "Unix time at which the last pass over the waiting tasks began.",
+            ),
         )
 
     def _measured(self, scan: WaitScan) -> Iterator[GaugeMetricFamily]:
         """Yield the gauges. A scan that guesses groups says nothing about deadlocks."""
-        tasks, oldest, edges, deadlocked = self._gauges()
+        tasks, oldest, edges, deadlocked, passed = self._gauges()
         for labels, (count, age) in self._waiting(scan).items():
             tasks.add_metric(labels, count)
             oldest.add_metric(labels, age)
@@ -188,7 +192,8 @@ class PermissionCollector:
             edges.add_metric(labels, len(listeners))
         if scan.is_exact:
             deadlocked.add_metric((), len(scan.deadlocked))
-        yield from (tasks, oldest, edges, deadlocked)
+        passed.add_metric((), scan.unix_time)
+        yield from (tasks, oldest, edges, deadlocked, passed)
 
     def _waiting(self, scan: WaitScan) -> dict[tuple[str, ...], tuple[int, float]]:
         """Return the number of waiting tasks and the age of the oldest, by labels."""

@@ -33,7 +33,7 @@ from fanotify_exporter.fsnotify.deadlocks import DeadlockDetector
 from fanotify_exporter.fsnotify.model import GroupScan
 from fanotify_exporter.fsnotify.proc_scan import GroupScanner
 from fanotify_exporter.fsnotify.task_iter import WaitIterator
-from fanotify_exporter.fsnotify.waits import WaitScan
+from fanotify_exporter.fsnotify.waits import MAX_AGE, WaitScan
 from fanotify_exporter.fsnotify.wchan import WaitScanner
 from fanotify_exporter.landing.waits import Waits
 from fanotify_exporter.metrics.caching import OncePerScrape
@@ -190,7 +190,7 @@ def start_wait_scan(
     if scanner is None:
         return lambda: None
     observed = ObservedWaits(scanner, DeadlockDetector(), WaitWarnings())
-    scan = BackgroundScan(observed, "waiting tasks")
+    scan = BackgroundScan(observed, "waiting tasks", max_age=MAX_AGE)
     scan.start()
     stack.callback(scan.stop)
     return scan.latest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from fanotify_exporter.collectors.wait_warnings import WaitWarnings
 from fanotify_exporter.fsnotify.background import Scanner
@@ -113,21 +114,30 @@ class ObservedWaits:
         scanner: Scanner[WaitScan],
         detector: DeadlockDetector,
         warnings: WaitWarnings,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """Let *detector* complete each pass of *scanner*, and *warnings* log."""
+        """
+        Let *detector* complete each pass of *scanner*, and *warnings* log.
+
+        Args:
+            clock: returns the Unix time in seconds.
+        """
         self._scanner = scanner
         self._detector = detector
         self._warnings = warnings
+        self._clock = clock
 
     def poll(self) -> WaitScan:
         """
-        Return the next pass, with deadlocked listeners.
+        Return the next pass, with deadlocked listeners and the time of its begin.
 
         Raises:
             OSError: the kernel refuses the pass.
             RuntimeError: the scan for groups failed.
         """
+        began = self._clock()
         scan = self._detector.observe(self._scanner.poll())
+        scan = replace(scan, unix_time=began)
         self._warnings.observe(scan)
         return scan
 

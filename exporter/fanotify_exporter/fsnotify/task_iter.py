@@ -13,11 +13,11 @@ from fanotify_exporter.bpf.loaded import LoadedPermission
 from fanotify_exporter.bpf.permission_maps import CLASSES
 from fanotify_exporter.fsnotify.waits import (
     MAX_WAITERS,
+    PASSES,
     PermissionGroup,
     Waiter,
     WaitScan,
 )
-from fanotify_exporter.system.cpu_budget import CpuBudget
 from fanotify_exporter.uapi.comm import comm_text
 
 
@@ -29,9 +29,6 @@ RECORD_GROUP, RECORD_WAITER = 1, 2
 
 # enum list_end
 LIST_NOT_READ, LIST_COMPLETE, LIST_GOES_ON, LIST_CHANGED = range(4)
-
-# Scans take at most 1 % of a CPU.
-BUDGET: Final = CpuBudget(share=0.01, min_delay=1.0)
 
 # Passes of a scan. One pass lists 256 waiters of a group; the other passes are for a
 # list that starts again because a pass came too late.
@@ -75,7 +72,7 @@ class WaitIterator:
 
     def delay(self) -> float:
         """Return the seconds to wait until the next poll."""
-        return BUDGET.delay(self._poll_seconds)
+        return PASSES.delay(self._poll_seconds)
 
     def scan(self) -> WaitScan:
         """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fanotify_exporter.system.cpu_budget import CpuBudget
+
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
@@ -67,6 +69,12 @@ class PermissionGroup:
 # Waiters of one group that a pass counts.
 MAX_WAITERS = 4096
 
+# Passes take at most 1 % of a CPU, as long as a pass takes at most 0.1 s of CPU time.
+PASSES = CpuBudget(share=0.01, min_delay=1.0, max_delay=10.0)
+
+# Seconds after which the result of a pass is too old.
+MAX_AGE = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class WaitScan:
@@ -84,6 +92,8 @@ class WaitScan:
             the kernel's own list: a task's group is then a guess.
         deadlocked: addresses of the groups whose listeners wait for each other;
             filled in by DeadlockDetector.
+        unix_time: Unix time at which the pass began; filled in by ObservedWaits, 0
+            before.
     """
 
     groups: tuple[PermissionGroup, ...]
@@ -91,3 +101,4 @@ class WaitScan:
     scanned: float
     is_exact: bool = True
     deadlocked: frozenset[int] = frozenset()
+    unix_time: float = 0.0

@@ -28,7 +28,7 @@ from fanotify_exporter.fsnotify.descriptors import GONE
 from fanotify_exporter.fsnotify.model import GroupScan
 from fanotify_exporter.fsnotify.throttle import yielding_gil
 from fanotify_exporter.fsnotify.waited_group import attribute
-from fanotify_exporter.fsnotify.waits import MAX_WAITERS, Waiter, WaitScan
+from fanotify_exporter.fsnotify.waits import MAX_WAITERS, PASSES, Waiter, WaitScan
 from fanotify_exporter.procfs import PROC
 from fanotify_exporter.procfs.cgroup import read_cgroup_id
 from fanotify_exporter.procfs.process import (
@@ -47,17 +47,13 @@ from fanotify_exporter.procfs.task import (
     read_voluntary_switches,
     read_wchan,
 )
-from fanotify_exporter.system.cpu_budget import CpuBudget
 from fanotify_exporter.uapi.comm import comm_text
 
-
-# Polls take at most 1 % of a CPU.
-BUDGET: Final = CpuBudget(share=0.01, min_delay=1.0)
 
 # CPU time of the pass in one poll, enough for 600 threads. A full pass over 6,000
 # threads takes ten polls, or 10 s. Where many tasks wait, the pass takes half of the
 # CPU time of a poll.
-STEP_SECONDS: Final = BUDGET.share * BUDGET.min_delay
+STEP_SECONDS: Final = PASSES.share * PASSES.min_delay
 
 # The same in the first poll, so that the first result has the tasks of most hosts.
 FIRST_STEP_SECONDS: Final = 10 * STEP_SECONDS
@@ -140,7 +136,7 @@ class WaitScanner:
 
     def delay(self) -> float:
         """Return the seconds to wait until the next poll."""
-        return BUDGET.delay(self._poll_seconds)
+        return PASSES.delay(self._poll_seconds)
 
     def _tasks(self) -> Iterator[tuple[int, int, bytes]]:
         """Yield the pid, the thread id and the stat file of each thread."""

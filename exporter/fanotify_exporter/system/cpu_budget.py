@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -13,11 +14,13 @@ class CpuBudget:
     Attributes:
         share: the largest part, 0.02 for 2 %.
         min_delay: the shortest wait in seconds.
+        max_delay: the longest wait in seconds, whatever part the work then takes.
     """
 
     share: float
     min_delay: float = 0.0
+    max_delay: float = math.inf
 
     def delay(self, cpu_seconds: float) -> float:
         """Return the seconds to wait after work that took *cpu_seconds*."""
-        return max(self.min_delay, cpu_seconds / self.share)
+        return min(max(self.min_delay, cpu_seconds / self.share), self.max_delay)

@@ -180,10 +180,13 @@ def test_a_listener_starts_at_0() -> None:
 
 
 def test_no_listener() -> None:
-    """On a host without listeners only the number of deadlocked listeners is there."""
+    """On a host without listeners two gauges are there, and no series of a listener."""
     found = samples(collector(NOTHING, WaitScan((), (), 100.0)))
     filled = {name: series for name, series in found.items() if series}
-    assert {"fanotify_permission_deadlocked_listeners": {(): 0}} == filled
+    assert {
+        "fanotify_permission_deadlocked_listeners": {(): 0},
+        "fanotify_exporter_waits_last_pass_timestamp_seconds": {(): 0},
+    } == filled
 
 
 def test_before_the_first_pass() -> None:
@@ -297,6 +300,14 @@ def test_describes_what_it_collects() -> None:
     assert described == [
         (each.name, each.type, each.documentation, []) for each in collector().collect()
     ]
+
+
+def test_time_of_the_last_pass() -> None:
+    """The time of the pass shows whether the gauges are fresh."""
+    found = samples(collector(scan=replace(SCAN, unix_time=1_750_000_003.5)))
+    name = "fanotify_exporter_waits_last_pass_timestamp_seconds"
+    assert {(): 1_750_000_003.5} == found[name]
+    assert name not in samples(collector(scan=None))
 
 
 def test_counters_outlive_failing_passes() -> None:

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from fanotify_exporter.commands.waits import MAX_ROWS, reading_waits
+from fanotify_exporter.collectors.wait_warnings import WaitWarnings
+from fanotify_exporter.commands.waits import MAX_ROWS, ObservedWaits, reading_waits
+from fanotify_exporter.fsnotify.deadlocks import DeadlockDetector
 from fanotify_exporter.fsnotify.waits import PermissionGroup, Waiter, WaitScan
 from fanotify_exporter.landing.waits import Age, ListenerRow, WaitRow, Waits
 from tools.harness.stall import SCANNED, container, stalled
@@ -86,3 +88,23 @@ def test_without_a_pass() -> None:
 
     assert reading_waits(lambda: None)() is None
     assert reading_waits(fail)() is None
+
+
+def test_observed_pass() -> None:
+    """A pass has the time at which the pass began."""
+
+    class Scanner:
+        def poll(self) -> WaitScan:
+            times.append(1_750_000_009.0)
+            return WaitScan((), (), 100.0)
+
+        def delay(self) -> float:
+            return 1.5
+
+    times = [1_750_000_000.0]
+    observed = ObservedWaits(
+        Scanner(), DeadlockDetector(), WaitWarnings(), lambda: times[-1]
+    )
+    assert 1_750_000_000.0 == observed.poll().unix_time
+    assert 1_750_000_009.0 == observed.poll().unix_time
+    assert 1.5 == observed.delay()

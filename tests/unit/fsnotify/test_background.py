@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -85,4 +86,61 @@ def test_subject(tmp_path: Path) -> None:
     background.start()
     assert "waiting tasks" in {thread.name for thread in threading.enumerate()}
     assert "scanning for waiting tasks failed: " in str(wait(background, bool))
+    background.stop()
+
+
+class HeldScanner:
+    """A scanner whose polls take until the test lets them end; counts the polls."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Semaphore(0)
+        self.ending = threading.Semaphore(0)
+        self.polls = 0
+
+    def poll(self) -> int:
+        self.begun.release()
+        assert self.ending.acquire(timeout=10)
+        self.polls += 1
+        return self.polls
+
+    def delay(self) -> float:
+        return 0.0
+
+
+@dataclass
+class Clock:
+    """A clock that the test sets."""
+
+    seconds: float = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def test_hanging_poll() -> None:
+    """While polls hang the result is refused, the first too; then it is there again."""
+    scanner, now = HeldScanner(), Clock()
+    background = BackgroundScan(scanner, "waits", max_age=30.0, now=now)
+    background.start()
+    assert scanner.begun.acquire(timeout=10)
+    now.seconds = 130.0
+    assert background.latest() is None
+    now.seconds = 131.0
+    with pytest.raises(RuntimeError, match=r"scanning for waits hangs: .* last 31 s"):
+        background.latest()
+
+    # The poll took 31 s: three times that is not too old.
+    scanner.ending.release()
+    assert scanner.begun.acquire(timeout=10)
+    now.seconds = 193.0
+    assert 1 == background.latest()
+    now.seconds = 194.0
+    with pytest.raises(RuntimeError, match="hangs"):
+        background.latest()
+
+    # The second poll began at 131 s or later, and ends now.
+    scanner.ending.release()
+    assert scanner.begun.acquire(timeout=10)
+    assert 2 == background.latest()
+    scanner.ending.release(100)
     background.stop()

@@ -20,3 +20,10 @@ def test_cheap_work_waits_for_the_shortest_delay() -> None:
     budget = CpuBudget(share=0.02, min_delay=1.0)
     assert 1.0 == budget.delay(0.0199)
     assert pytest.approx(1.5) == budget.delay(0.03)
+
+
+def test_costly_work_waits_for_the_longest_delay() -> None:
+    """Work that costs much starts again after the longest delay."""
+    budget = CpuBudget(share=0.01, min_delay=1.0, max_delay=10.0)
+    assert pytest.approx(9.0) == budget.delay(0.09)
+    assert 10.0 == budget.delay(0.11) == budget.delay(60.0)
