@@ -22,6 +22,13 @@ from fanotify_exporter.fsnotify.waits import PermissionGroup, WaitScan
 # A listener may wait for another for a moment while other threads of both answer.
 MIN_SECONDS: Final = 5.0
 
+# For so long passes see a cycle of waits that are MIN_SECONDS old, without any change,
+# before it is a deadlock: a slow listener may need some seconds for an answer.
+UNCHANGED_SECONDS: Final = 5.0
+
+# systemd keeps a group for a service that starts again (FileDescriptorStoreMax=).
+INIT_PID: Final = 1
+
 
 @dataclass(frozen=True, slots=True)
 class ListenerWait:
@@ -55,19 +62,31 @@ def _identity(group: PermissionGroup) -> tuple[object, ...]:
     return group.address, group.group_class, group.listener, group.answers
 
 
+def _listeners(group: PermissionGroup) -> AbstractSet[int]:
+    """
+    Return the processes without which nobody answers for *group*.
+
+    That is the process that answered last. If that has no descriptor of the group any
+    more, or if nobody has answered, that is each process that has one: a service that
+    was started again, or another process of the listener.
+    """
+    if group.listener in group.holders:
+        return {group.listener}
+    return (group.holders - {INIT_PID}) | ({group.listener} - {0})
+
+
 def listener_waits(scan: WaitScan) -> Iterator[ListenerWait]:
     """
     Yield the waits of listeners for listeners.
 
-    The listener of a group is the process *listener*, or each of *holders* if the
-    listener is unknown. A scan that only guesses a task's group has no such waits.
+    A scan that only guesses a task's group has no such waits.
     """
     if not scan.is_exact:
         return
     groups = {group.address: group for group in scan.groups}
     held = defaultdict[int, list[PermissionGroup]](list)
     for group in scan.groups:
-        for pid in {group.listener} if group.listener else group.holders:
+        for pid in _listeners(group):
             held[pid].append(group)
     for waiter in scan.waiters:
         if waiter.group in groups:
@@ -77,27 +96,32 @@ def listener_waits(scan: WaitScan) -> Iterator[ListenerWait]:
 
 
 class DeadlockDetector:
-    """Find deadlocks by comparing each pass with the pass before."""
+    """Find deadlocks by comparing each pass with the passes before."""
 
     def __init__(self) -> None:
         """Start without an earlier pass."""
-        self._before: frozenset[tuple[object, ...]] = frozenset()
+        # The waits of the pass before that were MIN_SECONDS old, and the begin of the
+        # first pass that found them so, without a change since.
+        self._unchanged: dict[tuple[object, ...], float] = {}
 
     def observe(self, scan: WaitScan) -> WaitScan:
         """
         Return *scan* with *deadlocked* filled in. Call this once for each pass.
 
-        A group is deadlocked if it is in a cycle of waits that each began at least
-        MIN_SECONDS ago, and if since the last pass no such wait ended and no group of
-        the cycle answered.
+        A group is deadlocked if it is in a cycle of waits that all passes of the last
+        UNCHANGED_SECONDS found MIN_SECONDS old, and if meanwhile no group of the cycle
+        answered.
         """
-        waits = list(listener_waits(scan))
         graph = defaultdict[int, set[int]](set)
-        for wait in waits:
-            is_old = scan.scanned - wait.since >= MIN_SECONDS
-            if is_old and wait.identity in self._before:
+        unchanged = {}
+        for wait in listener_waits(scan):
+            if scan.scanned - wait.since < MIN_SECONDS:
+                continue
+            first = self._unchanged.get(wait.identity, scan.scanned)
+            unchanged[wait.identity] = first
+            if scan.scanned - first >= UNCHANGED_SECONDS:
                 graph[wait.group.address].add(wait.on.address)
-        self._before = frozenset(wait.identity for wait in waits)
+        self._unchanged = unchanged
         return replace(scan, deadlocked=_on_cycles(graph))
 
 

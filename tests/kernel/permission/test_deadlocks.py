@@ -1,11 +1,15 @@
-"""Listeners that wait for each other or for themselves are found in two passes."""
+"""Listeners that wait for each other or for themselves are found in later passes."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
 
-from fanotify_exporter.fsnotify.deadlocks import MIN_SECONDS, listener_waits
+from fanotify_exporter.fsnotify.deadlocks import (
+    MIN_SECONDS,
+    UNCHANGED_SECONDS,
+    listener_waits,
+)
 from tools.harness.permission.listener import Listener, listening
 from tools.harness.permission.opener import opening
 from tools.harness.permission.scans import Deadlocks, Scan, scan_until
@@ -50,10 +54,12 @@ def test_third_listener_that_only_waits(
     peer.open(scratch)
     listener.await_queued(1)
     deadlocks = Deadlocks(scan)
-    deadlocks()
-    time.sleep(MIN_SECONDS + 1)
+    found = [deadlocks()]
+    for seconds in (MIN_SECONDS + 1, UNCHANGED_SECONDS + 1):
+        time.sleep(seconds)
+        found.append(deadlocks())
 
-    assert [[], []] == [deadlocks(), deadlocks()]
+    assert [[], [], []] == found
     assert {(peer.comm, listener.comm)} == edges(scan)
     assert 0 == peer.queued()
     del other
