@@ -95,9 +95,10 @@ explained in [fanotify_mark.md](fanotify_mark.md).
   not seen (`fanotify_exporter_lost_calls_total{reason="no_begin"}`). Waits in progress
   are in the gauges only, as the last pass over the waiting tasks saw them.
 - `fanotify_permission_deadlocked_listeners` counts listeners in a cycle of waits that
-  are each at least 5 seconds old, and that stood unchanged between two passes, in which
-  no listener of the cycle answered. A cycle through a process that is no listener is
-  not found.
+  were each at least 5 seconds old, and then stood unchanged for 5 seconds more, in
+  which no listener of the cycle answered. Two listeners that each need more than 10
+  seconds for an answer, and wait for each other's, look like that too. A cycle through
+  a process that is no listener is not found.
 - `fanotify_mark_mask_bit_calls_total` has no `comm`, so that users can add no more than
   a few hundred series to it. This query finds the callers that request an event:
 
