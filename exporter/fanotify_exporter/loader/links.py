@@ -17,6 +17,7 @@ from pathlib import Path
 
 from fanotify_exporter.bpf.syscall import bpf
 from fanotify_exporter.errors import LoadError
+from fanotify_exporter.loader.diagnostics import advise
 from fanotify_exporter.loader.tracefs import TRACEFS
 from fanotify_exporter.system.syscalls import syscall
 
@@ -48,6 +49,21 @@ def require_kprobes() -> None:
         raise LoadError(f"this kernel has no kprobes: {KPROBE} does not exist")
 
 
+def try_kprobe(function: str) -> None:
+    """
+    Make a kprobe on the kernel's *function* for a moment, without a program.
+
+    A kernel that refuses this refuses every kprobe, and so no program need be compiled.
+
+    Raises:
+        LoadError: the kernel refuses.
+    """
+    try:
+        os.close(_open_kprobe(function, at_return=False))
+    except OSError as error:
+        raise LoadError(str(error), advise()) from error
+
+
 def link_kprobe(program: int, function: str, *, at_return: bool) -> int:
     """
     Run *program* whenever the kernel's *function* is entered or returns, on every CPU.
@@ -57,12 +73,21 @@ def link_kprobe(program: int, function: str, *, at_return: bool) -> int:
     Raises:
         OSError: the kernel refuses.
     """
+    return _link(program, _open_kprobe(function, at_return=at_return))
+
+
+def _open_kprobe(function: str, *, at_return: bool) -> int:
+    """
+    Return a perf event for entries or returns of *function*.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
     event_type = int((KPROBE / "type").read_text())
     retprobe_bit = int((KPROBE / "format/retprobe").read_text().partition(":")[2])
     name = ctypes.create_string_buffer(function.encode())
     config = at_return << retprobe_bit
-    event = _open_event(event_type, config, ctypes.addressof(name))
-    return _link(program, event)
+    return _open_event(event_type, config, ctypes.addressof(name))
 
 
 def link_tracepoint(program: int, tracepoint: str) -> int:

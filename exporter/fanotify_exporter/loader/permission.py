@@ -13,6 +13,7 @@ from fanotify_exporter.loader.btf import Btf, BtfError, read_btf
 from fanotify_exporter.loader.compile import compile_parts, import_bcc, llvm_version
 from fanotify_exporter.loader.diagnostics import advise, captured_stderr
 from fanotify_exporter.loader.iterator import load_iterator
+from fanotify_exporter.loader.links import try_kprobe
 from fanotify_exporter.loader.load import keep_attached, load_first
 from fanotify_exporter.loader.maps import push_indexes, read_layouts, read_map_fds
 from fanotify_exporter.loader.methods import AttachMethod
@@ -121,6 +122,8 @@ def _load_method(
     bcc: Any, method: AttachMethod, macros: dict[str, int]
 ) -> LoadedPermission:
     require_hook(method.hook)
+    if method.hook == "kprobe":
+        try_kprobe(method.probes[0].attach_point)
     has_iterator = "permission/answers_read" in method.sources
     sources = (*method.sources, ITERATOR) if has_iterator else method.sources
     with captured_stderr() as summarize:
