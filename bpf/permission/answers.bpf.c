@@ -62,23 +62,30 @@ static inline int begin_answer(u64 address, u64 buffer)
 {
 	u32 tid = bpf_get_current_pid_tgid();
 	struct fanotify_response response = {};
-	struct answer answer = {.credit.group = address};
+	struct answer answer = {
+		.credit.group = address,
+		.kind = ANSWER_LOOSE,
+		.response = RESPONSES,
+	};
+	u32 class = answered_class(address);
 	struct group *group;
 
-	/* Without a descriptor the listener only asks what the kernel can do:
-	 * FAN_NOFD with FAN_INFO.
-	 */
-	if (bpf_probe_read_user(&response, sizeof(response), (void *)buffer) ||
-	    response.fd < 0)
+	if (!class)
 		return 0;
-	group = find_group(address, answered_class(address));
-	if (group) {
+	group = find_group(address, class);
+	if (group)
 		name_answerer(group);
+	if (!bpf_probe_read_user(&response, sizeof(response), (void *)buffer)) {
+		/* Without a descriptor the listener only asks what the kernel
+		 * can do: FAN_NOFD with FAN_INFO.
+		 */
+		if (response.fd < 0)
+			return 0;
+		answer.response = find_response(response.response);
 		answer.kind = find_kind(&answer.credit, response.fd);
-		if (answer.kind == ANSWER_LOOSE)
-			lock_xadd(&group->loose_answers, 1);
 	}
-	answer.response = find_response(response.response);
+	if (group && answer.kind == ANSWER_LOOSE)
+		lock_xadd(&group->loose_answers, 1);
 	if (answers.update(&tid, &answer))
 		count_lost(LOST_WRITERS_FULL);
 	return 0;
@@ -88,7 +95,7 @@ static inline int end_answer(s64 result)
 {
 	u32 tid = bpf_get_current_pid_tgid();
 	struct answer *answer = answers.lookup(&tid);
-	u32 index = OTHER_TOTAL(CLASS_UNKNOWN);
+	u32 index = OTHER_TOTAL(CLASS_CONTENT);
 	struct group *group;
 	struct total *total;
 	u32 response;
@@ -108,7 +115,9 @@ static inline int end_answer(s64 result)
 			lock_xadd(&group->answers, 1);
 		total = totals.lookup(&index);
 		response = answer->response;
-		if (total && response < RESPONSES)
+		if (response >= RESPONSES)
+			count_lost(LOST_UNREAD);
+		else if (total)
 			lock_xadd(&total->responses[response], 1);
 	}
 	answers.delete(&tid);

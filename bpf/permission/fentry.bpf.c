@@ -20,9 +20,14 @@
 
 int KRETFUNC(fsnotify_prepare_user_wait)(u64 *ctx)
 {
+	u64 group = CURRENT_GROUP(ctx[0]);
+
 	if (!(u8)ctx[1])
 		return 0;
-	return begin_wait(CURRENT_GROUP(ctx[0]));
+#ifdef ENTERS_GROUPS
+	find_group(group, GROUP_CLASS(group));
+#endif
+	return begin_wait(group);
 }
 
 int KFUNC(fsnotify_finish_user_wait)(u64 *ctx)

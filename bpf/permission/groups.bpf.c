@@ -94,7 +94,8 @@ static inline void name_listener(struct group *group, struct listener *listener)
 }
 
 /* Return the entry of the group at this address, a new one if there is none,
- * NULL if the map is full. class is CLASS_UNKNOWN if the caller cannot know.
+ * NULL if the map is full. The class is not CLASS_NOTIFICATION: every user may
+ * make such groups, and may write to them.
  */
 static inline struct group *find_group(u64 address, u32 class)
 {
@@ -103,24 +104,11 @@ static inline struct group *find_group(u64 address, u32 class)
 		.total = UNKNOWN_TOTAL(class % CLASSES),
 		.class = class,
 	};
-	struct listener listener;
-	struct total *total;
 
 	if (!group) {
 		if (group_of.insert(&address, &new) == 0)
 			add_usage(USAGE_GROUPS, 1);
 		group = group_of.lookup(&address);
-	}
-	if (group && class && group->class != class) {
-		group->class = class;
-		total = totals.lookup(&group->total);
-		if (total && total->claimed) {
-			listener = total->listener;
-			listener.class = class;
-			name_listener(group, &listener);
-		} else {
-			group->total = UNKNOWN_TOTAL(class % CLASSES);
-		}
 	}
 	return group;
 }

@@ -104,8 +104,10 @@ static inline bool is_fanotify(u64 file, u64 task, u32 fd)
 	return found == *operations;
 }
 
-/* Set since when the task waits. Enter a task that the map does not know. */
-static inline void find_since(struct waiter_record *waiter)
+/* Set since when the task waits. Enter a task that the map does not know, and
+ * return whether it was entered.
+ */
+static inline bool find_since(struct waiter_record *waiter)
 {
 	u32 tid = waiter->tid;
 	struct wait *known = waits.lookup(&tid);
@@ -118,7 +120,7 @@ static inline void find_since(struct waiter_record *waiter)
 	if (known && known->group == waiter->group) {
 		waiter->since_ns = known->since_ns;
 		waiter->is_late = known->is_late;
-		return;
+		return false;
 	}
 	waiter->since_ns = late.since_ns;
 	waiter->is_late = 1;
@@ -126,11 +128,14 @@ static inline void find_since(struct waiter_record *waiter)
 		add_usage(USAGE_WAITS, 1);
 	else /* the rest of a wait whose end no program saw */
 		waits.update(&tid, &late);
+	return true;
 }
 
 /* Read the entry whose list_head is at this address. Return whether a task
- * waits there. If not, the task ended its wait and used the memory again. All
- * entries have the same function, and are linked in both directions.
+ * waits there. If not, the task was woken up: the kernel takes the entry off
+ * the list and links it to itself (list_del_init_careful()), and the task may
+ * use the memory again. All entries have the same function, and are linked in
+ * both directions.
  */
 static inline bool read_entry(u64 address, u64 function,
 			      struct queue_entry *entry)
@@ -139,7 +144,7 @@ static inline bool read_entry(u64 address, u64 function,
 				  (void *)(address - QUEUE_ENTRY_ENTRY)))
 		return false;
 	return entry->function == function && entry->task &&
-	       read_word(entry->next + 8) == address;
+	       entry->next != address && read_word(entry->next + 8) == address;
 }
 
 /* List the tasks that wait, from the task that was queued first. Return a
@@ -158,7 +163,7 @@ static inline s64 list_waiters(void *seq, struct group *group,
 	struct queue_entry entry = {};
 	u32 listed;
 
-	if (group->cursor &&
+	if (group->cursor && group->cursor_answers == group->answers &&
 	    bpf_ktime_get_boot_ns() - group->cursor_ns < CURSOR_NS) {
 		address = group->cursor;
 		record->position = group->position;
@@ -174,7 +179,13 @@ static inline s64 list_waiters(void *seq, struct group *group,
 		}
 		waiter.tid = read_word(entry.task + TASK_PID);
 		waiter.pid = read_word(entry.task + TASK_TGID);
-		find_since(&waiter);
+		if (find_since(&waiter) &&
+		    !read_entry(address, function, &entry)) {
+			/* The wait may have ended before it was entered. */
+			forget_wait(waiter.tid);
+			record->end = LIST_CHANGED;
+			break;
+		}
 		waiter.cgroup = find_cgroup(entry.task);
 		waiter.comm[0] = read_word(entry.task + TASK_COMM);
 		waiter.comm[1] = read_word(entry.task + TASK_COMM + 8);
@@ -249,6 +260,7 @@ int bpf_iter__task_file(u64 *ctx)
 	group->pass = pass;
 	group->cursor = group->next_cursor;
 	group->cursor_ns = bpf_ktime_get_boot_ns();
+	group->cursor_answers = record.answers;
 	group->position = group->cursor ? record.position + MAX_LISTED : 0;
 	return 0;
 }

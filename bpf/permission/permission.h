@@ -37,11 +37,10 @@
 #define TOTALS (LISTENERS + 2 * CLASSES)
 
 /* fsnotify_group.priority (include/linux/fsnotify_backend.h). No group of the
- * class NOTIFICATION has permission events; the number stands for a group whose
- * class is not known yet.
+ * class NOTIFICATION has permission events.
  */
 enum group_class {
-	CLASS_UNKNOWN,
+	CLASS_NOTIFICATION,
 	CLASS_CONTENT,
 	CLASS_PRE_CONTENT,
 	CLASSES,
@@ -84,6 +83,10 @@ enum lost_reason {
 	LOST_NO_BEGIN,
 	/* An answer was not counted, because answers was full. */
 	LOST_WRITERS_FULL,
+	/* An answer was not counted by its kind, because the memory of the
+	 * listener was not present when the program read it.
+	 */
+	LOST_UNREAD,
 	LOST_REASONS,
 };
 
@@ -141,6 +144,8 @@ struct group {
 	u64 cursor; /* address of a list_head, 0 if the list was complete */
 	u64 next_cursor;
 	u64 cursor_ns; /* CLOCK_BOOTTIME */
+	u64 cursor_answers; /* answers at that time: an answer moves all tasks
+			     */
 	u32 total; /* index in totals */
 	u32 class; /* enum group_class */
 	u32 listener; /* process id of the listener that answered last, or 0 */

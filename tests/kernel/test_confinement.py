@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-
 import pytest
 
 from fanotify_exporter.bpf.call_maps import CallMaps
@@ -22,24 +19,11 @@ from tools.harness.filtered_calls import (
     REFUSED_IF,
     of_this_machine,
 )
+from tools.harness.forked import in_child
 
 
 # SECCOMP_RET_KILL_PROCESS of include/uapi/linux/seccomp.h
 KILL_PROCESS = 0x8000_0000
-
-
-def in_child(work: Callable[[], object]) -> int:
-    """Run *work* in a child process; return the exit status, 0 if nothing raised."""
-    pid = os.fork()
-    if not pid:
-        status = 1
-        try:
-            work()
-            status = 0
-        finally:
-            os._exit(status)
-    _, ended = os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(ended)
 
 
 def test_counts_are_read(

@@ -55,7 +55,7 @@ def make_permission(
     totals: Mapping[int, bytes],
     *,
     usage: tuple[int, int] = (0, 0),
-    lost: tuple[int, int] = (0, 0),
+    lost: tuple[int, int, int] = (0, 0, 0),
     iterator_reason: str = "not in this kernel",
     container: bool = False,
     share: Callable[[bytes], int] = share_memory,
@@ -72,13 +72,17 @@ def make_permission(
             "usage": Layout(("value",), "@Q", len(usage)),
             "lost": Layout(("value",), "@Q", len(lost)),
         },
-        lost_reasons=("permission_wait:no_begin", "permission_response:writers_full"),
+        lost_reasons=(
+            "permission_wait:no_begin",
+            "permission_response:writers_full",
+            "permission_response:unread",
+        ),
         bcc="0.26.0",
         llvm="14",
         iterator_reason=iterator_reason,
         fds={
             "totals": share(b"".join(entries)),
             "usage": share(struct.pack("=2Q", *usage)),
-            "lost": share(struct.pack("=2Q", *lost)),
+            "lost": share(struct.pack("=3Q", *lost)),
         },
     )

@@ -21,9 +21,8 @@ from fanotify_exporter.bpf.samples import Lost, Usage
 from fanotify_exporter.uapi.comm import comm_text
 
 
-# By enum group_class of bpf/permission/permission.h. The class of a group may be
-# unknown only while no wait for the group has ended.
-CLASSES: Final = ("content", "content", "pre_content")
+# By enum group_class of bpf/permission/permission.h. No total is of the first class.
+CLASSES: Final = ("notification", "content", "pre_content")
 
 # Names of enum response, as values of the labels "response" and "errno".
 RESPONSES: Final = (

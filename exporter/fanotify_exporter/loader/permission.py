@@ -24,7 +24,11 @@ SHARED_MAPS: Final = ("totals", "usage", "lost")
 
 # Names of enum lost_reason in bpf/permission/permission.h, in its order, with the
 # probe that loses.
-LOST_REASONS: Final = ("permission_wait:no_begin", "permission_response:writers_full")
+LOST_REASONS: Final = (
+    "permission_wait:no_begin",
+    "permission_response:writers_full",
+    "permission_response:unread",
+)
 
 # LISTENERS in bpf/permission/permission.h
 LISTENERS: Final = 256

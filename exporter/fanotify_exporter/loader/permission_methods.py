@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from fanotify_exporter.bpf.missed_runs import preempts_programs
 from fanotify_exporter.loader.methods import AttachMethod, ProbeSpec
+from fanotify_exporter.system.machine import preempts_kernel
 
 
 # A missed run of the program at the begin of a wait is counted as a wait without a
@@ -101,10 +101,11 @@ _KPROBE_METHODS = (
 )
 
 # In order of preference: the first method that works is used. A kernel that preempts
-# programs skips an fentry program for a task that runs on the CPU meanwhile; a program
-# on a kprobe is never preempted.
+# itself preempts fentry programs since 5.11 (__bpf_prog_enter() in
+# kernel/bpf/trampoline.c), and skips the program for a task that runs on the CPU
+# meanwhile. A program on a kprobe is never preempted.
 PERMISSION_METHODS: Final[tuple[AttachMethod, ...]] = (
     (*_KPROBE_METHODS, *_FENTRY_METHODS)
-    if preempts_programs()
+    if preempts_kernel()
     else (*_FENTRY_METHODS, *_KPROBE_METHODS)
 )

@@ -88,7 +88,7 @@ def test_fixed_totals(memory: Memory) -> None:
 
 def test_usage_and_lost(memory: Memory) -> None:
     """The use of the maps, and what the programs could not count."""
-    loaded = make_permission({}, usage=(3, 2**64 - 1), lost=(7, 9), share=memory)
+    loaded = make_permission({}, usage=(3, 2**64 - 1), lost=(7, 9, 11), share=memory)
     snapshot = PermissionMaps(loaded).read()
     assert loaded.counting_since == snapshot.counting_since
     assert (
@@ -97,6 +97,7 @@ def test_usage_and_lost(memory: Memory) -> None:
     ) == snapshot.usage
     assert Lost("permission_wait", "no_begin", 7) in snapshot.lost
     assert Lost("permission_response", "writers_full", 9) in snapshot.lost
+    assert Lost("permission_response", "unread", 11) in snapshot.lost
     assert Lost("permission_wait", "recursion", 0) in snapshot.lost
 
 
