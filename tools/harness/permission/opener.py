@@ -135,4 +135,8 @@ def opening(
     comm = comm or f"o-{secrets.token_hex(6)}"
     arguments = (comm, str(path), kind, str(tasks), str(times), action)
     with watched(OPENER, *arguments, seconds=seconds) as process:
-        yield Opener(process, comm)
+        opener = Opener(process, comm)
+        try:
+            yield opener
+        finally:
+            opener.kill()
