@@ -18,7 +18,7 @@ HOOKS = ("fentry", "kprobe", "tracepoint", "raw_tracepoint", "auto", PERMISSION)
 # Time limit of the tests in a guest. QEMU emulates the processor, so that tests take
 # about ten times as long as on the machine. The tests of the slowest guest, arm64, took
 # 1,200 s on a busy machine.
-TEST_SECONDS = 1800
+TEST_SECONDS = 3000
 # Time limit of a guest: the tests, the boot and the power-off.
 GUEST_SECONDS = TEST_SECONDS + 60.0
 # Exit status of timeout(1) after SIGTERM, and after SIGKILL.
