@@ -134,3 +134,26 @@ def test_removed_mark(counted: Counted, listener: Listener, scratch: Path) -> No
         opener.finish()
 
     counted.agree(listener, counts, answered=1)
+
+
+def test_kills_while_the_listener_answers(
+    counted: Counted, listener: Listener, scratch: Path
+) -> None:
+    """Answers that arrive as their tasks are killed leave later waits alone."""
+    listener.start(threads=2)
+    with opening(scratch, tasks=40, times=0, kind="processes") as opener:
+        opener.await_begun(40)
+        for tid in list(opener.tids):
+            opener.kill_task(tid)
+        opener.finish()
+    listener.stop()
+    before = counted.of(listener.comm).ends
+    with opening(scratch, tasks=5) as opener:
+        opener.await_waiting(5)
+        listener.kill()
+        opener.finish()
+    after = counted.of(listener.comm).ends
+
+    assert before["killed"] <= 40
+    if not counted.skipped("permission_wait"):
+        assert {"listener_closed": 5} == dict(after - before)

@@ -85,7 +85,7 @@ def test_more_waiters_than_counted(
         opening(scratch, tasks=MAX_WAITERS // 2) as two,
     ):
         listener.await_queued(MAX_WAITERS)
-        scan_until(scan, listener.comm, MAX_WAITERS)
+        _, full = scan_until(scan, listener.comm, MAX_WAITERS)
         with opening(scratch, tasks=3) as three:
             listener.await_queued(MAX_WAITERS + 3)
             _, cut = scan_until(scan, listener.comm, MAX_WAITERS)
@@ -94,6 +94,7 @@ def test_more_waiters_than_counted(
             for opener in (one, two, three):
                 opener.finish()
 
+    assert not full.is_cut
     assert cut.is_cut
     counted.agree(listener, counts, listener_closed=MAX_WAITERS + 3)
 
