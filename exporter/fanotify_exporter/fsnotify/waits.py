@@ -85,8 +85,8 @@ class WaitScan:
         groups: each group once. If *is_exact* is False, at most one group, which stands
             for all: its address is 0 if there are several, and each attribute in which
             the groups differ is "", 0 or empty.
-        waiters: the waiting tasks, oldest first; of a group at most the 256 that wait
-            longest.
+        waiters: the waiting tasks, oldest first; of a group at most MAX_WAITERS, and
+            256 from /proc.
         scanned: CLOCK_BOOTTIME at which the pass began, seconds.
         is_exact: False if the tasks come from /proc (state D and wchan) and not from
             the kernel's own list: a task's group is then a guess.
