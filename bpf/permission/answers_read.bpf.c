@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What only the read helper can tell about an answer: the class of the group,
- * whose address is no typed pointer, the process that the answer is for, and
- * whether its task was killed.
+ * Facts about an answer that only the read helper can tell: the class of the
+ * group, whose address is no typed pointer, the process that the answer is for,
+ * and whether its task was killed.
  *
  * The listener's read moved the event to the group's access_list, and
  * process_access_response() finds the event there by the descriptor. If the

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is told about an answer where lockdown=confidentiality refuses the read
+ * Facts about an answer where lockdown=confidentiality refuses the read
  * helper. The class of a group is known since its first wait began. The process
  * that an answer is for is not known, and an answer to a killed task counts as
  * an answer to a task that waits.

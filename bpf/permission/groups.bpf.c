@@ -12,7 +12,7 @@
 /* The group's address -> group */
 BPF_HASH(group_of, u64, struct group, GROUPS);
 
-/* What is counted: user space maps this array into its memory. */
+/* Counters by listener. User space maps this array into its memory. */
 BPF_F_TABLE("array", u32, struct total, totals, TOTALS, BPF_F_MMAPABLE);
 
 /* struct listener -> index in totals. No entry is ever deleted. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the programs read from kernel structures, with LOAD() and current_task()
+ * Reads of members of kernel structures, with LOAD() and current_task()
  * of the part before. The loader defines the offsets, from BTF.
  */
 #include <permission/permission.h>

@@ -46,7 +46,7 @@ NO_SERVER = ServerState(lambda: 0)
 
 
 class Counted(Protocol):
-    """What the collector reads from the maps of a set of programs."""
+    """The part of the maps of a set of programs that the collector reads."""
 
     @property
     def counting_since(self) -> float:
@@ -58,7 +58,7 @@ class Counted(Protocol):
 
     @property
     def lost(self) -> tuple[Lost, ...]:
-        """What was not counted under its key."""
+        """Calls and waits that were not counted under their keys."""
 
 
 @dataclass(frozen=True, slots=True)
