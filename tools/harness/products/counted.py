@@ -30,7 +30,7 @@ class Counted:
             ("deny EPERM", answers.deny),
             ("answered", answers.allow + answers.deny),
         ):
-            assert expected - lost <= now.pop((comm, what)) <= expected, (what, now)
+            assert expected - lost <= now.pop((comm, what), 0) <= expected, (what, now)
         others = {key: n for key, n in now.items() if n and key[0] != "lost"}
         assert not others or lost, others
 
