@@ -5,9 +5,19 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+import pytest
+
+from fanotify_exporter.bpf.loaded import LoadedPermission
 from tools.harness.permission.counted import Counted
 from tools.harness.permission.listener import Listener, listening
 from tools.harness.permission.opener import opening
+
+
+@pytest.fixture
+def sees_killed(counted: Counted) -> None:
+    """Skip the test if the programs take a late answer for one to a waiting task."""
+    if counted.loaded.iterator_reason:
+        pytest.skip("without the read helper no program sees whom an answer is for")
 
 
 def test_nobody_reads(counted: Counted, listener: Listener, scratch: Path) -> None:
@@ -56,6 +66,7 @@ def test_killed_waiters(counted: Counted, listener: Listener, scratch: Path) -> 
     counted.agree(listener, counts, killed=5, answered=4)
 
 
+@pytest.mark.usefixtures("sees_killed")
 def test_late_answers_leave_other_waits_alone(
     counted: Counted, listener: Listener, scratch: Path
 ) -> None:
@@ -91,9 +102,12 @@ def test_kernel_denies(counted: Counted, listener: Listener, scratch: Path) -> N
     counted.agree(listener, counts, unanswered=3, answered=2)
 
 
-def test_one_listener_after_the_other(counted: Counted, scratch: Path) -> None:
+def test_one_listener_after_the_other(
+    programs: LoadedPermission, scratch: Path
+) -> None:
     """Listeners with groups at one address are counted apart."""
     for _ in range(5):
+        counted = Counted(programs)
         with listening() as listener:
             listener.mark(scratch)
             with opening(scratch, tasks=3) as opener:
@@ -136,6 +150,7 @@ def test_removed_mark(counted: Counted, listener: Listener, scratch: Path) -> No
     counted.agree(listener, counts, answered=1)
 
 
+@pytest.mark.usefixtures("sees_killed")
 def test_kills_while_the_listener_answers(
     counted: Counted, listener: Listener, scratch: Path
 ) -> None:

@@ -10,8 +10,8 @@ from fanotify_exporter.bpf.missed_runs import preempts_programs
 from fanotify_exporter.bpf.permission_maps import PermissionMaps
 from fanotify_exporter.bpf.permission_samples import (
     ENDS,
+    UNKNOWN_COMM,
     WAIT_BUCKETS,
-    ListenerTotals,
     PermissionSnapshot,
 )
 from tools.harness.permission.listener import Counts, Listener
@@ -53,13 +53,30 @@ class Counted:
         return self._maps.read()
 
     def of(self, comm: str, group_class: str = "content") -> Waits:
-        """Return what was counted for the listener *comm*, which is new."""
-        totals = [
-            each
-            for each in self.read().totals
-            if (each.comm, each.group_class) == (comm, group_class)
-        ]
-        return _sum(totals)
+        """
+        Return what was counted for the listener *comm*, which is new.
+
+        Without an iterator the programs know a listener after its first answer, so the
+        new waits for listeners that are not known count as well.
+        """
+        now = self.read()
+        waits = _sum(now, comm, group_class)
+        if not self.loaded.iterator_reason:
+            return waits
+        before, after = (
+            _sum(each, UNKNOWN_COMM, group_class) for each in (self._before, now)
+        )
+        return Waits(
+            waits.ends + after.ends - before.ends,
+            tuple(
+                named + new - old
+                for named, new, old in zip(
+                    waits.buckets, after.buckets, before.buckets, strict=True
+                )
+            ),
+            waits.seconds + after.seconds - before.seconds,
+            waits.responses + after.responses - before.responses,
+        )
 
     def lost(self, probe: str) -> Counter[str]:
         """Return the new losses of *probe* by reason, without zeros."""
@@ -125,9 +142,12 @@ def agree_lengths(counts: Counts, accesses: list[Access], waits: Waits) -> None:
         assert within <= sum(length <= bound for length in shortest)
 
 
-def _sum(totals: list[ListenerTotals]) -> Waits:
+def _sum(snapshot: PermissionSnapshot, comm: str, group_class: str) -> Waits:
+    """Return the sum over the cgroups of a listener."""
     ends, responses = Counter[str](), Counter[tuple[str, str]]()
     buckets = [0] * (len(WAIT_BUCKETS) + 1)
+    own = (comm, group_class)
+    totals = [each for each in snapshot.totals if own == (each.comm, each.group_class)]
     for each in totals:
         assert set(ENDS) == set(each.ends)
         ends.update(each.ends)
