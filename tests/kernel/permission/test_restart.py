@@ -27,8 +27,10 @@ OLDEST = "fanotify_permission_oldest_wait_seconds"
 
 
 @pytest.fixture
-def pins() -> Iterator[Path]:
+def pins(programs: LoadedPermission) -> Iterator[Path]:
     """Return a folder in the bpffs that does not exist yet."""
+    if programs.iterator_reason:
+        pytest.skip(f"only the iterator knows ages: {programs.iterator_reason}")
     if kernel_version() < (5, 15):
         pytest.skip("pins of these programs need Linux 5.15")
     mounted = read_mounted("bpf")
@@ -67,8 +69,6 @@ def test_restart_in_a_stall(
     programs: LoadedPermission, pins: Path, scratch: Path, tmp_path: Path
 ) -> None:
     """The next exporter adopts the programs; it shows and counts the same waits."""
-    if programs.iterator_reason:
-        pytest.skip(f"only the iterator knows ages: {programs.iterator_reason}")
     hook = f"--bpf.hook={programs.hook}"
     flags = (LISTEN, hook, f"--bpf.pin={pins}", *COLLECTOR)
     with ExitStack() as stack:
