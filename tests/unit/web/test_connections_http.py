@@ -153,8 +153,9 @@ def send_all(port: int, batch: Sequence[bytes]) -> Iterator[bytes]:
             client = socket.create_connection(("127.0.0.1", port), timeout=10)
             clients.append(opened.enter_context(client))
             client.sendall(sent)
-        # The server has read the batch before it answers these.
-        assert [200, 200] == [request(port, "/-/healthy").status for _ in range(2)]
+        # The first of these is read after the batch. The scrape of the second begins
+        # after those of the batch; a client that shuts down before gives its scrape up.
+        assert [200, 200] == [request(port, "/metrics").status for _ in range(2)]
         for client in clients:
             with suppress(OSError):  # the server has closed
                 client.shutdown(socket.SHUT_WR)
