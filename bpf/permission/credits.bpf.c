@@ -13,30 +13,20 @@ static inline bool give_credit(struct credit *credit)
 	u8 one = 1;
 
 	for (u32 i = 0; i < PROCESS_CREDITS; i++) {
-		s32 error;
-
 		credit->number = i;
-		error = credits.insert(credit, &one);
-		if (error != -EEXIST)
-			return !error;
+		if (credits.insert(credit, &one) == 0)
+			return true;
 	}
 	return false;
 }
 
-/*
- * Use up a credit. Since Linux 6.15 the kernel gives up a lock of the map after
- * a quarter of a second (raw_res_spin_lock()), as when a virtual machine stops
- * the processor that holds the lock. A credit that is there and could not be
- * deleted is an answer.
- */
 static inline bool take_one(u64 group, u64 pid)
 {
 	struct credit credit = {.group = group, .pid = pid};
 
 	for (u32 i = 0; i < PROCESS_CREDITS; i++) {
 		credit.number = i;
-		if (credits.lookup(&credit) &&
-		    credits.delete(&credit) != -ENOENT)
+		if (credits.delete(&credit) == 0)
 			return true;
 	}
 	return false;

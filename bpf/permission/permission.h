@@ -36,10 +36,6 @@
 #define OTHER_TOTAL(class) (LISTENERS + CLASSES + (class))
 #define TOTALS (LISTENERS + 2 * CLASSES)
 
-/* include/uapi/asm-generic/errno-base.h */
-#define ENOENT 2
-#define EEXIST 17
-
 /* fsnotify_group.priority (include/linux/fsnotify_backend.h). No group of the
  * class NOTIFICATION has permission events.
  */
