@@ -30,8 +30,8 @@ from fanotify_exporter.loader.permission_methods import PERMISSION_METHODS
 from fanotify_exporter.system.signals import STOP_SIGNALS
 
 
-# Compiling takes 1 to 2 s on an idle machine, and took 35 s in an emulated guest on a
-# busy one.
+# Compiling takes 1 to 2 s on an idle machine, and took more than 30 s in an emulated
+# guest on a busy one.
 TIMEOUT_SECONDS = 60.0
 
 Loaded = TypeVar("Loaded", bound=LoadedPrograms)
