@@ -11,6 +11,7 @@
  */
 #include <permission/permission.h>
 
+#define FAN_EVENT_REPORTED 1
 #define FAN_EVENT_CANCELED 3
 
 /* Events that the listener has read and not answered, before this one. Behind
@@ -31,31 +32,50 @@ static inline u32 answered_class(u64 group)
 	return read_word(group + GROUP_PRIORITY);
 }
 
+static inline s32 read_fd(u64 event)
+{
+	return (s32)read_word(event + EVENT_FD);
+}
+
+/*
+ * Return whether the event is in the list of events that wait for an answer,
+ * and has this descriptor and process.
+ *
+ * The walk over the list takes no lock. While another thread's answer takes an
+ * event off the list, the walk may go astray, into memory that is used again.
+ * The event of this answer stands still: its task waits for this answer.
+ */
+static inline bool is_answered(u64 event, s32 fd, u64 pid, u16 state)
+{
+	u64 node = event + EVENT_LIST;
+	u64 next = read_word(node);
+
+	return (state == FAN_EVENT_REPORTED || state == FAN_EVENT_CANCELED) &&
+	       next != node && read_word(next + 8) == node &&
+	       read_fd(event) == fd && read_word(event + EVENT_PID) == pid;
+}
+
 /* Leave a credit for the process of the event with this descriptor. */
 static inline u32 find_kind(struct credit *credit, s32 fd)
 {
 	u64 head = credit->group + GROUP_ACCESS_LIST;
-	u64 event = read_word(head);
-	s32 event_fd = -1;
-	u16 state = 0;
+	u64 node = read_word(head);
+	u64 event = 0;
+	u16 state;
 
 	for (int i = 0; i < MAX_UNANSWERED; i++) {
-		if (event == head || !event)
+		if (node == head || !node)
+			return ANSWER_LOOSE;
+		event = node - EVENT_LIST;
+		if (read_fd(event) == fd)
 			break;
-		event -= EVENT_LIST;
-		bpf_probe_read_kernel(&event_fd, sizeof(event_fd),
-				      (void *)(event + EVENT_FD));
-		if (event_fd == fd) {
-			bpf_probe_read_kernel(&state, sizeof(state),
-					      (void *)(event + EVENT_STATE));
-			credit->pid = read_word(event + EVENT_PID);
-			break;
-		}
-		event = read_word(event + EVENT_LIST);
+		node = read_word(node);
 	}
+	state = (u16)read_word(event + EVENT_STATE);
+	credit->pid = read_word(event + EVENT_PID);
+	if (!is_answered(event, fd, credit->pid, state))
+		return ANSWER_LOOSE;
 	if (state == FAN_EVENT_CANCELED)
 		return ANSWER_TO_KILLED;
-	if (credit->pid && give_credit(credit))
-		return ANSWER_CREDITED;
-	return ANSWER_LOOSE;
+	return give_credit(credit) ? ANSWER_CREDITED : ANSWER_LOOSE;
 }
