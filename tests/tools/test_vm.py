@@ -1,15 +1,18 @@
 """tools.vm: verdicts, tables, kernel packages, initramfs and mirrors."""
 
+import asyncio
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tools.vm import apt, initramfs, jobs, kernels, matrix, report, systemd
+from tools.harness.processes import poll
+from tools.vm import apt, guest, initramfs, jobs, kernels, matrix, report, systemd
 from tools.vm.errors import UsageError
 from tools.vm.guest import Outcome
 from tools.vm.kernels import Kernel, Suite
 from tools.vm.matrix import Result, Row
+from tools.vm.processes import running
 from tools.vm.verdicts import Case, Kind, Verdict, failed, judge, not_run, parse_junit
 
 
@@ -213,3 +216,21 @@ def test_unknown_suite_of_a_job() -> None:
     """An unknown --kernel is an error that lists the choices."""
     with pytest.raises(UsageError, match="--kernel 7: no such series or suite"):
         jobs.select(["6.1", "7"], systemd.SUITES)
+
+
+def test_stalling_process_runs_again_at_the_end(tmp_path: Path) -> None:
+    """A guest that stalls is stopped by signals, and continues at the end."""
+
+    async def stall() -> None:
+        async with running("sleep", "60", log=tmp_path / "log") as process:
+            async with guest.stalling(process):
+                await asyncio.to_thread(becomes, process.pid, "T")
+            await asyncio.to_thread(becomes, process.pid, "S")
+
+    asyncio.run(stall())
+
+
+def becomes(pid: int, expected: str) -> None:
+    """Assert that the state of a process in /proc/PID/stat becomes *expected*."""
+    stat = Path(f"/proc/{pid}/stat")
+    assert poll(lambda: stat.read_text().rpartition(")")[2].split()[0] == expected)

@@ -2,10 +2,12 @@
 
 import asyncio
 import shutil
+import signal
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,8 @@ CONSOLE = "console.log"
 # norandmaps: QEMU reuses the translation of a program that runs at the same addresses
 # again. Without address randomisation, loading BPF programs takes a third less time.
 KERNEL_COMMAND_LINE = "quiet loglevel=4 panic=-1 norandmaps"
+# Of a guest that stalls.
+STILL_SECONDS, MOVING_SECONDS = 0.3, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ class Guest:
         megabytes: size of the memory.
         counts_instructions: the clock of the guest counts instructions, one in each
             nanosecond, so that other work of this machine changes no measured time.
+        stalls: the guest stands still for STILL_SECONDS after each MOVING_SECONDS, as
+            on a host that has too few processors.
     """
 
     architecture: str
@@ -71,6 +77,7 @@ class Guest:
     processors: int = 2
     megabytes: int = 1024
     counts_instructions: bool = False
+    stalls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +148,32 @@ async def _boot(
         }
         command = qemu_command(guest, folder / "initramfs", sockets)
         qemu = await stack.enter_async_context(running(*command, log=console))
+        if guest.stalls:
+            await stack.enter_async_context(stalling(qemu))
         with suppress(TimeoutError):  # leaving the stack ends the guest
             await asyncio.wait_for(qemu.wait(), limit_seconds)
+
+
+@asynccontextmanager
+async def stalling(process: Process) -> AsyncIterator[None]:
+    """Stop *process* again and again during the block, and continue it at the end."""
+    task = asyncio.create_task(_stall(process))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError, ProcessLookupError):
+            await task
+        with suppress(ProcessLookupError):  # the process has ended
+            process.send_signal(signal.SIGCONT)
+
+
+async def _stall(process: Process) -> None:
+    while process.returncode is None:
+        await asyncio.sleep(MOVING_SECONDS)
+        process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(STILL_SECONDS)
+        process.send_signal(signal.SIGCONT)
 
 
 def qemu_command(guest: Guest, initrd: Path, sockets: Mapping[str, Path]) -> list[str]:
