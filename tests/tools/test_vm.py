@@ -224,13 +224,13 @@ def test_stalling_process_runs_again_at_the_end(tmp_path: Path) -> None:
     async def stall() -> None:
         async with running("sleep", "60", log=tmp_path / "log") as process:
             async with guest.stalling(process):
-                await asyncio.to_thread(becomes, process.pid, "T")
-            await asyncio.to_thread(becomes, process.pid, "S")
+                await asyncio.to_thread(check_state, process.pid, "T")
+            await asyncio.to_thread(check_state, process.pid, "S")
 
     asyncio.run(stall())
 
 
-def becomes(pid: int, expected: str) -> None:
+def check_state(pid: int, expected: str) -> None:
     """Assert that the state of a process in /proc/PID/stat becomes *expected*."""
     stat = Path(f"/proc/{pid}/stat")
     assert poll(lambda: stat.read_text().rpartition(")")[2].split()[0] == expected)
