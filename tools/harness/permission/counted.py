@@ -92,6 +92,7 @@ class Counted:
         listener: Listener,
         counts: Counts | None = None,
         group_class: str = "content",
+        began_before: int = 0,
         **ends: int,
     ) -> Waits:
         """
@@ -100,19 +101,20 @@ class Counted:
         Without skipped runs each number is exact. A kernel that preempts programs skips
         a program that was preempted on the same CPU, and counts each skipped run: as
         many waits are missing as ends were skipped. A wait whose begin was skipped has
-        no length.
+        no length, nor has one of the *began_before* that began before the programs.
         """
         made = Counter(ends)
         skipped = self.skipped("permission_wait")
         waits = self.of(listener.comm, group_class)
         no_begin = self.lost("permission_wait")["no_begin"]
+        complete = not skipped and no_begin == began_before
         assert made.total() == waits.ends.total() + skipped, f"{made} {waits}"
         assert waits.ends.total() == sum(waits.buckets) + no_begin
-        assert preempts_programs() or 0 == skipped + no_begin
+        assert complete or preempts_programs()
         skipped_answers = self.skipped("permission_response")
         if counts:
             agree_answers(counts, waits, skipped_answers)
-        if 0 == skipped + no_begin + skipped_answers:
+        if complete and not skipped_answers:
             assert dict(made) == dict(waits.ends)
         return waits
 
