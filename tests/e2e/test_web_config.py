@@ -114,7 +114,8 @@ def test_a_changed_file(servers: Servers, before: str, after: str, error: str) -
     assert error in poll(servers.prometheus.last_error, lambda why: error in why)
     servers.file.write_text(good)
     assert poll(lambda: servers.prometheus.query("up == 1"))
-    lines = servers.exporter.later_lines()[lines_before:]
+    logged = servers.exporter.later_lines()[lines_before:]
+    lines = [line for line in logged if "web configuration" in line]
     refusals = [line for line in lines if "level=error" in line]
     assert len(refusals) == (after == "basic_auth:")
     assert all("all requests are refused" in line for line in refusals)
