@@ -2,7 +2,7 @@
 Open files without pause under permission listeners: `python -m tools.vm.soak`.
 
 The guests have the oldest kernel, and the newest kernel with preempt=full. Both stand
-still for moments, again and again: one fault of counts was seen in such guests only.
+still for moments, again and again: one fault of counts was seen mostly in such guests.
 The tests of tests/kernel that are marked soak run in both guests at the same time: the
 counts equal those of the listeners and openers, and listeners that block each other for
 moments are never deadlocked.
