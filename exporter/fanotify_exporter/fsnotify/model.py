@@ -1,7 +1,8 @@
-"""fanotify groups, their marks and their owners, as one scan found them."""
+"""fanotify groups, inotify instances and their owners, as one scan found them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fanotify_exporter.uapi.fanotify import FAN_UNLIMITED_MARKS, INIT_CLASS_MASK
@@ -62,6 +63,26 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Queue:
+    """
+    The events of a group or an instance that its program has not read or answered.
+
+    Attributes:
+        length: number of events in the queue.
+        limit: maximum length; None for FAN_UNLIMITED_QUEUE.
+        overflowed: whether the queue has an overflow event: the kernel has dropped
+            events since the program last read all.
+        unanswered: number of permission events that the program has read and not
+            answered.
+    """
+
+    length: int
+    limit: int | None
+    overflowed: bool = False
+    unanswered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class OwnedGroup:
     """
     A group and its owner, the earliest started process that has it open.
@@ -72,6 +93,8 @@ class OwnedGroup:
         privileged: whether the owner has CAP_SYS_ADMIN in the initial user namespace.
         descriptors: the start time of the process in clock ticks after boot, the pid
             and the number of each known descriptor, the owner's first.
+        queue: None if unknown, as in a scan of /proc.
+        cgroup: id of the owner's cgroup in the v2 hierarchy; 0 if unknown.
     """
 
     comm: str
@@ -79,15 +102,67 @@ class OwnedGroup:
     group: Group
     privileged: bool = False
     descriptors: tuple[DescriptorKey, ...] = ()
+    queue: Queue | None = None
+    cgroup: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InotifyInstance:
+    """
+    An inotify instance and its owner, the earliest started process that has it open.
+
+    Attributes:
+        comm: printable name of the owner's first thread.
+        uid: effective user id of the owner.
+        watches: number of watches.
+        privileged: whether the owner has CAP_SYS_ADMIN in the initial user namespace.
+        descriptors: as in OwnedGroup.
+        queue: None if unknown, as in a scan of /proc.
+        cgroup: id of the owner's cgroup in the v2 hierarchy; 0 if unknown.
+    """
+
+    comm: str
+    uid: int
+    watches: int
+    privileged: bool = False
+    descriptors: tuple[DescriptorKey, ...] = ()
+    queue: Queue | None = None
+    cgroup: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UserCounts:
+    """
+    What the kernel counts of a user, and compares with the limits.
+
+    The kernel charges the maker of a group in a user namespace there, and in each
+    namespace above the user who made the namespace below: inc_ucount() in
+    kernel/ucount.c. These are the counts in the initial user namespace.
+
+    Attributes:
+        groups: fanotify groups.
+        marks: marks of groups without FAN_UNLIMITED_MARKS.
+        instances: inotify instances.
+        watches: inotify watches.
+    """
+
+    groups: int
+    marks: int
+    instances: int
+    watches: int
 
 
 @dataclass(frozen=True, slots=True)
 class GroupScan:
     """
-    The groups that a scan found.
+    The groups and instances that a scan found.
 
     Attributes:
         groups: each group once, however many descriptors refer to the group.
+        instances: each inotify instance once.
+        users: the counts of each user that has a group or an instance, by the uid in
+            the initial user namespace. None if the scan cannot read them; the sums by
+            effective uid of the owners stand for them then.
         unreadable: number of processes whose descriptors could not be read.
         scanned: Unix time when the last full scan ended, 0 before the first has ended.
         left_out: number of descriptors above the bounds of a scan.
@@ -97,3 +172,5 @@ class GroupScan:
     unreadable: int
     scanned: float
     left_out: int = 0
+    instances: tuple[InotifyInstance, ...] = ()
+    users: Mapping[int, UserCounts] | None = None
