@@ -10,6 +10,7 @@
  * (fanotify_get_response() in fs/notify/fanotify/fanotify.c).
  */
 #include <permission/permission.h>
+#include <read_word.h>
 
 #define FAN_EVENT_REPORTED 1
 #define FAN_EVENT_CANCELED 3
@@ -18,14 +19,6 @@
  * more, the process is not found.
  */
 #define MAX_UNANSWERED 128
-
-static inline u64 read_word(u64 address)
-{
-	u64 value = 0;
-
-	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
-	return value;
-}
 
 static inline u32 answered_class(u64 group)
 {

@@ -74,9 +74,11 @@ struct queue_entry {
 #define FUNCTION_OFFSET 16
 
 /* [0]: the address of fanotify's file operations, which the first pass finds.
- * [1]: for the first pass, a fanotify descriptor of the process that reads.
  */
-BPF_ARRAY(fanotify_file, u64, 2);
+BPF_ARRAY(file_operations, u64, 1);
+
+/* [0]: for the first pass, a fanotify descriptor of the process that reads. */
+BPF_ARRAY(own_fds, u64, 1);
 
 static inline u64 find_cgroup(u64 task)
 {
@@ -90,9 +92,9 @@ static inline u64 find_cgroup(u64 task)
  */
 static inline bool is_fanotify(u64 file, u64 task, u32 fd)
 {
-	u32 first = 0, second = 1;
-	u64 *operations = fanotify_file.lookup(&first);
-	u64 *own_fd = fanotify_file.lookup(&second);
+	u32 first = 0;
+	u64 *operations = file_operations.lookup(&first);
+	u64 *own_fd = own_fds.lookup(&first);
 	u64 found = read_word(file + FILE_F_OP);
 
 	if (!operations || !own_fd)

@@ -120,6 +120,20 @@ class LoadedPermission(LoadedPrograms):
     iterator_reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedFsnotify(LoadedPrograms):
+    """
+    The iterator over fanotify groups and inotify instances.
+
+    The link of the iterator is the descriptor "iterator".
+
+    Attributes:
+        users_reason: why the kernel's counts of users are unknown, empty if known.
+    """
+
+    users_reason: str = ""
+
+
 # For collectors that need no programs.
 NO_PROGRAMS: Final = LoadedCalls(
     hook="none",
@@ -140,6 +154,7 @@ NO_PROGRAMS: Final = LoadedCalls(
 _CLASSES: Final[Mapping[str, type[LoadedPrograms]]] = {
     "calls": LoadedCalls,
     "permission": LoadedPermission,
+    "fsnotify": LoadedFsnotify,
 }
 
 

@@ -71,7 +71,23 @@ def load_permission(methods: list[str], settings: Mapping[str, Any]) -> LoadedPr
     return load(wanted, Settings(**settings))
 
 
-_SETS = {"calls": load_calls, "permission": load_permission}
+def load_fsnotify(_methods: list[str], _settings: Mapping[str, Any]) -> LoadedPrograms:
+    """
+    Load the iterator over groups and instances, by its only method.
+
+    Raises:
+        LoadError: the kernel refuses.
+    """
+    from fanotify_exporter.loader.fsnotify import load  # noqa: PLC0415
+
+    return load()
+
+
+_SETS = {
+    "calls": load_calls,
+    "permission": load_permission,
+    "fsnotify": load_fsnotify,
+}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """
-Offsets of members of kernel structures, from the running kernel's BTF.
+Offsets of members and values of enumerators, from the running kernel's BTF.
 
 bcc does not apply CO-RE relocations, so the loader defines each offset as a macro. The
 format is in Documentation/bpf/btf.rst and include/uapi/linux/btf.h. A walk over all
@@ -19,9 +19,11 @@ BTF: Final = Path("/sys/kernel/btf/vmlinux")
 # include/uapi/linux/btf.h
 MAGIC = 0xEB9F
 KIND_STRUCT = 4
+KIND_ENUM = 6
 HEADER = struct.Struct("=HBBIIIII")
 TYPE = struct.Struct("=III")
 MEMBER = struct.Struct("=III")
+ENUMERATOR = struct.Struct("=Ii")
 OFFSET_BITS = 0xFF_FFFF
 
 
@@ -77,36 +79,70 @@ class Btf:
                 return members[0] // 8
         raise BtfError(f"the kernel's BTF has no unnamed member of {structure}")
 
+    def size(self, structure: str) -> int:
+        """
+        Return the size of *structure*, in bytes.
+
+        Raises:
+            BtfError: the BTF lacks the structure.
+        """
+        for _, size in self._find_types(structure, KIND_STRUCT):
+            return size
+        raise BtfError(f"the kernel's BTF has no structure {structure}")
+
+    def enumerator(self, enum: str, name: str) -> int:
+        """
+        Return the value of the enumerator *name* of *enum*.
+
+        Raises:
+            BtfError: the BTF lacks the enum or the enumerator.
+        """
+        wanted = self._find_name(name)
+        for place, _ in self._find_types(enum, KIND_ENUM):
+            for number, value in self._items(place, ENUMERATOR):
+                if number == wanted:
+                    return value
+        raise BtfError(f"the kernel's BTF has no enumerator {name} of {enum}")
+
     def _find_name(self, name: str) -> int:
         """Return the place of *name* in the string section, which has it once, or 0."""
         return self._strings.find(b"\0%s\0" % name.encode()) + 1
 
     def _find_structures(self, name: str) -> Iterator[dict[int, int]]:
-        """
-        Yield the members of each structure called *name*: offsets in bits, by name.
-
-        The search finds the number of the name anywhere in the type section. In the
-        header of a structure, the next word has the kind STRUCT. After the name of a
-        member or a parameter, the next word is the number of a type, which is less
-        than a kind.
-        """
-        wanted = struct.pack("=I", self._find_name(name))
-        place = -1
-        while (place := self._types.find(wanted, place + 1)) >= 0:
-            header = self._types[place : place + TYPE.size]
-            if place % 4 or len(header) < TYPE.size:
-                continue
-            _, info, _ = TYPE.unpack(header)
-            if info >> 24 & 0x1F != KIND_STRUCT:
-                continue
-            first = place + TYPE.size
-            end = first + (info & 0xFFFF) * MEMBER.size
+        """Yield each structure called *name*: the offset in bits of each member."""
+        for place, _ in self._find_types(name, KIND_STRUCT):
+            _, info, _ = TYPE.unpack_from(self._types, place)
             # Of a structure with bit fields, the upper 8 bits are the field's size.
             used = OFFSET_BITS if info >> 31 else 0xFFFF_FFFF
             yield {
-                member: bits & used
-                for member, _, bits in MEMBER.iter_unpack(self._types[first:end])
+                member: bits & used for member, _, bits in self._items(place, MEMBER)
             }
+
+    def _find_types(self, name: str, kind: int) -> Iterator[tuple[int, int]]:
+        """
+        Yield the place and the size of each type of *kind* called *name*.
+
+        The search finds the number of the name anywhere in the type section. In the
+        header of a type, the next word has the kind. After the name of a member or a
+        parameter, the next word is the number of a type, which is less than a kind.
+        The next word after the name of an enumerator is its value.
+        """
+        number = self._find_name(name)
+        wanted = struct.pack("=I", number)
+        place = -1
+        while number and (place := self._types.find(wanted, place + 1)) >= 0:
+            if place % 4 or place + TYPE.size > len(self._types):
+                continue
+            _, info, size = TYPE.unpack_from(self._types, place)
+            if info >> 24 & 0x1F == kind:
+                yield place, size
+
+    def _items(self, place: int, layout: struct.Struct) -> Iterator[tuple[int, ...]]:
+        """Yield the items behind the header of the type at *place*."""
+        _, info, _ = TYPE.unpack_from(self._types, place)
+        first = place + TYPE.size
+        end = first + (info & 0xFFFF) * layout.size
+        return layout.iter_unpack(self._types[first:end])
 
 
 def read_btf(path: Path = BTF) -> Btf:

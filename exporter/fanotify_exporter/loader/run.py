@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, TypeVar
 from fanotify_exporter.bpf.loaded import (
     SYSCALLS,
     LoadedCalls,
+    LoadedFsnotify,
     LoadedPermission,
     LoadedPrograms,
 )
@@ -99,6 +100,21 @@ def load_permission(
         )
     settings = {"container": container}
     return _load("permission", methods, settings, timeout, LoadedPermission)
+
+
+def load_fsnotify(*, timeout: float = TIMEOUT_SECONDS) -> LoadedFsnotify:
+    """
+    Load the iterator over groups and instances, in a child process.
+
+    A stop signal ends the child.
+
+    Args:
+        timeout: seconds that the child may take.
+
+    Raises:
+        LoadError: the child could not load the iterator, died, or took too long.
+    """
+    return _load("fsnotify", (), {}, timeout, LoadedFsnotify)
 
 
 def _select(methods: Sequence[AttachMethod], hook: str) -> list[str]:

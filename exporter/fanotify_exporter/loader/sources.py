@@ -34,11 +34,12 @@ def join_sources(sources: Iterable[str]) -> str:
     )
 
 
-# By set of programs: the modules of loader/ that no other set needs. A change of
-# them loads no other set anew.
+# By set of programs: the modules of loader/ that not every set needs. A change of
+# them loads no set anew that does not need them.
 _OWN_MODULES: Final = {
     "calls": {"attach_methods.py", "privilege.py"},
     "permission": {"permission.py", "permission_methods.py", "iterator.py"},
+    "fsnotify": {"fsnotify.py", "iterator.py"},
 }
 
 
@@ -52,7 +53,7 @@ def identity(programs: str, *settings: object) -> str:
     or container.
 
     Args:
-        programs: "calls" or "permission", also the folder of the sources.
+        programs: "calls", "permission" or "fsnotify", also the folder of the sources.
     """
     kernel = os.uname()
     facts = kernel.release, kernel.version, kernel.machine, programs, settings
@@ -74,13 +75,9 @@ def identity_files(programs: str) -> Iterator[Path]:
     loader = set((PACKAGE / "loader").glob("*.py"))
     pin_format = PACKAGE / "bpf/pins.py"
     modules = _import_closure(PACKAGE / "loader/__main__.py") | loader | {pin_format}
-    foreign = {
-        PACKAGE / "loader" / name
-        for other, names in _OWN_MODULES.items()
-        if other != programs
-        for name in names
-    }
-    yield from sorted(modules - foreign - {PACKAGE / "__init__.py"})
+    foreign = set[str]().union(*_OWN_MODULES.values()) - _OWN_MODULES[programs]
+    unused = {PACKAGE / "loader" / name for name in foreign}
+    yield from sorted(modules - unused - {PACKAGE / "__init__.py"})
     if version := find_bcc_version_file():
         yield version
 

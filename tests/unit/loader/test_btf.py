@@ -1,4 +1,4 @@
-"""Offsets of members from BTF; the types are made here as the format describes them."""
+"""Members and enumerators from BTF, made here as the format describes the types."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter.loader.btf import BtfError, read_btf
-from tools.harness.btf import Member, Struct, make_btf
+from tools.harness.btf import Enumeration, Member, Struct, make_btf
 
 
 CRED = Struct("cred", [Member("usage", 0), Member("cap_effective", 64 * 8)])
@@ -68,6 +68,26 @@ def test_number_at_the_end_of_the_types(file: Path) -> None:
     last = Struct("task_struct", [Member("cred", 1)])
     with pytest.raises(BtfError, match="no member comm of task_struct"):
         offset(file, [last], "task_struct", "comm")
+
+
+def test_size(file: Path) -> None:
+    """The size is in bytes; a structure that the BTF lacks has none."""
+    file.write_bytes(make_btf([TASK, Struct("cred", [Member("usage", 0)], size=184)]))
+    assert 184 == read_btf(file).size("cred")
+    with pytest.raises(BtfError, match=r"no structure ucounts$"):
+        read_btf(file).size("ucounts")
+
+
+def test_enumerators(file: Path) -> None:
+    """The value belongs to the enum of that name, and may be negative."""
+    first = Enumeration("other", {"FIRST": 7, "BELOW": 1})
+    second = Enumeration("order", {"BELOW": -1, "FIRST": 0, "SECOND": 1})
+    file.write_bytes(make_btf([CRED], enums=[first, second]))
+    btf = read_btf(file)
+    names = ("BELOW", "FIRST", "SECOND")
+    assert [-1, 0, 1] == [btf.enumerator("order", name) for name in names]
+    with pytest.raises(BtfError, match=r"no enumerator SECOND of other$"):
+        btf.enumerator("other", "SECOND")
 
 
 def test_names(file: Path) -> None:

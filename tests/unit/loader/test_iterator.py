@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from fanotify_exporter.loader.iterator import _make_group
+from fanotify_exporter.loader.iterator import make_fanotify_group
 from fanotify_exporter.system.machine import kernel_version
 
 
@@ -19,7 +19,7 @@ def test_group_without_privileges() -> None:
         try:
             if os.geteuid() == 0:
                 os.setresuid(65534, 65534, 65534)
-            os.close(_make_group())
+            os.close(make_fanotify_group())
             status = 0
         finally:
             os._exit(status)

@@ -118,7 +118,8 @@ def test_every_imported_module_is_in_the_list() -> None:
         [sys.executable, "-c", LIST_MODULES], text=True, cwd=PACKAGE.parent
     )
     imported = set(map(Path, printed.splitlines())) - {PACKAGE / "__init__.py"}
-    hashed = {*identity_files("calls"), *identity_files("permission")}
+    sets = ("calls", "permission", "fsnotify")
+    hashed = {path for programs in sets for path in identity_files(programs)}
     assert imported | set((PACKAGE / "loader").glob("*.py")) <= hashed
     assert set(find_programs().rglob("*.[ch]")) <= hashed
     assert any(path.match("bcc/version.py") for path in hashed)
@@ -133,6 +134,16 @@ def test_sets_have_files_of_their_own() -> None:
     shared = {path.name for path in permission & calls}
     assert {"methods.py", "links.py", "user_regs.h", "pins.py"} < shared
     assert identity("calls") != identity("permission")
+
+
+def test_module_of_two_sets() -> None:
+    """The loader of iterators is a part of the two sets that have an iterator."""
+    having = {
+        programs
+        for programs in ("calls", "permission", "fsnotify")
+        if PACKAGE / "loader/iterator.py" in set(identity_files(programs))
+    }
+    assert {"permission", "fsnotify"} == having
 
 
 def test_format_of_pins_is_in_the_list() -> None:

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The task_file iterator: one pass lists each fanotify group and each inotify
+ * instance with the processes that have it open.
+ *
+ * A pass calls the program for each open file of each process, and of each
+ * thread whose descriptors are its own. A thread goes on with the descriptors
+ * of its process after the first thread has ended.
+ */
+#include <read_word.h>
+
+/* TASK_COMM_LEN in include/linux/sched.h, in words of 8 bytes. */
+#define COMM_WORDS 2
+
+/* Records of one group or instance in a pass, beside those of privileged
+ * processes: an ordinary user may have any number of processes.
+ */
+#define MAX_HOLDERS 16
+
+/* Groups and instances that a pass tells apart. Two addresses that share an
+ * entry have more records.
+ */
+#define SEEN 16384
+
+/* Events that are counted as unanswered of one group. */
+#define MAX_UNANSWERED 1024
+
+/* Nested user namespaces: 32, and the initial one (create_user_ns() in
+ * kernel/user_namespace.c).
+ */
+#define MAX_LEVELS 33
+
+/* CAP_SYS_ADMIN in include/uapi/linux/capability.h */
+#define CAP_SYS_ADMIN_BIT (1ULL << 21)
+
+enum kind {
+	FANOTIFY,
+	INOTIFY,
+	KINDS,
+	OTHER_FILE = KINDS,
+};
+
+/* Counts of a user that the kernel compares with the limits. */
+enum counted {
+	GROUPS_OF_USER,
+	MARKS_OF_USER,
+	INSTANCES_OF_USER,
+	WATCHES_OF_USER,
+	COUNTS,
+};
+
+/* RECORD in fsnotify/file_iter.py is the same. */
+struct file_record {
+	u64 address; /* of the group or the instance */
+	u64 started_ns; /* CLOCK_BOOTTIME; the start of the thread tid */
+	u64 cgroup; /* of the process */
+	u64 comm[COMM_WORDS]; /* of the process's first thread */
+	u64 counts[COUNTS]; /* of charged_uid */
+	u32 kind;
+	u32 fd;
+	u32 tid; /* a thread whose descriptors these are */
+	u32 uid; /* effective user id of the process */
+	u32 is_privileged;
+	u32 charged_uid; /* the user whom the kernel charges */
+	u32 queue_length;
+	u32 queue_limit; /* 0xffffffff if unlimited */
+	u32 overflowed;
+	u32 unanswered;
+};
+
+/* Where a pass met a group or an instance. */
+struct seen {
+	u64 address;
+	u64 pass;
+	u32 tid;
+	u32 holders;
+};
+
+/* [kind]: the address of the file operations, which the first pass finds. */
+BPF_ARRAY(file_operations, u64, KINDS);
+
+/* [kind]: for the first pass, a descriptor of the process that reads. */
+BPF_ARRAY(own_fds, u64, KINDS);
+
+BPF_ARRAY(seen_at, struct seen, SEEN);
+
+static inline bool is_of_kind(u32 kind, u64 operations, u32 fd, bool is_own)
+{
+	u64 *known = file_operations.lookup(&kind);
+	u64 *own_fd = own_fds.lookup(&kind);
+
+	if (!known || !own_fd)
+		return false;
+	if (is_own && !*known && fd == *own_fd)
+		*known = operations;
+	return operations == *known;
+}
+
+/* Return whether this pass shows the holder, and where the pass met the file.
+ */
+static inline struct seen *find_seen(struct file_record *record, u64 pass)
+{
+	u32 index = (record->address >> 6) % SEEN;
+	struct seen *seen = seen_at.lookup(&index);
+
+	if (!seen || seen->address != record->address || seen->pass != pass)
+		return seen;
+	if (seen->tid == record->tid)
+		return NULL;
+	if (!record->is_privileged && seen->holders >= MAX_HOLDERS)
+		return NULL;
+	return seen;
+}
+
+/* If a record does not fit into the reader's buffer, the kernel calls the
+ * program again for the file, so a holder is noted after its record.
+ */
+static inline void note_seen(struct seen *seen, struct file_record *record,
+			     u64 pass)
+{
+	if (seen->address != record->address || seen->pass != pass)
+		seen->holders = 0;
+	seen->address = record->address;
+	seen->pass = pass;
+	seen->tid = record->tid;
+	if (!record->is_privileged)
+		seen->holders++;
+}
+
+/* As parse_credentials() in procfs/process.py. */
+static inline void read_credentials(struct file_record *record, u64 leader)
+{
+	u64 cred = read_word(leader + TASK_REAL_CRED);
+	u64 user_ns = read_word(cred + CRED_USER_NS);
+	u64 capabilities = read_word(cred + CRED_CAP_EFFECTIVE);
+	u32 uid = read_word(cred + CRED_UID);
+	u32 saved = read_word(cred + CRED_SUID);
+
+	record->uid = read_word(cred + CRED_EUID);
+	record->is_privileged = (capabilities & CAP_SYS_ADMIN_BIT) &&
+				(u32)read_word(user_ns + USER_NS_LEVEL) == 0 &&
+				uid == record->uid && saved == record->uid;
+}
+
+static inline u64 find_cgroup(u64 task)
+{
+	u64 set = read_word(task + TASK_CGROUPS);
+	u64 cgroup = read_word(set + CSS_SET_DFL_CGRP);
+
+	return read_word(read_word(cgroup + CGROUP_KN) + KERNFS_NODE_ID);
+}
+
+#ifdef UCOUNT_BYTES
+static inline u64 read_count(u64 ucounts, u32 type)
+{
+	u64 count = read_word(ucounts + UCOUNTS_UCOUNT + type * UCOUNT_BYTES);
+
+	return UCOUNT_BYTES == 4 ? (u32)count : count;
+}
+
+/*
+ * Set the counts of the user whom the kernel charges in the initial user
+ * namespace: inc_ucount() in kernel/ucount.c.
+ */
+static inline void read_counts(struct file_record *record, u64 ucounts)
+{
+	for (int level = 0; level < MAX_LEVELS; level++) {
+		u64 user_ns = read_word(ucounts + UCOUNTS_NS);
+
+		if ((u32)read_word(user_ns + USER_NS_LEVEL) == 0)
+			break;
+		ucounts = read_word(user_ns + USER_NS_UCOUNTS);
+	}
+	record->charged_uid = read_word(ucounts + UCOUNTS_UID);
+	record->counts[GROUPS_OF_USER] =
+		read_count(ucounts, UCOUNT_FANOTIFY_GROUPS);
+	record->counts[MARKS_OF_USER] =
+		read_count(ucounts, UCOUNT_FANOTIFY_MARKS);
+	record->counts[INSTANCES_OF_USER] =
+		read_count(ucounts, UCOUNT_INOTIFY_INSTANCES);
+	record->counts[WATCHES_OF_USER] =
+		read_count(ucounts, UCOUNT_INOTIFY_WATCHES);
+}
+#endif
+
+/* A list_head is empty if it points to itself. */
+static inline bool is_linked(u64 head)
+{
+	return read_word(head) != head;
+}
+
+static inline u32 count_unanswered(u64 group)
+{
+	u64 head = group + GROUP_ACCESS_LIST;
+	u64 entry = read_word(head);
+	u32 count;
+
+	for (count = 0; count < MAX_UNANSWERED; count++) {
+		if (entry == head || !entry)
+			break;
+		entry = read_word(entry);
+	}
+	return count;
+}
+
+static inline void read_queue(struct file_record *record)
+{
+	u64 group = record->address;
+	u64 overflow = read_word(group + GROUP_OVERFLOW_EVENT);
+
+	record->queue_length = read_word(group + GROUP_Q_LEN);
+	record->queue_limit = read_word(group + GROUP_MAX_EVENTS);
+	record->overflowed = overflow && is_linked(overflow + EVENT_LIST);
+	if (record->kind == FANOTIFY)
+		record->unanswered = count_unanswered(group);
+}
+
+int bpf_iter__task_file(u64 *ctx)
+{
+	u64 meta = ctx[0], task = ctx[1], file = ctx[3];
+	struct file_record record = {.fd = (u32)ctx[2]};
+	u64 operations, leader, pass;
+	struct seen *seen;
+	bool is_own;
+	void *seq;
+
+	if (!task || !file)
+		return 0;
+	operations = read_word(file + FILE_F_OP);
+	is_own = (u32)read_word(task + TASK_TGID) ==
+		 bpf_get_current_pid_tgid() >> 32;
+	if (is_of_kind(FANOTIFY, operations, record.fd, is_own))
+		record.kind = FANOTIFY;
+	else if (is_of_kind(INOTIFY, operations, record.fd, is_own))
+		record.kind = INOTIFY;
+	else
+		return 0;
+	leader = read_word(task + TASK_GROUP_LEADER);
+	record.address = read_word(file + FILE_PRIVATE_DATA);
+	record.tid = read_word(task + TASK_PID);
+	read_credentials(&record, leader);
+	pass = *(u64 *)(meta + 8) + 1; /* session_id may be 0 */
+	seen = find_seen(&record, pass);
+	if (!seen)
+		return 0;
+	record.started_ns = read_word(task + TASK_START);
+	record.cgroup = find_cgroup(leader);
+	record.comm[0] = read_word(leader + TASK_COMM);
+	record.comm[1] = read_word(leader + TASK_COMM + 8);
+	read_queue(&record);
+#ifdef UCOUNT_BYTES
+	read_counts(&record, read_word(record.address +
+				       (record.kind == FANOTIFY
+						? GROUP_FANOTIFY_UCOUNTS
+						: GROUP_INOTIFY_UCOUNTS)));
+#endif
+	seq = *(void **)meta;
+	if (bpf_seq_write(seq, &record, sizeof(record)) == 0)
+		note_seen(seen, &record, pass);
+	return 0;
+}
