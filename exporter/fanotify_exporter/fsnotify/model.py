@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from fanotify_exporter.uapi.fanotify import FAN_UNLIMITED_MARKS, INIT_CLASS_MASK
 
@@ -28,6 +29,24 @@ class Marks:
 
 
 @dataclass(frozen=True, slots=True)
+class WideMarks:
+    """
+    What a group's mount and filesystem marks are on.
+
+    Attributes:
+        mounts: ids of mounts, as in mountinfo. At one time, no two mounts of all mount
+            namespaces have the same id.
+        devices: devices of filesystems in the kernel's encoding, major << 20 | minor.
+    """
+
+    mounts: frozenset[int] = frozenset()
+    devices: frozenset[int] = frozenset()
+
+
+NO_WIDE_MARKS: Final = WideMarks()
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """
     A group as the kernel describes it in fdinfo.
@@ -35,10 +54,14 @@ class Group:
     Attributes:
         flags: the fanotify_init(2) flags that fdinfo shows.
         marks: one entry for each type and blocking that the group has.
+        wide_marks: what the marks for some event are on; empty if not wanted.
+        blocking_wide_marks: the same of marks with permission events.
     """
 
     flags: int
     marks: tuple[Marks, ...]
+    wide_marks: WideMarks = NO_WIDE_MARKS
+    blocking_wide_marks: WideMarks = NO_WIDE_MARKS
 
     @property
     def can_block(self) -> bool:

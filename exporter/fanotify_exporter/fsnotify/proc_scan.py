@@ -234,7 +234,10 @@ class GroupScanner:
             try:
                 with opened_process(descriptor.pid, self._proc) as process:
                     chunks = read_fdinfo(process, descriptor.fd)
-                    group = parse_fdinfo(yielding_gil(chunks, every=1))
+                    group = parse_fdinfo(
+                        yielding_gil(chunks, every=1),
+                        is_privileged=descriptor.privileged,
+                    )
                     return (self._now(), group) if group else None
             except PermissionError:
                 self._refused.add(descriptor.pid)

@@ -117,6 +117,10 @@ INIT_FLAGS: Final = MappingProxyType(
 # answer; FANOTIFY_PERM_EVENTS in include/linux/fanotify.h.
 BLOCKING_MASK: Final = 0x0017_0000
 
+# Mask bits that are no events: FAN_EVENT_ON_CHILD and FAN_ONDIR say of which files and
+# folders the mark wants the events.
+NO_EVENT_MASK: Final = 0x4800_0000
+
 # The fanotify_init(2) flag that closes the group's descriptor on exec.
 FAN_CLOEXEC: Final = 0x1
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from fanotify_exporter.fsnotify.fdinfo import parse_fdinfo
-from fanotify_exporter.fsnotify.model import Group, Marks
+from fanotify_exporter.fsnotify.fdinfo import MAX_WIDE_MARKS, parse_fdinfo
+from fanotify_exporter.fsnotify.model import NO_WIDE_MARKS, Group, Marks, WideMarks
 from fanotify_exporter.uapi.fanotify import MASK
 
 
@@ -35,8 +35,15 @@ IGNORE = f"fanotify ino:265 sdev:fe00000 mflags:440 mask:0 ignored_mask:2 {FHAND
 NO_HANDLE = "fanotify ino:265 sdev:fe00000 mflags:0 mask:20 ignored_mask:0 \n"
 
 
-def parse(text: str) -> Group | None:
-    return parse_fdinfo([text.encode()])
+def parse(text: str, *, is_privileged: bool = False) -> Group | None:
+    return parse_fdinfo([text.encode()], is_privileged=is_privileged)
+
+
+def parse_marks(text: str) -> tuple[Marks, ...]:
+    group = parse(text)
+    assert group
+    assert group.flags == 7
+    return group.marks
 
 
 @pytest.mark.parametrize(
@@ -60,8 +67,7 @@ def parse(text: str) -> Group | None:
 )
 def test_mark(line: str, mark_type: str, blocking: bool) -> None:  # noqa: FBT001
     """Each line is one mark, whose type follows from the first key."""
-    expected = Group(7, (Marks(mark_type, blocking, 1),))
-    assert expected == parse(GROUP + line)
+    assert (Marks(mark_type, blocking, 1),) == parse_marks(GROUP + line)
 
 
 @pytest.mark.parametrize(("bit", "name"), MASK.items())
@@ -69,26 +75,23 @@ def test_blocking(bit: int, name: str) -> None:
     """A mark blocks if and only if its mask has a permission event."""
     line = f"fanotify mnt_id:1b mflags:0 mask:{bit:x} ignored_mask:0\n"
     blocks = name.endswith("_PERM") or name == "FAN_PRE_ACCESS"
-    assert Group(7, (Marks("mount", blocks, 1),)) == parse(GROUP + line)
+    assert (Marks("mount", blocks, 1),) == parse_marks(GROUP + line)
 
 
 def test_ignored_permission_does_not_block() -> None:
     """A permission event in the ignored mask does not make a mark block."""
     line = "fanotify mnt_id:1b mflags:40 mask:0 ignored_mask:10000\n"
-    assert Group(7, (Marks("mount", blocking=False, count=1),)) == parse(GROUP + line)
+    assert (Marks("mount", blocking=False, count=1),) == parse_marks(GROUP + line)
 
 
 def test_marks_are_counted_by_kind() -> None:
     """Marks of the same type and blocking are one entry with their number."""
     text = GROUP + INODE * 5 + MOUNT * 3 + INODE * 2 + FILESYSTEM + IGNORED
-    assert Group(
-        7,
-        (
-            Marks("filesystem", blocking=False, count=1),
-            Marks("inode", blocking=False, count=8),
-            Marks("mount", blocking=True, count=3),
-        ),
-    ) == parse(text)
+    assert (
+        Marks("filesystem", blocking=False, count=1),
+        Marks("inode", blocking=False, count=8),
+        Marks("mount", blocking=True, count=3),
+    ) == parse_marks(text)
 
 
 def test_group_without_marks() -> None:
@@ -133,12 +136,12 @@ def test_broken_line(line: str) -> None:
         Marks("mount", blocking=True, count=2),
         Marks("unknown", blocking=False, count=1),
     )
-    assert Group(7, expected) == parse(GROUP + MOUNT + line + MOUNT)
+    assert expected == parse_marks(GROUP + MOUNT + line + MOUNT)
 
 
 def test_last_line_cut_short() -> None:
     """A last line without a line end counts."""
-    assert Group(7, (Marks("mount", blocking=True, count=1),)) == parse(
+    assert (Marks("mount", blocking=True, count=1),) == parse_marks(
         GROUP + MOUNT.rstrip()
     )
 
@@ -161,6 +164,77 @@ def test_any_bytes_are_parsed() -> None:
         assert group is None or sum(marks.count for marks in group.marks) <= 8
 
 
+NOTIFICATION = HEAD + "fanotify flags:203 event-flags:8000\n"
+
+
+def wide(
+    text: str, *, is_privileged: bool = False
+) -> tuple[set[int], set[int], set[int], set[int]]:
+    """Return the mounts and devices of all marks, and of marks that block."""
+    group = parse(text, is_privileged=is_privileged)
+    assert group
+    every, blocking = group.wide_marks, group.blocking_wide_marks
+    return (
+        *(set(every.mounts), set(every.devices)),
+        *(set(blocking.mounts), set(blocking.devices)),
+    )
+
+
+def test_wide_marks() -> None:
+    """Mounts and devices of marks are kept, and again those of marks that block."""
+    text = GROUP + INODE + MOUNT * 2 + FILESYSTEM + MNTNS
+    text += "fanotify mnt_id:7fffffff mflags:200 mask:20 ignored_mask:0\n"
+    text += "fanotify sdev:fff00001 mflags:0 mask:10000 ignored_mask:0\n"
+    assert (
+        {0x1B, 0x7FFFFFFF},
+        {0xFE00000, 0xFFF00001},
+        {0x1B},
+        {0xFFF00001},
+    ) == wide(text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        # A mark that only ignores events, with FAN_ONDIR and without.
+        "fanotify mnt_id:1b mflags:40 mask:0 ignored_mask:2\n",
+        "fanotify mnt_id:1b mflags:40 mask:48000000 ignored_mask:2\n",
+        "fanotify mnt_id:123456789 mflags:0 mask:20 ignored_mask:0\n",
+        "fanotify mnt_id: mflags:0 mask:20 ignored_mask:0\n",
+        "fanotify sdev:xyz mflags:0 mask:20 ignored_mask:0\n",
+        "fanotify sdev:1\n",
+        INODE,
+        MNTNS,
+    ],
+)
+def test_no_wide_mark(line: str) -> None:
+    """A mark without events, or with another line, is on no mount and no filesystem."""
+    group = parse(GROUP + line)
+    assert group
+    assert NO_WIDE_MARKS == group.wide_marks == group.blocking_wide_marks
+    assert 1 == sum(marks.count for marks in group.marks)
+
+
+def test_wide_marks_of_an_ordinary_user() -> None:
+    """Wide marks that any user may make are not kept; those that block always are."""
+    text = NOTIFICATION + MOUNT.replace("10020", "20") + FILESYSTEM
+    assert (set(), set(), set(), set()) == wide(text)
+    assert ({0x1B}, {0xFE00000}, set(), set()) == wide(text, is_privileged=True)
+    assert ({0x1B}, set(), {0x1B}, set()) == wide(GROUP + MOUNT)
+
+
+def test_wide_marks_are_bounded() -> None:
+    """The first MAX_WIDE_MARKS mounts are kept; all marks count."""
+    number = MAX_WIDE_MARKS + 5
+    lines = [MOUNT.replace("1b", f"{each:x}") for each in range(1, number + 1)]
+    group = parse_fdinfo([GROUP.encode(), *(line.encode() for line in lines)])
+    assert group
+    every = frozenset(range(1, MAX_WIDE_MARKS + 1))
+    assert WideMarks(every) == group.wide_marks
+    assert group.blocking_wide_marks is group.wide_marks
+    assert (Marks("mount", blocking=True, count=number),) == group.marks
+
+
 HUGE_BYTES = 1_000_000
 
 
@@ -180,16 +254,11 @@ def test_huge_group() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
+    assert group
     assert (
-        Group(
-            7,
-            (
-                Marks("inode", blocking=False, count=499 * chunks),
-                Marks("mount", blocking=True, count=chunks),
-            ),
-        )
-        == group
-    )
+        Marks("inode", blocking=False, count=499 * chunks),
+        Marks("mount", blocking=True, count=chunks),
+    ) == group.marks
     assert peak < 400_000
 
 
