@@ -37,7 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--hook",
         action="append",
         help="test the methods of this hook only; 'auto': the tests marked any_hook; "
-        "'permission': the programs of permission waits, with each of their hooks",
+        "'permission': the programs of permission waits, with each of their hooks; "
+        "'iterator': the iterator over groups and instances",
     )
     parser.addoption(
         "--soak-seconds",
@@ -70,19 +71,23 @@ def pytest_collection_modifyitems(
     Run tests that leave many keys last, because each later test reads the keys too.
 
     With --hook, keep the tests marked any_hook for "auto", and the others for methods.
+    Keep those of the iterator with --hook=iterator.
     """
     items.sort(key=lambda item: item.get_closest_marker("many_keys") is not None)
-    if config.getoption("--hook"):
+    if hooks := config.getoption("--hook"):
         items[:] = [
             item
             for item in items
             if bool(item.get_closest_marker("any_hook")) == (hook_of(item) == "auto")
+            and (hook_of(item) != "iterator" or "iterator" in hooks)
         ]
     for item in items:
         item.user_properties.append(("hook", hook_of(item)))
 
 
 def hook_of(item: pytest.Item) -> str:
+    if "iterator" in getattr(item, "fixturenames", ()):
+        return "iterator"
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     if "permission_method" in parameters:
         return PERMISSION.get(parameters["permission_method"], "none")

@@ -14,7 +14,17 @@ from tools.vm.verdicts import Case, Kind, Verdict, failed, judge, not_run, parse
 # The programs of permission waits, and the methods of their tests in the JUnit file.
 PERMISSION = "permission"
 PERMISSION_HOOKS = ("permission fentry", "permission kprobe")
-HOOKS = ("fentry", "kprobe", "tracepoint", "raw_tracepoint", "auto", PERMISSION)
+# The iterator over groups and instances.
+ITERATOR = "iterator"
+HOOKS = (
+    "fentry",
+    "kprobe",
+    "tracepoint",
+    "raw_tracepoint",
+    "auto",
+    PERMISSION,
+    ITERATOR,
+)
 # Time limit of the tests in a guest. QEMU emulates the processor, so that tests take
 # about ten times as long as on the machine. The tests of the slowest guest, arm64, took
 # 1,200 s on a busy machine.
@@ -61,7 +71,10 @@ ROWS = (
     Row(
         NEWEST,
         "lockdown=confidentiality",
-        frozenset({"kprobe", "tracepoint", "raw_tracepoint", "permission kprobe"}),
+        # The iterator needs the read helper.
+        frozenset(
+            {"kprobe", "tracepoint", "raw_tracepoint", "permission kprobe", ITERATOR}
+        ),
     ),
     Row(NEWEST_ARM64),
 )

@@ -20,6 +20,9 @@ from fanotify_exporter.loader.load import keep_attached
 
 ITERATOR: Final = "fsnotify/iterator"
 
+# How an error begins if the kernel lacks what the iterator needs, or refuses it.
+REFUSED: Final = "cannot list groups by an iterator"
+
 # Macros of the iterator, and the structure and the member of each offset.
 _OFFSETS: Final = {
     "FILE_F_OP": ("file", "f_op"),
@@ -85,7 +88,7 @@ def load() -> LoadedFsnotify:
         macros = read_offsets(btf)
     except BtfError as error:
         raise LoadError(
-            f"cannot list groups by an iterator: {error}",
+            f"{REFUSED}: {error}",
             "The iterator needs the kernel's type information (CONFIG_DEBUG_INFO_BTF).",
         ) from error
     users, users_reason = read_ucount_offsets(btf)
@@ -97,7 +100,7 @@ def load() -> LoadedFsnotify:
     keep_attached(bpf)
     link, reason = load_iterator(bpf, (make_fanotify_group, make_inotify_instance))
     if link is None:
-        raise LoadError(f"cannot list groups by an iterator: {reason}")
+        raise LoadError(f"{REFUSED}: {reason}")
     return LoadedFsnotify(
         hook="iterator",
         probes=(),
