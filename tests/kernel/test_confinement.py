@@ -8,6 +8,7 @@ from fanotify_exporter.bpf.call_maps import CallMaps
 from fanotify_exporter.bpf.loaded import SYSCALLS, LoadedCalls
 from fanotify_exporter.bpf.missed_runs import MissedRuns
 from fanotify_exporter.commands import programs
+from fanotify_exporter.commands.live_sources import NO_SOURCES
 from fanotify_exporter.commands.programs import Programs
 from fanotify_exporter.system import privileges, seccomp
 from fanotify_exporter.system.seccomp_calls import ABSENT
@@ -35,7 +36,7 @@ def test_counts_are_read(
 
     def read() -> None:
         privileges.drop((), None)
-        programs.confine(Programs(shared_probes))
+        programs.confine(Programs(shared_probes), NO_SOURCES)
         assert maps.read()
         for syscall in SYSCALLS:
             assert list(MissedRuns(shared_probes).read(syscall))

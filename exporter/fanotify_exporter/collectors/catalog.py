@@ -72,6 +72,7 @@ class CollectorInfo:
         capabilities: capabilities that serving keeps for the collector.
         syscalls: system calls that must be counted for the collector, elements of
             SYSCALLS.
+        lists_groups: whether the collector needs the groups and instances that exist.
     """
 
     name: str
@@ -84,6 +85,7 @@ class CollectorInfo:
     droppable: tuple[str, ...] = ()
     capabilities: frozenset[str] = frozenset()
     syscalls: tuple[str, ...] = ()
+    lists_groups: bool = False
 
 
 # To see other users' processes: the first lists their descriptors, and the second reads
@@ -123,6 +125,7 @@ CATALOG = (
         syscalls=("fanotify_init",),
         missing="until the first scan of all privileged processes has finished",
         capabilities=SCAN_CAPABILITIES,
+        lists_groups=True,
     ),
     CollectorInfo(
         name="permission",
@@ -155,6 +158,11 @@ def needed_syscalls(enabled: Collection[str]) -> tuple[str, ...]:
         syscall for each in CATALOG if each.name in enabled for syscall in each.syscalls
     }
     return tuple(syscall for syscall in SYSCALLS if syscall in needed)
+
+
+def needs_groups(enabled: Collection[str]) -> bool:
+    """Return whether a collector named *enabled* needs the groups that exist."""
+    return any(each.lists_groups for each in CATALOG if each.name in enabled)
 
 
 def droppable_labels() -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from fanotify_exporter.collectors.exporter_health import (
 from fanotify_exporter.collectors.labels import Labelling
 from fanotify_exporter.collectors.limit_warnings import LimitWarnings
 from fanotify_exporter.collectors.wait_warnings import WaitWarnings
+from fanotify_exporter.commands.live_sources import NO_SOURCES, LiveSources
 from fanotify_exporter.commands.programs import Programs
 from fanotify_exporter.commands.wait_source import WaitSource
 from fanotify_exporter.commands.waits import ObservedWaits, reading_waits
@@ -76,7 +77,7 @@ def assemble(  # noqa: PLR0913  the one place that knows all parts
     stack: ExitStack,
     server: ServerState = NO_SERVER,
     *,
-    source: WaitSource | None = None,
+    live: LiveSources = NO_SOURCES,
     created_samples: bool = False,
 ) -> Assembled:
     """
@@ -85,7 +86,7 @@ def assemble(  # noqa: PLR0913  the one place that knows all parts
     Args:
         programs: the attached programs. Without programs that count permission waits,
             the collector permission has the waiting tasks only.
-        source: of the waiting tasks; None if the collector permission is off.
+        live: the sources of groups, instances and waiting tasks.
         created_samples: whether counters have ``_created`` samples.
     """
     maps = CallMaps(programs.calls) if programs.calls.syscalls else NoCallMaps()
@@ -97,7 +98,7 @@ def assemble(  # noqa: PLR0913  the one place that knows all parts
     start_waits = cache(
         lambda: start_wait_scan(
             make_wait_scanner(
-                source,
+                live.waits,
                 programs.permission,
                 start_groups,
                 collectors.procfs,
@@ -130,7 +131,7 @@ def assemble(  # noqa: PLR0913  the one place that knows all parts
         after_scrape=return_free_memory,
     )
     return Assembled(
-        registry, reading_waits(start_waits(), cgroups) if source else no_waits
+        registry, reading_waits(start_waits(), cgroups) if live.waits else no_waits
     )
 
 

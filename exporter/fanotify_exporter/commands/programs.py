@@ -14,13 +14,18 @@ from fanotify_exporter.bpf.iterator import BPF_ITER_CREATE
 from fanotify_exporter.bpf.loaded import (
     NO_PROGRAMS,
     LoadedCalls,
+    LoadedFsnotify,
     LoadedPermission,
     LoadedPrograms,
 )
 from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD, sums_are_exact
 from fanotify_exporter.bpf.pins import PinFolder
-from fanotify_exporter.collectors.catalog import SCAN_CAPABILITIES, needed_syscalls
-from fanotify_exporter.commands.wait_source import WaitSource
+from fanotify_exporter.collectors.catalog import (
+    SCAN_CAPABILITIES,
+    needed_syscalls,
+    needs_groups,
+)
+from fanotify_exporter.commands.live_sources import LiveSources
 from fanotify_exporter.errors import LoadError, PinError
 from fanotify_exporter.loader import run as loader
 from fanotify_exporter.loader.sources import identity
@@ -59,16 +64,22 @@ class Programs:
         permission: the programs that count permission waits, None without.
         permission_reason: why no program counts permission waits; empty if the
             collector is off or the programs are attached.
+        fsnotify: the iterator over groups and instances, None without.
+        fsnotify_reason: why there is no iterator; empty if no collector needs the
+            iterator, or there is one.
     """
 
     calls: LoadedCalls
     permission: LoadedPermission | None = None
     permission_reason: str = ""
+    fsnotify: LoadedFsnotify | None = None
+    fsnotify_reason: str = ""
 
     @property
     def bcc(self) -> str:
         """Return the version of bcc that compiled the programs, "none" without any."""
-        return next((each.bcc for each in self.sets), "none")
+        loaded = (*self.sets, *([self.fsnotify] if self.fsnotify else []))
+        return next((each.bcc for each in loaded), "none")
 
     @property
     def sets(self) -> tuple[LoadedPrograms, ...]:
@@ -88,8 +99,8 @@ def load(
     Attach the programs for the *enabled* collectors, or adopt pinned programs.
 
     Pinned programs are adopted only if this exporter would load the same ones, and are
-    removed otherwise. Without programs that count permission waits the exporter runs,
-    also if these cannot be pinned.
+    removed otherwise. Without programs that count permission waits, and without the
+    iterator over groups, the exporter runs, also if these cannot be pinned.
 
     Raises:
         LoadError: no method attaches the programs that count calls.
@@ -99,7 +110,8 @@ def load(
     folder = stack.enter_context(pins.locked(options.pin)) if options.pin else None
     wanted: list[str] = []
     syscalls = needed_syscalls(enabled)
-    calls, permission, reason = NO_PROGRAMS, None, ""
+    calls = NO_PROGRAMS
+    permission, permission_reason, fsnotify, fsnotify_reason = None, "", None, ""
     if syscalls:
         settings = (options.hook, options.max_entries, options.max_user_entries)
         wanted.append(identity("calls", *settings, container, syscalls))
@@ -110,15 +122,25 @@ def load(
         attach_waits = partial(
             loader.load_permission, options.hook, container=container
         )
-        try:
-            permission = _adopt_or(attach_waits, folder, wanted[-1])
-        except LoadError as error:
-            reason = error.why
-        except PinError as error:
-            reason = str(error)
+        permission, permission_reason = _try(attach_waits, folder, wanted[-1])
+    if needs_groups(enabled):
+        wanted.append(identity("fsnotify"))
+        fsnotify, fsnotify_reason = _try(loader.load_fsnotify, folder, wanted[-1])
     if folder:
         pins.remove_others(folder, wanted)
-    return Programs(calls, permission, reason)
+    return Programs(calls, permission, permission_reason, fsnotify, fsnotify_reason)
+
+
+def _try(
+    attach: Callable[[], Loaded], folder: PinFolder | None, identity: str
+) -> tuple[Loaded | None, str]:
+    """Return the programs and "", or None and why there are none."""
+    try:
+        return _adopt_or(attach, folder, identity), ""
+    except LoadError as error:
+        return None, error.why
+    except PinError as error:
+        return None, str(error)
 
 
 def _adopt_or(
@@ -127,35 +149,29 @@ def _adopt_or(
     return pins.adopt_or_load(folder, identity, attach) if folder else attach()
 
 
-def needed_capabilities(source: WaitSource | None) -> frozenset[str]:
+def needed_capabilities(live: LiveSources) -> frozenset[str]:
     """
-    Return the capabilities that listing the waiting tasks takes, while serving.
+    Return the capabilities that the iterators and waiting tasks take, while serving.
 
-    Call before privileges are dropped.
-
-    Args:
-        source: of the waiting tasks; None if the collector is off.
+    The collectors' own capabilities are in the catalogue. Call before privileges are
+    dropped.
     """
+    needed = frozenset[str]()
     # Since 5.19 (c86df29d11df) the commands of bpf(2) that take only descriptors need
     # no capability. Before, CAP_SYS_ADMIN stands for CAP_BPF.
-    if source and source.name == "iterator" and kernel_version() < (5, 19):
+    if live.use_iterators and kernel_version() < (5, 19):
         holds_bpf = "CAP_BPF" in read_capabilities()
-        return frozenset({"CAP_BPF" if holds_bpf else "CAP_SYS_ADMIN"})
-    if source and source.name == "procfs":
-        return SCAN_CAPABILITIES
-    return frozenset()
+        needed |= {"CAP_BPF" if holds_bpf else "CAP_SYS_ADMIN"}
+    if live.waits and live.waits.name == "procfs":
+        needed |= SCAN_CAPABILITIES
+    return needed
 
 
-def confine(programs: Programs, source: WaitSource | None = None) -> None:
-    """
-    Refuse this process the system calls that serving does not need.
-
-    Args:
-        source: of the waiting tasks; None if the collector is off.
-    """
+def confine(programs: Programs, live: LiveSources) -> None:
+    """Refuse this process the system calls that serving does not need."""
     reads_links = any(probe.links for each in programs.sets for probe in each.probes)
     commands = [BPF_OBJ_GET_INFO_BY_FD] if reads_links else []
-    if source and source.name == "iterator":
+    if live.use_iterators:
         commands.append(BPF_ITER_CREATE)
     try:
         seccomp.install(commands)
@@ -163,14 +179,14 @@ def confine(programs: Programs, source: WaitSource | None = None) -> None:
         log.warning("serving without a seccomp filter", extra={"reason": error})
 
 
-def log_programs(programs: Programs, source: WaitSource | None) -> None:
-    """
-    Log what is attached, what failed, and what the hooks miss and cost.
-
-    Args:
-        source: of the waiting tasks; None if the collector is off.
-    """
+def log_programs(programs: Programs, live: LiveSources) -> None:
+    """Log what is attached, what failed, and what the hooks miss and cost."""
     _log_calls(programs.calls)
+    _log_permission(programs)
+    _log_live_sources(live)
+
+
+def _log_permission(programs: Programs) -> None:
     waits = programs.permission
     if programs.permission_reason:
         log.warning(
@@ -182,15 +198,24 @@ def log_programs(programs: Programs, source: WaitSource | None) -> None:
         )
     elif waits:
         log.info("attached", extra={"programs": "permission", "hook": waits.hook})
-    if source and source.name == "none":
+
+
+def _log_live_sources(live: LiveSources) -> None:
+    waits, groups = live.waits, live.groups
+    if waits and waits.name == "none":
         log.warning(
             "tasks that wait for a permission listener are not seen",
-            extra={"missing": ",".join(SEEN_FAMILIES), "reason": source.reason},
+            extra={"missing": ",".join(SEEN_FAMILIES), "reason": waits.reason},
         )
-    elif source and source.name == "procfs":
+    elif waits and waits.name == "procfs":
         log.info(
             "tasks that wait for a permission listener are read from /proc",
-            extra={"reason": source.reason},
+            extra={"reason": waits.reason},
+        )
+    if groups and groups.name == "procfs":
+        log.info(
+            "groups and inotify instances are read from /proc",
+            extra={"reason": groups.reason},
         )
 
 

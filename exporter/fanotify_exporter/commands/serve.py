@@ -21,6 +21,7 @@ from fanotify_exporter.collectors.exporter_health import ServerState
 from fanotify_exporter.collectors.revision import read_revision
 from fanotify_exporter.commands.absences import find_absences, find_limitations
 from fanotify_exporter.commands.assemble import assemble
+from fanotify_exporter.commands.live_sources import find_live_sources
 from fanotify_exporter.commands.programs import (
     Programs,
     confine,
@@ -29,7 +30,6 @@ from fanotify_exporter.commands.programs import (
     needed_capabilities,
 )
 from fanotify_exporter.commands.version import VersionAction
-from fanotify_exporter.commands.wait_source import find_wait_source
 from fanotify_exporter.errors import ExporterError, UsageError
 from fanotify_exporter.logs.hooks import logging_bugs
 from fanotify_exporter.logs.output import LogOutput, setup
@@ -137,11 +137,9 @@ def serve(options: ServeOptions, output: LogOutput, stack: ExitStack) -> None:
         enabled=options.collectors.enabled,
         container=options.labels.container,
     )
-    source = None
-    if "permission" in options.collectors.enabled:
-        source = find_wait_source(programs.permission, options.collectors.procfs)
-    drop_privileges(options.collectors.enabled, user, needed_capabilities(source))
-    confine(programs, source)
+    live = find_live_sources(programs, options.collectors)
+    drop_privileges(options.collectors.enabled, user, needed_capabilities(live))
+    confine(programs, live)
     output.start()
     stack.enter_context(logging_bugs())
     if access:
@@ -155,22 +153,22 @@ def serve(options: ServeOptions, output: LogOutput, stack: ExitStack) -> None:
             log_records_dropped=lambda: output.dropped,
             web_config_age=access.age if access else None,
         ),
-        source=source,
+        live=live,
         created_samples=options.web.created_samples,
     )
     service = MetricsService(
         registry=assembled.registry,
         telemetry_path=options.web.telemetry_path,
         ready=lambda: all(is_attached(each.hook) for each in programs.sets),
-        absences=find_absences(source),
-        limitations=find_limitations(programs, source),
+        absences=find_absences(live),
+        limitations=find_limitations(programs, live),
         waits=assembled.read_waits,
         max_connections=min(MAX_CONNECTIONS, max(1, count_free() - RESERVED)),
     )
     # These objects live until the exit, so garbage collections may skip them.
     gc.freeze()
     return_free_memory()
-    log_programs(programs, source)
+    log_programs(programs, live)
     lifecycle = server.Lifecycle(
         on_started=partial(report_start, programs, systemd),
         on_stopping=partial(report_stop, systemd),

@@ -5,36 +5,44 @@ from __future__ import annotations
 import pytest
 
 from fanotify_exporter.commands.absences import find_absences, find_limitations
+from fanotify_exporter.commands.live_sources import GroupSource, LiveSources
 from fanotify_exporter.commands.programs import Programs
 from fanotify_exporter.commands.wait_source import WaitSource
 from tools.harness.loaded_programs import WITHOUT_MAPS as LOADED
 
 
 @pytest.mark.parametrize(
-    ("programs", "source", "expected"),
+    ("programs", "live", "expected"),
     [
-        (Programs(LOADED), None, {}),
-        (Programs(LOADED), WaitSource("iterator"), {}),
+        (Programs(LOADED), LiveSources(), {}),
+        (
+            Programs(LOADED),
+            LiveSources(GroupSource("iterator"), WaitSource("iterator")),
+            {},
+        ),
         (
             Programs(LOADED, permission_reason="no BTF"),
-            WaitSource("procfs", "no iterator"),
+            LiveSources(
+                GroupSource("procfs", "refused"), WaitSource("procfs", "no iterator")
+            ),
             {
+                "groups and inotify instances": "from /proc: refused",
                 "permission waits": "not counted: no BTF",
                 "waiting tasks": "from /proc: no iterator",
             },
         ),
         (
             Programs(LOADED),
-            WaitSource("none", "hidden"),
+            LiveSources(waits=WaitSource("none", "hidden")),
             {"waiting tasks": "not seen: hidden"},
         ),
     ],
 )
 def test_limitations(
-    programs: Programs, source: WaitSource | None, expected: dict[str, str]
+    programs: Programs, live: LiveSources, expected: dict[str, str]
 ) -> None:
-    """The landing page tells what the collector permission lacks, and why."""
-    assert expected == find_limitations(programs, source)
+    """The landing page tells what is not known or not exact, and why."""
+    assert expected == find_limitations(programs, live)
 
 
 @pytest.mark.parametrize(
@@ -49,4 +57,4 @@ def test_limitations(
 )
 def test_reason_for_unknown_waiting_tasks(source: WaitSource, reason: str) -> None:
     """Before the first pass the page says so; without a source, why there is none."""
-    assert reason == find_absences(source)["permission"].reason
+    assert reason == find_absences(LiveSources(waits=source))["permission"].reason

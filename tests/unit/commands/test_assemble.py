@@ -17,6 +17,7 @@ from fanotify_exporter.bpf.loaded import LoadedCalls, LoadedPermission
 from fanotify_exporter.collectors.catalog import CATALOG
 from fanotify_exporter.commands import assemble
 from fanotify_exporter.commands.assemble import start_group_scan
+from fanotify_exporter.commands.live_sources import LiveSources
 from fanotify_exporter.commands.programs import Programs
 from fanotify_exporter.commands.wait_source import WaitSource
 from fanotify_exporter.fsnotify import proc_scan
@@ -77,7 +78,9 @@ def build(
     labels: LabelOptions = LABELS,
     source: WaitSource | None = None,
 ) -> Registry:
-    return assemble.assemble(programs, options, labels, stack, source=source).registry
+    return assemble.assemble(
+        programs, options, labels, stack, live=LiveSources(waits=source)
+    ).registry
 
 
 def enable(*names: str, procfs: Path = Path("/proc")) -> CollectorOptions:
@@ -127,7 +130,7 @@ def test_waiting_tasks_without_programs(
         enable("permission"),
         LABELS,
         stack,
-        source=PROCFS,
+        live=LiveSources(waits=PROCFS),
     )
     deadline = time.monotonic() + 30
     while not (shown := assembled.read_waits()) and time.monotonic() < deadline:

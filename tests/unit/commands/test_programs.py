@@ -19,19 +19,28 @@ from fanotify_exporter.bpf.loaded import NO_PROGRAMS, AttachedProbe, LoadedPermi
 from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD
 from fanotify_exporter.collectors.catalog import SCAN_CAPABILITIES
 from fanotify_exporter.commands import programs
+from fanotify_exporter.commands.live_sources import (
+    NO_SOURCES,
+    GroupSource,
+    LiveSources,
+)
 from fanotify_exporter.commands.programs import Programs
 from fanotify_exporter.commands.wait_source import WaitSource
 from fanotify_exporter.errors import LoadError, PinError
 from fanotify_exporter.loader import run as loader
 from fanotify_exporter.options.model import BpfOptions
 from fanotify_exporter.system import seccomp
+from tools.harness.loaded_fsnotify import make_fsnotify
 from tools.harness.loaded_permission import make_permission
 from tools.harness.loaded_programs import WITHOUT_MAPS
 
 
 LOADED = replace(WITHOUT_MAPS, reasons={"fentry": "no BTF"})
 
-ITERATOR = WaitSource("iterator")
+ITERATOR = LiveSources(waits=WaitSource("iterator"))
+GROUPS = LiveSources(GroupSource("iterator"))
+
+FSNOTIFY = make_fsnotify()
 
 CALLS = {"mark_calls"}
 BOTH = {"mark_calls", "permission"}
@@ -58,7 +67,7 @@ def test_the_filter_allows_reading_links(
     seen: list[object] = []
     monkeypatch.setattr(seccomp, "install", seen.append)
     probe = AttachedProbe("fanotify_mark", "kprobe:somewhere", links=links)
-    programs.confine(Programs(replace(LOADED, probes=(probe,))))
+    programs.confine(Programs(replace(LOADED, probes=(probe,))), NO_SOURCES)
     assert [commands] == seen
 
 
@@ -71,7 +80,7 @@ def test_serving_without_a_filter(
         raise OSError(EINVAL, os.strerror(EINVAL), "prctl")
 
     monkeypatch.setattr(seccomp, "install", install)
-    programs.confine(Programs(LOADED))
+    programs.confine(Programs(LOADED), NO_SOURCES)
     (record,) = caplog.records
     assert ("WARNING", "serving without a seccomp filter") == (
         record.levelname,
@@ -162,7 +171,7 @@ def test_refused_permission_programs(
     monkeypatch.setattr(loader, "load_permission", refuse)
     found = programs.load(BpfOptions("auto", 5, 7, None), stack, enabled=BOTH)
     assert Programs(LOADED, None, "no BTF") == found
-    programs.log_programs(found, WaitSource("procfs", "no iterator"))
+    programs.log_programs(found, LiveSources(waits=WaitSource("procfs", "no iterator")))
     counted, listed = (r for r in caplog.records if "permission" in r.message)
     assert ("WARNING", "permission waits are not counted", "no BTF") == (
         counted.levelname,
@@ -221,23 +230,24 @@ def test_nothing_is_attached_without_collectors(
 
 
 @pytest.mark.parametrize(
-    ("version", "source", "kept"),
+    ("version", "live", "kept"),
     [
         ((5, 10), ITERATOR, {"CAP_BPF"}),
         ((5, 18), ITERATOR, {"CAP_BPF"}),
         ((5, 19), ITERATOR, set()),
-        ((5, 18), WaitSource("none", "hidden"), set()),
-        ((5, 18), None, set()),
+        ((5, 18), GROUPS, {"CAP_BPF"}),
+        ((5, 18), LiveSources(waits=WaitSource("none", "hidden")), set()),
+        ((5, 18), NO_SOURCES, set()),
         (
             (5, 18),
-            WaitSource("procfs", "refused"),
+            LiveSources(waits=WaitSource("procfs", "refused")),
             {"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"},
         ),
     ],
 )
 def test_capabilities_to_list_waiting_tasks(
     version: tuple[int, int],
-    source: WaitSource | None,
+    live: LiveSources,
     kept: set[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -245,7 +255,7 @@ def test_capabilities_to_list_waiting_tasks(
     monkeypatch.setattr(programs, "kernel_version", lambda: version)
     held = frozenset({"CAP_BPF", "CAP_SYS_ADMIN", *SCAN_CAPABILITIES})
     monkeypatch.setattr(programs, "read_capabilities", lambda: held)
-    assert kept == programs.needed_capabilities(source)
+    assert kept == programs.needed_capabilities(live)
 
 
 @pytest.mark.parametrize(
@@ -263,11 +273,16 @@ def test_process_without_cap_bpf(
 
 
 @pytest.mark.parametrize(
-    ("source", "commands"),
-    [(ITERATOR, [BPF_ITER_CREATE]), (WaitSource("procfs", "refused"), []), (None, [])],
+    ("live", "commands"),
+    [
+        (ITERATOR, [BPF_ITER_CREATE]),
+        (GROUPS, [BPF_ITER_CREATE]),
+        (LiveSources(GroupSource("procfs"), WaitSource("procfs", "refused")), []),
+        (NO_SOURCES, []),
+    ],
 )
 def test_the_filter_allows_passes(
-    source: WaitSource | None,
+    live: LiveSources,
     commands: list[int],
     permission: LoadedPermission,
     monkeypatch: pytest.MonkeyPatch,
@@ -275,7 +290,7 @@ def test_the_filter_allows_passes(
     """bpf(2) stays allowed for passes of an iterator that is used."""
     seen: list[object] = []
     monkeypatch.setattr(seccomp, "install", seen.append)
-    programs.confine(Programs(LOADED, permission), source)
+    programs.confine(Programs(LOADED, permission), live)
     assert [commands] == seen
 
 
@@ -283,9 +298,9 @@ def test_waiting_tasks_that_are_not_seen(
     permission: LoadedPermission, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log says what is attached, and why no waiting task is seen."""
-    source = WaitSource("none", "no iterators; hidden")
+    live = LiveSources(waits=WaitSource("none", "no iterators; hidden"))
     with caplog.at_level(logging.INFO):
-        programs.log_programs(Programs(LOADED, permission), source)
+        programs.log_programs(Programs(LOADED, permission), live)
     said = [(each.levelname, each.message) for each in caplog.records[-2:]]
     assert [
         ("INFO", "attached"),
@@ -310,7 +325,7 @@ def test_iterator_is_nothing_to_log(
 def test_limits_of_the_hook_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     """The log says which hooks failed, and what the attached hook misses and costs."""
     with caplog.at_level(logging.DEBUG):
-        programs.log_programs(Programs(LOADED), None)
+        programs.log_programs(Programs(LOADED), NO_SOURCES)
     assert [
         ("DEBUG", "hook not used", "fentry"),
         ("INFO", "attached", "tracepoint"),
@@ -322,7 +337,7 @@ def test_limits_of_the_hook_are_logged(caplog: pytest.LogCaptureFixture) -> None
 def test_log_says_if_the_uid_decides(caplog: pytest.LogCaptureFixture) -> None:
     """Where capabilities cannot be read, a warning says that uid 0 decides, and why."""
     loaded = replace(WITHOUT_MAPS, uid_reason="no member level")
-    programs.log_programs(Programs(loaded), None)
+    programs.log_programs(Programs(loaded), NO_SOURCES)
     (record,) = (each for each in caplog.records if "uid 0" in each.message)
     assert ("WARNING", "no member level") == (record.levelname, vars(record)["reason"])
 
@@ -335,5 +350,36 @@ def test_sums_that_may_be_low_are_logged(
     exact_on = {"raw_tracepoint": exact}
     monkeypatch.setattr(programs, "sums_are_exact", exact_on.__getitem__)
     loaded = replace(LOADED, hook="raw_tracepoint")
-    programs.log_programs(Programs(loaded), None)
+    programs.log_programs(Programs(loaded), NO_SOURCES)
     assert exact != ("sums of calls may be low on this hook" in caplog.messages)
+
+
+def test_iterator_over_groups(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The iterator is loaded for a collector that needs the groups that exist."""
+    monkeypatch.setattr(loader, "load_fsnotify", lambda: FSNOTIFY)
+    options = BpfOptions("auto", 5, 7, None)
+    monkeypatch.setattr(loader, "load", lambda *_, **__: LOADED)
+    found = programs.load(options, stack, enabled={"groups", "mark_calls"})
+    assert Programs(LOADED, fsnotify=FSNOTIFY) == found
+
+
+def test_refused_iterator_over_groups(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without the iterator the exporter runs, reads /proc, and the log says why."""
+
+    def refuse() -> None:
+        raise LoadError("no BTF")
+
+    monkeypatch.setattr(loader, "load_fsnotify", refuse)
+    monkeypatch.setattr(loader, "load", lambda *_, **__: LOADED)
+    options = BpfOptions("auto", 5, 7, None)
+    found = programs.load(options, stack, enabled={"groups"})
+    assert (None, "no BTF") == (found.fsnotify, found.fsnotify_reason)
+    with caplog.at_level(logging.INFO):
+        programs.log_programs(found, LiveSources(GroupSource("procfs", "no BTF")))
+    record = caplog.records[-1]
+    assert "groups and inotify instances are read from /proc" == record.message
+    assert "no BTF" == vars(record)["reason"]

@@ -20,8 +20,8 @@ import pytest
 from fanotify_exporter import __version__
 from fanotify_exporter.cli import main
 from fanotify_exporter.commands import serve, wait_source
+from fanotify_exporter.commands.live_sources import LiveSources
 from fanotify_exporter.commands.programs import Programs, log_programs
-from fanotify_exporter.commands.wait_source import WaitSource
 from fanotify_exporter.system import seccomp
 from tools.harness.loaded_programs import WITHOUT_MAPS
 
@@ -130,7 +130,7 @@ def test_whole_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     lines = served.log.splitlines()
     starting, dropped, *attaching, listening, full, stopping, stopped = lines
-    attached, compat, slow, permission, unseen = attaching
+    attached, compat, slow, permission, unseen, groups = attaching
     assert f'msg="starting fanotify-exporter" version={__version__} ' in starting
     assert " revision=" in starting
     assert 'msg="dropped privileges" capabilities_kept=CAP_DAC_READ_SEARCH' in dropped
@@ -144,6 +144,7 @@ def test_whole_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "msg=attached programs=permission hook=kprobe" in permission
     assert 'msg="tasks that wait for a permission listener are not seen"' in unseen
     assert "; hidden" in unseen
+    assert 'msg="groups and inotify instances are read from /proc"' in groups
     assert "msg=listening" in listening
     for key in ("version", "address", "hook", "attach_points", "kernel", "bcc"):
         assert f" {key}=" in listening
@@ -177,9 +178,9 @@ def test_stop_before_serving(
 ) -> None:
     """A signal that arrives while the programs are attached is not forgotten."""
 
-    def interrupted(programs: Programs, source: WaitSource | None) -> None:
+    def interrupted(programs: Programs, live: LiveSources) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
-        log_programs(programs, source)
+        log_programs(programs, live)
 
     monkeypatch.setattr(serve, "log_programs", interrupted)
     assert 0 == main([LISTEN])
@@ -193,9 +194,9 @@ def test_stop_before_serving(
 def test_hangup_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """SIGHUP, by which people ask for the configuration to be read, ends nothing."""
 
-    def interrupted(programs: Programs, source: WaitSource | None) -> None:
+    def interrupted(programs: Programs, live: LiveSources) -> None:
         os.kill(os.getpid(), signal.SIGHUP)
-        log_programs(programs, source)
+        log_programs(programs, live)
 
     monkeypatch.setattr(serve, "log_programs", interrupted)
     served = Served(tmp_path, "/-/healthy")

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from fanotify_exporter.bpf.loaded import LoadedFsnotify
 from fanotify_exporter.fsnotify import file_iter
 from fanotify_exporter.fsnotify.file_iter import RECORD, UNLIMITED, FileIterator
 from fanotify_exporter.fsnotify.inventory import Inventory, Kind, OpenFile
 from fanotify_exporter.fsnotify.model import Queue, UserCounts
 from fanotify_exporter.loader.sources import find_programs
+from tools.harness.loaded_fsnotify import make_fsnotify
 
 
 FANOTIFY, INOTIFY = range(2)
@@ -44,17 +44,7 @@ def list_records(
     """Return what the iterator lists if a pass of the link 7 returns *records*."""
     passes = {7: b"".join(records)}
     monkeypatch.setattr(file_iter, "read_pass", passes.__getitem__)
-    loaded = LoadedFsnotify(
-        hook="iterator",
-        probes=(),
-        layouts={},
-        lost_reasons=(),
-        bcc="0",
-        llvm="0",
-        users_reason=users_reason,
-        fds={"iterator": 7},
-    )
-    return FileIterator(loaded).list()
+    return FileIterator(make_fsnotify(7, users_reason)).list()
 
 
 def test_the_owner_started_first(monkeypatch: pytest.MonkeyPatch) -> None:
