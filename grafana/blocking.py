@@ -1,4 +1,4 @@
-"""Fourth row of the dashboard: blocking marks, and calls that add or remove marks."""
+"""Fourth row of the dashboard: blocking marks, their calls, unmarked mounts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ from grafana_foundation_sdk.models.dashboard import Panel
 
 from grafana.panel_base import PanelInfo
 from grafana.panels import bars, lines
-from grafana.promql import HOST_MATCHERS, per_second, select, sum_by, top, top_nonzero
-from grafana.selectors import BLOCKING_MARKS, CALLS_PER_SECOND, MAX_LINES
+from grafana.promql import (
+    HOST_MATCHERS,
+    max_by,
+    per_second,
+    select,
+    sum_by,
+    top,
+    top_nonzero,
+)
+from grafana.selectors import BLOCKING_MARKS, CALLS_PER_SECOND, MAX_LINES, MAX_ROWS
+from grafana.tables import Column, table_panel
 
 
 def panels() -> list[Builder[Panel]]:
     """Return the panels, from left to right and top to bottom."""
-    return [existing_marks(), requests(), removals()]
+    return [existing_marks(), requests(), removals(), mounts()]
 
 
 def existing_marks() -> Builder[Panel]:
@@ -69,4 +78,28 @@ def removals() -> Builder[Panel]:
         ),
         {"{{comm}}, {{action}}": top_nonzero(MAX_LINES, rates)},
         unit=CALLS_PER_SECOND,
+    )
+
+
+def mounts() -> Builder[Panel]:
+    """Return the table of mounts that marks cover, and of those that they do not."""
+
+    def number(marked: str) -> str:
+        series = select("fanotify_mounts", HOST_MATCHERS, f'marked="{marked}"')
+        return top(MAX_ROWS, max_by(series, "instance, comm, fstype"))
+
+    return table_panel(
+        PanelInfo(
+            "Mounts with and without a mark",
+            "Mounts of the host that the mount and filesystem marks of a program cover "
+            "(Marked) and do not cover (Not marked), by type of filesystem. Of a "
+            "program that blocks, its blocking marks. A program may leave out mounts "
+            "on purpose; the exporter's own page names the mount points. All callers.",
+            width=24,
+        ),
+        {"instance": "Host", "comm": "Program", "fstype": "Filesystem"},
+        (
+            Column("Not marked", number("false")),
+            Column("Marked", number("true")),
+        ),
     )

@@ -154,7 +154,7 @@ def test_landing_page_without_a_browser(page: str) -> None:
     )
     summary = SummaryReader().read(registry().scrape().collect())
     waits = to_rows(stalled(), container, SCANNED)
-    html = render(summary, "/metrics", "host", 0, waits)
+    html = render(summary, "/metrics", "host", 0, waits=waits)
     output = subprocess.check_output([BASH, "-c", filters], input=html).decode()
     listeners, _, tasks = output.partition("\nWho waits")
     assert "wdavdaemon\npid 812, content\n" in listeners

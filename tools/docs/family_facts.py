@@ -43,6 +43,7 @@ FAMILIES = {
     "fanotify_marks": FDINFO,
     "fanotify_user_groups": FDINFO,
     "fanotify_user_marks": FDINFO,
+    "fanotify_mounts": Source("`/proc/*/fdinfo`, `/proc/1/mountinfo`"),
     "fanotify_exporter_groups_unreadable_processes": Source("`/proc/*/fd`"),
     "fanotify_exporter_groups_descriptors_left_out": Source("`/proc/*/fd`"),
     "fanotify_exporter_groups_last_scan_timestamp_seconds": ITSELF,
@@ -107,6 +108,10 @@ LABELS = {
     "other open(2) flags by name, and bits without a name as hex",
     "blocking": "`true` if the mark has a permission event: the task that causes the "
     "event waits for the listener's answer",
+    "fstype": "type of a filesystem in mountinfo, without the subtype that a FUSE "
+    "filesystem gives itself: `fuse` for `fuse.sshfs`",
+    "marked": "`true` if a mark of the program is on the mount or on its filesystem "
+    "([what that means](mount_coverage.md))",
     "uid": "effective user of the process that holds the group; of several processes, "
     "the oldest",
     "end": "`answered`: by the listener. `killed`: the waiting task was. "

@@ -15,7 +15,14 @@ from fanotify_exporter.collectors.exporter_health import (
     ServerState,
 )
 from fanotify_exporter.collectors.labels import PLAIN
-from fanotify_exporter.fsnotify.model import Group, GroupScan, Marks, OwnedGroup
+from fanotify_exporter.fsnotify.model import (
+    Group,
+    GroupScan,
+    Marks,
+    OwnedGroup,
+    WideMarks,
+)
+from fanotify_exporter.fsnotify.mount_coverage import MountScanner
 from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.uapi.comm import comm_text
 from fanotify_exporter.uapi.fanotify import FAN_UNLIMITED_MARKS
@@ -44,10 +51,19 @@ SCAN = GroupScan(
                     Marks("mount", blocking=True, count=9),
                     Marks("inode", blocking=False, count=2),
                 ),
+                *[WideMarks(mounts=frozenset({25, 27, 41, 65, 1000}))] * 2,
             ),
         ),
         OwnedGroup(
-            "fatrace", 0, Group(0, (Marks("filesystem", blocking=False, count=3),))
+            "fatrace",
+            0,
+            Group(
+                0,
+                (Marks("filesystem", blocking=False, count=3),),
+                # /dev/vda, a btrfs and a filesystem of another mount namespace.
+                WideMarks(devices=frozenset({254 << 20, 40, 77})),
+            ),
+            privileged=True,
         ),
         OwnedGroup(
             "fatrace", 0, Group(0, (Marks("filesystem", blocking=False, count=4),))
@@ -136,6 +152,7 @@ SOURCES = Sources(
     labelling=PLAIN,
     start_group_scan=lambda: lambda: SCAN,
     start_wait_scan=lambda: lambda: permission_waits.SCAN,
+    start_mount_scan=lambda: MountScanner(PROC).poll,
     procfs=PROC,
 )
 

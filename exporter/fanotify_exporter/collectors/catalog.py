@@ -20,8 +20,10 @@ from fanotify_exporter.collectors.init_calls import InitCallsCollector
 from fanotify_exporter.collectors.labels import Labelling
 from fanotify_exporter.collectors.limits import LimitsCollector
 from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
+from fanotify_exporter.collectors.mount_coverage import MountCoverageCollector
 from fanotify_exporter.collectors.permission import PermissionCollector
 from fanotify_exporter.fsnotify.model import GroupScan
+from fanotify_exporter.fsnotify.mount_coverage import MountTable
 from fanotify_exporter.fsnotify.waits import WaitScan
 from fanotify_exporter.metrics.registry import Collector
 
@@ -40,6 +42,8 @@ class Sources:
             function that returns its latest result.
         start_wait_scan: starts the background passes over waiting tasks, and returns
             the function that returns the latest pass.
+        start_mount_scan: starts the background scan for mounts, and returns the
+            function that returns its latest result.
         procfs: mount point of the host's procfs.
         created_samples: whether counters have ``_created`` samples.
     """
@@ -49,6 +53,7 @@ class Sources:
     labelling: Labelling
     start_group_scan: Callable[[], Callable[[], GroupScan | None]]
     start_wait_scan: Callable[[], Callable[[], WaitScan | None]]
+    start_mount_scan: Callable[[], Callable[[], MountTable | None]]
     procfs: Path
     created_samples: bool = False
 
@@ -140,6 +145,17 @@ CATALOG = (
         family="fanotify_permission_waiting_tasks",
         missing="until the first pass over the waiting tasks has finished",
         droppable=("comm",),
+    ),
+    CollectorInfo(
+        name="mount_coverage",
+        help="mounts that the marks of programs cover, and those that they do not",
+        build=lambda sources: MountCoverageCollector(
+            sources.start_group_scan(), sources.start_mount_scan()
+        ),
+        needs="`/proc/*/fd`, `/proc/*/fdinfo` and `/proc/1/mountinfo`",
+        family="fanotify_mounts",
+        missing="until the first scans of groups and of mounts have finished",
+        capabilities=SCAN_CAPABILITIES,
     ),
     CollectorInfo(
         name="limits",

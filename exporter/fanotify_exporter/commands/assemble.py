@@ -26,6 +26,7 @@ from fanotify_exporter.collectors.labels import Labelling
 from fanotify_exporter.collectors.limit_warnings import LimitWarnings
 from fanotify_exporter.collectors.wait_warnings import WaitWarnings
 from fanotify_exporter.commands.live_sources import NO_SOURCES, LiveSources
+from fanotify_exporter.commands.mounts import reading_unmarked, start_mount_scan
 from fanotify_exporter.commands.programs import Programs
 from fanotify_exporter.commands.wait_source import WaitSource
 from fanotify_exporter.commands.waits import ObservedWaits, reading_waits
@@ -36,13 +37,14 @@ from fanotify_exporter.fsnotify.proc_scan import GroupScanner
 from fanotify_exporter.fsnotify.task_iter import WaitIterator
 from fanotify_exporter.fsnotify.waits import MAX_AGE, WaitScan
 from fanotify_exporter.fsnotify.wchan import WaitScanner
+from fanotify_exporter.landing.mounts import UnmarkedMounts
 from fanotify_exporter.landing.waits import Waits
 from fanotify_exporter.metrics.caching import OncePerScrape
 from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.options.model import CollectorOptions, LabelOptions
 from fanotify_exporter.procfs.mounts import read_mounted
 from fanotify_exporter.system.malloc import return_free_memory
-from fanotify_exporter.web.service import no_waits
+from fanotify_exporter.web.service import no_mounts, no_waits
 
 
 if TYPE_CHECKING:
@@ -64,10 +66,13 @@ class Assembled:
     Attributes:
         registry: the enabled collectors.
         read_waits: returns the waiting tasks for the landing page, None if unknown.
+        read_unmarked: returns the mounts that programs which block do not cover, for
+            the landing page, None if unknown.
     """
 
     registry: Registry
     read_waits: Callable[[], Waits | None]
+    read_unmarked: Callable[[], UnmarkedMounts | None]
 
 
 def assemble(  # noqa: PLR0913  the one place that knows all parts
@@ -107,12 +112,14 @@ def assemble(  # noqa: PLR0913  the one place that knows all parts
             stack,
         )
     )
+    start_mounts = cache(partial(start_mount_scan, collectors.procfs, stack))
     sources = Sources(
         calls=calls,
         waits=waits,
         labelling=Labelling(labels.dropped, cgroups),
         start_group_scan=start_groups,
         start_wait_scan=start_waits,
+        start_mount_scan=start_mounts,
         procfs=collectors.procfs,
         created_samples=created_samples,
     )
@@ -131,7 +138,11 @@ def assemble(  # noqa: PLR0913  the one place that knows all parts
         after_scrape=return_free_memory,
     )
     return Assembled(
-        registry, reading_waits(start_waits(), cgroups) if live.waits else no_waits
+        registry,
+        reading_waits(start_waits(), cgroups) if live.waits else no_waits,
+        reading_unmarked(start_groups(), start_mounts())
+        if "mount_coverage" in collectors.enabled
+        else no_mounts,
     )
 
 

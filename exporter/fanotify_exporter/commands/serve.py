@@ -163,6 +163,7 @@ def serve(options: ServeOptions, output: LogOutput, stack: ExitStack) -> None:
         absences=find_absences(live),
         limitations=find_limitations(programs, live),
         waits=assembled.read_waits,
+        unmarked=assembled.read_unmarked,
         max_connections=min(MAX_CONNECTIONS, max(1, count_free() - RESERVED)),
     )
     # These objects live until the exit, so garbage collections may skip them.

@@ -21,6 +21,7 @@ from fanotify_exporter import __version__
 from fanotify_exporter.landing import findings, formatting
 from fanotify_exporter.landing.findings import missing_reason
 from fanotify_exporter.landing.formatting import format_count
+from fanotify_exporter.landing.mounts import UnmarkedMounts
 from fanotify_exporter.landing.summary import GROUP_LIMIT, MARK_LIMIT, Summary
 from fanotify_exporter.landing.waits import Waits
 
@@ -55,12 +56,14 @@ POLICY = (
 )
 
 
-def render(
+def render(  # noqa: PLR0913  what the page shows comes from three sources
     summary: Summary,
     telemetry_path: str,
     host: str,
     now: float,
+    *,
     waits: Waits | None = None,
+    unmarked: UnmarkedMounts | None = None,
 ) -> bytes:
     """
     Return the page as HTML.
@@ -70,6 +73,7 @@ def render(
         host: host name, for the title.
         now: Unix time of the summary.
         waits: tasks that wait for permission listeners, None if not known.
+        unmarked: mounts that programs which block do not cover, None if not known.
     """
     return _template().generate(
         style=STYLE,
@@ -82,6 +86,7 @@ def render(
         summary=summary,
         findings=findings.find_all(summary),
         waits=waits,
+        unmarked=unmarked,
         group_limit=summary.limits.get(GROUP_LIMIT),
         mark_limit=summary.limits.get(MARK_LIMIT),
         call_notes=_call_notes(summary),

@@ -220,7 +220,8 @@ def collector_flags(
         default=PROC,
         dest="procfs",
         metavar="DIR",
-        help="mount point of the host's procfs, for the collectors groups and limits",
+        help="mount point of the host's procfs, for the collectors groups, "
+        "mount_coverage and limits",
     )
 
     def build(found: Namespace) -> CollectorOptions:

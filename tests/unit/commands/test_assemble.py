@@ -96,6 +96,8 @@ def test_only_enabled_collectors(
     tmp_path: Path,
 ) -> None:
     """The registry has the enabled collectors, exporter_health and process."""
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1/mountinfo").touch()
     programs = Programs(loaded, permission)
     registry = build(programs, enable(name, procfs=tmp_path), stack)
     text = encode_text(registry.scrape().collect())

@@ -16,6 +16,7 @@ from fanotify_exporter.collectors.groups import GroupsCollector
 from fanotify_exporter.collectors.labels import Labelling
 from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
 from fanotify_exporter.landing import page as landing
+from fanotify_exporter.landing.mounts import UnmarkedMount, UnmarkedMounts
 from fanotify_exporter.landing.page import render
 from fanotify_exporter.landing.summary import Absence
 from fanotify_exporter.landing.summary_reader import SummaryReader
@@ -262,3 +263,33 @@ def test_rendering_opens_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builtins, "open", refuse)
     monkeypatch.setattr(os, "open", refuse)
     assert b"</html>" in render(summary, "/metrics", "host", NOW)
+
+
+UNMARKED = UnmarkedMounts(
+    [
+        UnmarkedMount("fapolicyd", "/mnt/<b>\u2026", "ext4", marks_others=True),
+        UnmarkedMount("<i>", "/run", "tmpfs", marks_others=False),
+    ],
+    omitted=3,
+)
+
+
+def test_unmarked_mounts() -> None:
+    """Mounts that programs which block do not cover have a table, with any path."""
+    summary = SummaryReader().read(registry().scrape().collect())
+    shown = Page(render(summary, "/metrics", "host", NOW, unmarked=UNMARKED).decode())
+    assert [
+        ["comm", "mount point", "type"],
+        ["fapolicyd", "/mnt/<b>\u2026", "ext4 others are marked"],
+        ["<i>", "/run", "tmpfs"],
+    ] == shown.tables["Mounts without a blocking mark"]
+    assert "/mnt/<b>\u2026" in shown.titles
+    assert "3 more mounts not shown." in shown.notes["Mounts without a blocking mark"]
+
+
+@pytest.mark.parametrize("unmarked", [None, UnmarkedMounts([])])
+def test_no_unmarked_mounts(unmarked: UnmarkedMounts | None) -> None:
+    """Without such mounts there is no table."""
+    summary = SummaryReader().read(registry().scrape().collect())
+    shown = Page(render(summary, "/metrics", "host", NOW, unmarked=unmarked).decode())
+    assert "Mounts without a blocking mark" not in shown.tables

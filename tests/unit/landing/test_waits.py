@@ -23,7 +23,7 @@ STALL = to_rows(stalled(), container, SCANNED)
 
 def text(waits: Waits | None) -> str:
     summary = SummaryReader().read(registry().scrape().collect())
-    return render(summary, "/metrics", "host", 0, waits).decode()
+    return render(summary, "/metrics", "host", 0, waits=waits).decode()
 
 
 def one(seconds: float, waiting: int = 1, seconds_ago: float = 0.0) -> Waits:

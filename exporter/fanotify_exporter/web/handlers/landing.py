@@ -23,8 +23,14 @@ class LandingHandler(BaseHandler):
 
         def make(pages: ScrapePages) -> bytes:
             summary = summaries.read(pages.scrape.collect())
-            host, waits = os.uname().nodename, self.service.waits()
-            return page.render(summary, path, host, time.time(), waits)
+            return page.render(
+                summary,
+                path,
+                os.uname().nodename,
+                time.time(),
+                waits=self.service.waits(),
+                unmarked=self.service.unmarked(),
+            )
 
         self.set_header("Cache-Control", "no-store")
         self.finish(await self.next_scrape("landing", make))
