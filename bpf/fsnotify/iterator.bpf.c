@@ -37,7 +37,6 @@ enum kind {
 	FANOTIFY,
 	INOTIFY,
 	KINDS,
-	OTHER_FILE = KINDS,
 };
 
 /* Counts of a user that the kernel compares with the limits. */
@@ -84,16 +83,36 @@ BPF_ARRAY(own_fds, u64, KINDS);
 
 BPF_ARRAY(seen_at, struct seen, SEEN);
 
-static inline bool is_of_kind(u32 kind, u64 operations, u32 fd, bool is_own)
+/* Return the kind of the file with these operations, KINDS for other files. */
+static inline u32 find_kind(u64 operations)
 {
-	u64 *known = file_operations.lookup(&kind);
-	u64 *own_fd = own_fds.lookup(&kind);
+	u32 kind;
 
-	if (!known || !own_fd)
-		return false;
-	if (is_own && !*known && fd == *own_fd)
-		*known = operations;
-	return operations == *known;
+	for (kind = 0; kind < KINDS; kind++) {
+		u32 index = kind;
+		u64 *known = file_operations.lookup(&index);
+
+		if (known && *known == operations)
+			break;
+	}
+	return kind;
+}
+
+/* Learn the file operations of this descriptor, if the process that reads has
+ * named the descriptor.
+ */
+static inline void learn_operations(u64 operations, u64 task, u32 fd)
+{
+	for (u32 kind = 0; kind < KINDS; kind++) {
+		u32 index = kind;
+		u64 *known = file_operations.lookup(&index);
+		u64 *own_fd = own_fds.lookup(&index);
+
+		if (known && !*known && own_fd && *own_fd == fd &&
+		    (u32)read_word(task + TASK_TGID) ==
+			    bpf_get_current_pid_tgid() >> 32)
+			*known = operations;
+	}
 }
 
 /* Return whether this pass shows the holder, and where the pass met the file.
@@ -221,20 +240,17 @@ int bpf_iter__task_file(u64 *ctx)
 	struct file_record record = {.fd = (u32)ctx[2]};
 	u64 operations, leader, pass;
 	struct seen *seen;
-	bool is_own;
 	void *seq;
 
 	if (!task || !file)
 		return 0;
-	operations = read_word(file + FILE_F_OP);
-	is_own = (u32)read_word(task + TASK_TGID) ==
-		 bpf_get_current_pid_tgid() >> 32;
-	if (is_of_kind(FANOTIFY, operations, record.fd, is_own))
-		record.kind = FANOTIFY;
-	else if (is_of_kind(INOTIFY, operations, record.fd, is_own))
-		record.kind = INOTIFY;
-	else
+	/* A typed load, which is faster than the read helper. */
+	operations = *(u64 *)(file + FILE_F_OP);
+	record.kind = find_kind(operations);
+	if (record.kind == KINDS) {
+		learn_operations(operations, task, record.fd);
 		return 0;
+	}
 	leader = read_word(task + TASK_GROUP_LEADER);
 	record.address = read_word(file + FILE_PRIVATE_DATA);
 	record.tid = read_word(task + TASK_PID);
