@@ -11,8 +11,14 @@ from fanotify_exporter.bpf.iterator import read_pass
 from fanotify_exporter.bpf.loaded import LoadedFsnotify
 from fanotify_exporter.fsnotify.inventory import Inventory, Kind, OpenFile
 from fanotify_exporter.fsnotify.model import Queue, UserCounts
+from fanotify_exporter.system.cpu_budget import CpuBudget
 from fanotify_exporter.uapi.comm import comm_text
 
+
+INTERVAL_SECONDS: Final = 2.0
+
+# Passes take at most 1 % of a CPU.
+PASSES: Final = CpuBudget(share=0.01)
 
 # struct file_record of bpf/fsnotify/iterator.bpf.c
 RECORD: Final = struct.Struct("=QQQ16s4Q10I")
@@ -52,12 +58,21 @@ class Record(NamedTuple):
 
 
 class FileIterator:
-    """The iterator over groups and instances, of a loaded set of programs."""
+    """
+    The iterator over groups and instances, of a loaded set of programs.
 
-    def __init__(self, loaded: LoadedFsnotify) -> None:
-        """Use the iterator of *loaded*."""
+    Args:
+        loaded: the set with the iterator.
+        interval: seconds between two passes.
+    """
+
+    def __init__(
+        self, loaded: LoadedFsnotify, *, interval: float = INTERVAL_SECONDS
+    ) -> None:
+        """Make no pass yet."""
         self._link = loaded.fds["iterator"]
         self._has_users = not loaded.users_reason
+        self._interval = interval
 
     def list(self) -> Inventory:
         """
@@ -80,6 +95,10 @@ class FileIterator:
             scanned=scanned,
             users=users if self._has_users else None,
         )
+
+    def delay(self, cpu_seconds: float) -> float:
+        """Return the seconds to wait after a pass that took *cpu_seconds*."""
+        return max(self._interval, PASSES.delay(cpu_seconds))
 
 
 def _split(records: bytes) -> Iterator[Record]:

@@ -98,6 +98,16 @@ def test_nothing_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.scanned > 0
 
 
+@pytest.mark.parametrize(
+    ("interval", "cpu_seconds", "delay"),
+    [(2.0, 0.001, 2.0), (2.0, 0.05, 5.0), (30.0, 0.05, 30.0)],
+)
+def test_delay(interval: float, cpu_seconds: float, delay: float) -> None:
+    """Passes take at most 1 % of a CPU, and no more than asked for."""
+    iterator = FileIterator(make_fsnotify(), interval=interval)
+    assert delay == pytest.approx(iterator.delay(cpu_seconds))
+
+
 def test_layout() -> None:
     """The members in C are those of the record, in this order."""
     source = (find_programs() / "fsnotify/iterator.bpf.c").read_text()
