@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from fanotify_exporter.fsnotify.group_scan import GroupScanner
 from fanotify_exporter.fsnotify.model import GroupScan
-from fanotify_exporter.fsnotify.proc_scan import GroupScanner
-from fanotify_exporter.procfs.process import read_pids
+from fanotify_exporter.fsnotify.proc_scan import ProcScan
 from tools.harness.churn import CHURN, PROCESSES
 from tools.harness.listeners import NEW_PIDS, Listener, listening
 
@@ -28,15 +28,10 @@ def steady() -> Iterator[Listener]:
         yield listener
 
 
-def scanners() -> tuple[GroupScanner, GroupScanner]:
-    """Return a scanner with full scans only, and one that polls recent pids."""
+def scanner() -> GroupScanner:
+    """Return a scanner whose every poll scans all processes and reads all groups."""
     hours = itertools.count(step=3600)
-    return (
-        GroupScanner(now=lambda: next(hours)),
-        GroupScanner(
-            interval=86_400, recent_pids=lambda: (frozenset(read_pids()), True)
-        ),
-    )
+    return GroupScanner(ProcScan(cpu=lambda: 0), now=lambda: next(hours), cpu=lambda: 0)
 
 
 def resident_kb() -> int:
@@ -60,19 +55,17 @@ def check(scan: GroupScan, steady: Listener, churn: Listener) -> int:
 
 def test_churn(steady: Listener) -> None:
     """Scans of processes that end do not fail, leak, or count a group twice."""
-    full, polling = scanners()
+    full = scanner()
     unreadable = full.poll().unreadable
     with listening(CHURN, prefix=NEW_PIDS) as churn:
         for _ in range(WARM_POLLS):
             check(full.poll(), steady, churn)
-            check(polling.poll(), steady, churn)
         fds, resident = open_fds(), resident_kb()
         seen = 0
         for _ in range(POLLS):
             scan = full.poll()
             seen += check(scan, steady, churn)
             assert unreadable == scan.unreadable
-            check(polling.poll(), steady, churn)
         assert fds == open_fds()
         assert resident_kb() - resident < MAX_GROWTH_KB
     print(f"{seen / POLLS:.0f} groups of {PROCESSES} processes in a scan")

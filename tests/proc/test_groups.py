@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from fanotify_exporter.fsnotify.group_scan import GroupScanner
 from fanotify_exporter.fsnotify.model import Marks, OwnedGroup
-from fanotify_exporter.fsnotify.proc_scan import GroupScanner
+from fanotify_exporter.fsnotify.proc_scan import ProcScan
 from tools.harness.listeners import Listener, as_user, installed, listening
 from tools.harness.processes import poll
 
@@ -19,10 +20,10 @@ ByUser = list[tuple[int, tuple[Marks, ...]]]
 
 
 def scan() -> tuple[OwnedGroup, ...]:
-    scanner = GroupScanner()
-    if scanner.inexact_reason:
-        pytest.skip(f"groups cannot be told apart here: {scanner.inexact_reason}")
-    return scanner.poll().groups
+    source = ProcScan()
+    if source.inexact_reason:
+        pytest.skip(f"groups cannot be told apart here: {source.inexact_reason}")
+    return GroupScanner(source).poll().groups
 
 
 def of(*comms: str) -> list[OwnedGroup]:

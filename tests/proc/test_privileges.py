@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from fanotify_exporter.fsnotify.proc_scan import GroupScanner
+from fanotify_exporter.fsnotify.group_scan import GroupScanner
+from fanotify_exporter.fsnotify.proc_scan import ProcScan
 from tools.harness.child_scan import scan_in_child
 from tools.harness.listeners import Listener, as_user, listening
 
@@ -75,7 +76,7 @@ def test_privileged_owners() -> None:
         listening("init(FID)", prefix=(*as_user(NOBODY), *new_user)) as contained,
         listening("init(FID)", prefix=("setpriv", "--bounding-set=-sys_admin")) as weak,
     ):
-        owned = {each.comm: each for each in GroupScanner().poll().groups}
+        owned = {each.comm: each for each in GroupScanner(ProcScan()).poll().groups}
         assert [True, False, False, False] == [
             owned[each.comm].privileged for each in (root, user, contained, weak)
         ]

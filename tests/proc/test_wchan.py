@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter.fsnotify.background import BackgroundScan
+from fanotify_exporter.fsnotify.group_scan import GroupScanner
 from fanotify_exporter.fsnotify.model import GroupScan
-from fanotify_exporter.fsnotify.proc_scan import GroupScanner
+from fanotify_exporter.fsnotify.proc_scan import ProcScan
 from fanotify_exporter.fsnotify.waits import PermissionGroup, WaitScan
 from fanotify_exporter.fsnotify.wchan import WaitScanner
 from fanotify_exporter.fsnotify.wchan_support import unseen_reason
@@ -63,7 +64,7 @@ def comms(listener: Listener) -> set[str]:
 
 @pytest.fixture
 def scanner(comms: set[str]) -> WaitScanner:
-    groups = GroupScanner()
+    groups = GroupScanner(ProcScan())
 
     def scan() -> GroupScan:
         found = groups.poll()
@@ -216,7 +217,9 @@ def test_too_few_capabilities(scratch: Path) -> None:
 
 def test_in_the_background(listener: Listener, scratch: Path) -> None:
     """A thread finds tasks that begin to wait, and forgets tasks that go on."""
-    background = BackgroundScan(WaitScanner(GroupScanner().poll), "waiting tasks")
+    background = BackgroundScan(
+        WaitScanner(GroupScanner(ProcScan()).poll), "waiting tasks"
+    )
     background.start()
     try:
         with opening(scratch, tasks=5) as opener:

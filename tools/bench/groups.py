@@ -29,8 +29,9 @@ from pathlib import Path
 
 from fanotify_exporter.fsnotify.descriptors import GROUP_LINK
 from fanotify_exporter.fsnotify.fdinfo import parse_fdinfo
+from fanotify_exporter.fsnotify.group_scan import GroupScanner
 from fanotify_exporter.fsnotify.model import Group
-from fanotify_exporter.fsnotify.proc_scan import GroupScanner
+from fanotify_exporter.fsnotify.proc_scan import ProcScan
 from fanotify_exporter.procfs.process import opened_process, read_fdinfo
 from tools.bench.groups_answers import (
     ANSWER_FIGURES,
@@ -76,7 +77,7 @@ def ours() -> dict[str, float]:
         before = reclaimable_mb()
         figures = first_and_later(endless_scanner().poll)
         cached = reclaimable_mb() - before
-        scanner = GroupScanner(interval=86_400)
+        scanner = GroupScanner(ProcScan(interval=86_400))
         scanner.poll()
         poll = statistics.median(cpu_seconds(scanner.poll) for _ in range(20))
         group = make_group(MARKS, folder)

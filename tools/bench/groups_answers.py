@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from itertools import count
 
-from fanotify_exporter.fsnotify.proc_scan import GroupScanner
+from fanotify_exporter.fsnotify.group_scan import GroupScanner
+from fanotify_exporter.fsnotify.proc_scan import ProcScan
 from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.web.service import MetricsService
 from fanotify_exporter.web.sockets import address, listen
@@ -45,7 +46,7 @@ ANSWER_FIGURES: dict[str, Callable[[list[float]], float]] = {
 def endless_scanner() -> GroupScanner:
     """Return a scanner whose every poll is a full scan without cached results."""
     hours = count(step=36_000)
-    return GroupScanner(now=lambda: next(hours))
+    return GroupScanner(ProcScan(), now=lambda: next(hours))
 
 
 def answers(marks: int) -> dict[str, float]:

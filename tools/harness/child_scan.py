@@ -10,12 +10,12 @@ import argparse
 import json
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from fanotify_exporter.fsnotify.proc_scan import GroupScanner
+from fanotify_exporter.fsnotify.group_scan import GroupScanner
+from fanotify_exporter.fsnotify.proc_scan import ProcScan
 from fanotify_exporter.system.privileges import drop, find_user
 
 
@@ -26,11 +26,13 @@ class ChildScan:
 
     Attributes:
         groups: number of groups by comm of their owner.
+        watches: number of watches of each inotify instance, by comm of its owner.
         unreadable: number of processes whose descriptors could not be read.
         inexact_reason: why a group counts once for each of its descriptors, or "".
     """
 
     groups: Counter[str]
+    watches: dict[str, list[int]]
     unreadable: int
     inexact_reason: str
 
@@ -46,8 +48,8 @@ def scan_in_child(
     if user:
         command += [f"--user={user}", *capabilities]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
-    groups, unreadable, inexact_reason = json.loads(output)
-    return ChildScan(Counter(groups), unreadable, inexact_reason)
+    groups, *others = json.loads(output)
+    return ChildScan(Counter(groups), *others)
 
 
 def main() -> None:
@@ -57,10 +59,13 @@ def main() -> None:
     options = parser.parse_args()
     if options.user:
         drop(options.capabilities, find_user(options.user))
-    scanner = GroupScanner(Path("/proc"))
-    scan = scanner.poll()
+    source = ProcScan()
+    scan = GroupScanner(source).poll()
     groups = Counter(owned.comm for owned in scan.groups)
-    print(json.dumps([groups, scan.unreadable, scanner.inexact_reason]))
+    watches = defaultdict[str, list[int]](list)
+    for instance in scan.instances:
+        watches[instance.comm].append(instance.watches)
+    print(json.dumps([groups, watches, scan.unreadable, source.inexact_reason]))
 
 
 if __name__ == "__main__":

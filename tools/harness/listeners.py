@@ -49,9 +49,15 @@ def checked(result):
 def init(flags=0):
     return checked(libc.fanotify_init(flags | 1, 0))
 
+def instance():
+    return checked(libc.inotify_init1(0))
+
 def mark(group, flags, mask, path):
     words = group, flags, ctypes.c_uint64(mask), -100, os.fsencode(path)
     checked(libc.fanotify_mark(*words))
+
+def watch(instance, path):
+    return checked(libc.inotify_add_watch(instance, os.fsencode(path), OPEN))
 
 def name(comm):
     libc.prctl(15, os.fsencode(comm))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from shutil import rmtree
 
-from fanotify_exporter.fsnotify.descriptors import GROUP_LINK
+from fanotify_exporter.fsnotify.descriptors import GROUP_LINK, INSTANCE_LINK
 from fanotify_exporter.procfs.process import INITIAL_USER_NAMESPACE
 
 
@@ -14,6 +14,11 @@ EMPTY_GROUP = (
     "pos:\t0\nflags:\t02\nmnt_id:\t17\nino:\t1038\nfanotify flags:0 event-flags:8000\n"
 )
 MARK = "fanotify mnt_id:1b mflags:0 mask:20 ignored_mask:0\n"
+EMPTY_INSTANCE = "pos:\t0\nflags:\t02004000\nmnt_id:\t15\nino:\t1038\n"
+WATCH = (
+    "inotify wd:3 ino:9e7e sdev:800013 mask:800afce ignored_mask:0 fhandle-bytes:8 "
+    "fhandle-type:1 f_handle:7e9e0000640d1b6d\n"
+)
 
 
 class ProcFolder:
@@ -93,6 +98,10 @@ class ProcFolder:
     def open_group(self, pid: int, fd: int, fdinfo: str = EMPTY_GROUP) -> None:
         """Open a group, or change the fdinfo of an open group."""
         self.open(pid, fd, GROUP_LINK, fdinfo)
+
+    def open_instance(self, pid: int, fd: int, fdinfo: str = EMPTY_INSTANCE) -> None:
+        """Open an inotify instance, or change the fdinfo of an open instance."""
+        self.open(pid, fd, INSTANCE_LINK, fdinfo)
 
     def close(self, pid: int, fd: int) -> None:
         """Close a descriptor."""

@@ -32,8 +32,9 @@ from fanotify_exporter.commands.wait_source import WaitSource
 from fanotify_exporter.commands.waits import ObservedWaits, reading_waits
 from fanotify_exporter.fsnotify.background import BackgroundScan, Scanner
 from fanotify_exporter.fsnotify.deadlocks import DeadlockDetector
+from fanotify_exporter.fsnotify.group_scan import GroupScanner, Source
 from fanotify_exporter.fsnotify.model import GroupScan
-from fanotify_exporter.fsnotify.proc_scan import GroupScanner
+from fanotify_exporter.fsnotify.proc_scan import INTERVAL_SECONDS, ProcScan
 from fanotify_exporter.fsnotify.task_iter import WaitIterator
 from fanotify_exporter.fsnotify.waits import MAX_AGE, WaitScan
 from fanotify_exporter.fsnotify.wchan import WaitScanner
@@ -52,10 +53,6 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger(__name__)
-
-# A process that created a group is scanned again for this long: it may fork, or pass
-# the group's descriptor on to another process.
-RECENT_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,7 @@ def assemble(  # noqa: PLR0913  the one place that knows all parts
     waits = read_permission_maps(programs)
     cgroup_root = find_cgroup_root() if labels.container else None
     cgroups = start_cgroups(cgroup_root, stack) if labels.container else None
-    start_groups = cache(partial(start_group_scan, maps, collectors, stack))
+    start_groups = cache(partial(start_group_scan, collectors, stack))
     start_waits = cache(
         lambda: start_wait_scan(
             make_wait_scanner(
@@ -208,26 +205,33 @@ def start_wait_scan(
     return scan.latest
 
 
+def make_group_source(options: CollectorOptions) -> Source:
+    """
+    Return the source that lists groups and inotify instances: a scan of /proc.
+
+    Warns if the source cannot tell open files apart.
+    """
+    interval = options.groups_interval or INTERVAL_SECONDS
+    source = ProcScan(options.procfs, interval=interval)
+    if source.inexact_reason:
+        log.warning(
+            "cannot compare descriptors (kcmp): shared groups are counted more than "
+            "once",
+            extra={"reason": source.inexact_reason},
+        )
+    return source
+
+
 def start_group_scan(
-    maps: CallMaps | NoCallMaps, options: CollectorOptions, stack: ExitStack
+    options: CollectorOptions, stack: ExitStack
 ) -> Callable[[], GroupScan | None]:
     """
-    Start the background scan for groups. *stack* stops the scan.
+    Start the background scan for groups and instances. *stack* stops the scan.
 
     Returns:
         The function that returns the latest result, None before there is one.
     """
-    scanner = GroupScanner(
-        options.procfs,
-        interval=options.groups_interval,
-        recent_pids=partial(maps.read_group_creators, RECENT_SECONDS),
-    )
-    if scanner.inexact_reason:
-        log.warning(
-            "cannot compare descriptors (kcmp): shared groups are counted more than "
-            "once",
-            extra={"reason": scanner.inexact_reason},
-        )
+    scanner = GroupScanner(make_group_source(options), options.procfs)
     scan = BackgroundScan(scanner)
     scan.start()
     stack.callback(scan.stop)

@@ -1,25 +1,27 @@
 """
-Descriptors of fanotify groups that a process has open.
+Descriptors of fanotify groups and inotify instances that a process has open.
 
 Another user's process takes CAP_DAC_READ_SEARCH (to list its fd folder) and
 CAP_SYS_PTRACE (to read its links and fdinfo, and for kcmp(2)). Any user may read
 comm, stat and status. Only the descriptor table of a process's first thread is read,
-so some groups are not found: groups in flight over a socket, groups registered only
-with io_uring, and groups in the table of another thread, also after the first thread
+so some open files are not found: files in flight over a socket, files registered only
+with io_uring, and files in the table of another thread, also after the first thread
 has ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
+from fanotify_exporter.fsnotify.inventory import Kind
 from fanotify_exporter.fsnotify.kcmp import File
-from fanotify_exporter.fsnotify.model import DescriptorKey, Group, OwnedGroup
+from fanotify_exporter.fsnotify.model import DescriptorKey
 from fanotify_exporter.fsnotify.throttle import yielding_gil
 from fanotify_exporter.procfs.process import (
     LINKS_AT_ONCE,
@@ -33,24 +35,31 @@ from fanotify_exporter.procfs.process import (
 from fanotify_exporter.uapi.comm import comm_text
 
 
-# The target of /proc/PID/fd/N for a group; fanotify_init() in
-# fs/notify/fanotify/fanotify_user.c.
+# The targets of /proc/PID/fd/N; fanotify_init() in fs/notify/fanotify/fanotify_user.c
+# and inotify_init1() in fs/notify/inotify/inotify_user.c.
 GROUP_LINK: Final = "anon_inode:[fanotify]"
+INSTANCE_LINK: Final = "anon_inode:inotify"
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {GROUP_LINK: Kind.FANOTIFY, INSTANCE_LINK: Kind.INOTIFY}
+)
 
-# Group descriptors returned of one process; max_user_groups is 128 by default.
-MAX_FOUND: Final = 256
+# Descriptors of an unprivileged process that are inspected, which takes 0.25 s.
+MAX_INSPECTED: Final = 400 * LINKS_AT_ONCE
 
-# Descriptors inspected of one process, which takes 0.6 s.
-MAX_INSPECTED: Final = 1024 * LINKS_AT_ONCE
+# An inspection ends after so many descriptors of a kind. The default limits of a user
+# are 128 groups and 128 instances; hosts with containers allow 8,192 instances.
+MAX_FOUND: Final[Mapping[Kind, int]] = MappingProxyType(
+    {Kind.FANOTIFY: 256, Kind.INOTIFY: 8192}
+)
 
 # Raised when a process ended or a descriptor was closed between two reads.
 GONE: Final = (FileNotFoundError, ProcessLookupError)
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class GroupDescriptor:
+class Descriptor:
     """
-    One descriptor of a group. Descriptors sort by start of their process.
+    One descriptor of a group or an instance. They sort by start of their process.
 
     Attributes:
         started: when the process started, in clock ticks after boot.
@@ -64,6 +73,7 @@ class GroupDescriptor:
     started: int
     pid: int
     fd: int
+    kind: Kind
     comm: str
     uid: int
     privileged: bool
@@ -79,43 +89,39 @@ class GroupDescriptor:
         return self.started, self.pid, self.fd
 
 
-def find_group_descriptors(
-    pid: int, proc: Path, fds: Iterable[int] | None = None
-) -> tuple[tuple[GroupDescriptor, ...], int]:
-    """
-    Return the group descriptors of a process, and the number of descriptors left out.
+Descriptors = tuple[Descriptor, ...]
 
-    After MAX_FOUND group descriptors or MAX_INSPECTED descriptors of any kind the rest
-    is counted and not inspected. The kernel lists low numbers first. A process that
-    has ended has none.
+
+def find_descriptors(
+    pid: int, proc: Path, *, bounded: bool = True
+) -> tuple[Descriptors, int]:
+    """
+    Return the descriptors of groups and instances, and the number of those left out.
+
+    After MAX_FOUND descriptors of a kind or MAX_INSPECTED descriptors the rest is
+    counted and not inspected. The kernel lists low numbers first. A process that has
+    ended has none.
 
     Args:
         pid: the process.
         proc: where procfs is mounted.
-        fds: the only descriptors to inspect; None for all.
+        bounded: False to inspect all descriptors.
 
     Raises:
         PermissionError: this process may not read the descriptors of *pid*.
     """
     with suppress(*GONE), opened_process(pid, proc) as process:
-        found, left_out = _read_group_fds(process, fds)
+        found, left_out = _find_fds(process, bounded=bounded)
         if not found:
             return (), left_out
         started = read_start_time(process)
         comm = comm_text(read_process_comm(process))
         who = read_credentials(process)
         return tuple(
-            GroupDescriptor(started, pid, fd, comm, who.uid, who.privileged)
-            for fd in found
+            Descriptor(started, pid, fd, KINDS[link], comm, who.uid, who.privileged)
+            for fd, link in found
         ), left_out
     return (), 0
-
-
-def owned_group(descriptors: Sequence[GroupDescriptor], group: Group) -> OwnedGroup:
-    """Return *group* with its known *descriptors*, the owner's first."""
-    owner = descriptors[0]
-    keys = tuple(descriptor.key for descriptor in descriptors)
-    return OwnedGroup(owner.comm, owner.uid, group, owner.privileged, keys)
 
 
 def is_privileged(pid: int, proc: Path) -> bool:
@@ -125,23 +131,24 @@ def is_privileged(pid: int, proc: Path) -> bool:
     return False
 
 
-def _read_group_fds(process: int, fds: Iterable[int] | None) -> tuple[list[int], int]:
-    found: list[int] = []
+def _find_fds(process: int, *, bounded: bool) -> tuple[list[tuple[int, str]], int]:
+    """Return descriptors with their links, and the number of those left out."""
+    found: list[tuple[int, str]] = []
+    numbers = Counter[Kind]()
     inspected = 0
     try:
-        batches = read_linked_fds(process, GROUP_LINK, fds)
-        for batch in yielding_gil(islice(batches, MAX_INSPECTED // LINKS_AT_ONCE), 1):
+        for batch in yielding_gil(read_linked_fds(process, KINDS), every=1):
             found += batch
             inspected += LINKS_AT_ONCE
-            if len(found) >= MAX_FOUND:
-                break
-        else:
-            if inspected < MAX_INSPECTED:
-                return found, 0
-        rest = max(0, count_fds(process) - inspected)
-        return found[:MAX_FOUND], len(found[MAX_FOUND:]) + rest
+            if bounded:
+                numbers.update(KINDS[link] for _, link in batch)
+                if inspected >= MAX_INSPECTED or any(
+                    numbers[kind] >= MAX_FOUND[kind] for kind in numbers
+                ):
+                    return found, max(0, count_fds(process) - inspected)
     except PermissionError:
         # A process that is ending refuses too. Once it has ended, the next line
         # raises an error of GONE instead.
         read_start_time(process)
         raise
+    return found, 0

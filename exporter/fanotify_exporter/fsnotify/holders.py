@@ -1,102 +1,116 @@
 """
-The group descriptors that a scan knows, within bounds.
+The descriptors that a scan of /proc knows, within bounds.
 
-A descriptor costs 0.3 KB of memory, and each poll inspects and compares all known
-descriptors. An ordinary user may have a million descriptors of one group, after dup(2)
-and fork(2).
+A descriptor costs 0.3 KB of memory, and each scan compares all known descriptors. An
+ordinary user may have a million descriptors of one group, after dup(2) and fork(2).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
-from fanotify_exporter.fsnotify.descriptors import GroupDescriptor
+from fanotify_exporter.fsnotify.descriptors import Descriptor, Descriptors
+from fanotify_exporter.fsnotify.inventory import Kind
 
 
-# Descriptors known of the unprivileged processes of one user: max_user_groups is 128 by
-# default, and a group may have two holders.
-MAX_PER_USER: Final = 256
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """
+    How many descriptors of a kind are known.
 
-# Descriptors known of all unprivileged processes. To inspect and compare so many takes
-# less than 0.1 s.
-MAX_OF_USERS: Final = 1024
+    Attributes:
+        user: of the unprivileged processes of one user.
+        users: of all unprivileged processes.
+        privileged: of all privileged processes.
+    """
 
-# Descriptors known of all privileged processes: a hundred products with dozens of
-# groups each.
-MAX_PRIVILEGED: Final = 4096
+    user: int
+    users: int
+    privileged: int
 
-Descriptors = tuple[GroupDescriptor, ...]
+
+# Room for the groups of eight users with the default limit of 128, each group with a
+# second holder, and for a hundred products with dozens of groups each. A user may have
+# 8,192 instances on hosts with containers. To compare so many takes 0.1 s.
+BOUNDS: Final[Mapping[Kind, Bounds]] = MappingProxyType(
+    {
+        Kind.FANOTIFY: Bounds(user=256, users=1024, privileged=4096),
+        Kind.INOTIFY: Bounds(user=8192, users=12_288, privileged=16_384),
+    }
+)
 
 
 class Holders:
-    """
-    The known group descriptors by pid, the least recently inspected process first.
-
-    Attributes:
-        left_out: descriptors of groups above the bounds, by pid.
-    """
+    """The known descriptors of each process."""
 
     def __init__(self) -> None:
         """Start without descriptors."""
         self._known: dict[int, Descriptors] = {}
-        self._of_users = Counter[int]()
-        self._privileged = 0
-        self.left_out: dict[int, int] = {}
+        self._left_out: dict[int, int] = {}
+        self._of_user = Counter[tuple[int, Kind]]()
+        self._of_users = Counter[Kind]()
+        self._privileged = Counter[Kind]()
 
-    def __contains__(self, pid: int) -> bool:
-        """Return whether a descriptor of process *pid* is known."""
-        return pid in self._known
+    def __iter__(self) -> Iterator[Descriptor]:
+        """Yield all descriptors."""
+        for descriptors in self._known.values():
+            yield from descriptors
 
-    def __iter__(self) -> Iterator[Descriptors]:
-        """Yield the descriptors of each process; the process may be replaced then."""
-        yield from list(self._known.values())
+    @property
+    def left_out(self) -> int:
+        """Return the number of descriptors above the bounds."""
+        return sum(self._left_out.values())
 
-    def pids(self) -> set[int]:
-        """Return the processes with descriptors that are known or left out."""
-        return self._known.keys() | self.left_out.keys()
+    def retain(self, pids: Collection[int]) -> None:
+        """Forget all processes but *pids*."""
+        for pid in (self._known.keys() | self._left_out.keys()).difference(pids):
+            self.replace(pid, (), 0)
 
-    def replace(self, pid: int, found: Descriptors, left_out: int | None) -> bool:
+    def replace(self, pid: int, found: Descriptors, left_out: int) -> None:
         """
         Replace the descriptors of a process by those *found* now, as far as allowed.
 
         Args:
             pid: the process.
-            found: descriptors of the process; none if the process has ended.
-            left_out: descriptors that were not inspected; None if only known
-                descriptors were inspected.
-
-        Returns:
-            Whether a descriptor that was known is missing in *found*.
+            found: descriptors of the process.
+            left_out: number of descriptors that were not inspected.
         """
-        before = self._known.pop(pid, ())
-        self._count(before, -1)
-        kept = found[: self._room(found)]
+        self._count(self._known.pop(pid, ()), -1)
+        kept = tuple(self._within_bounds(found))
         self._count(kept, 1)
         if kept:
             self._known[pid] = kept
-        if left_out is not None or not found:
-            left_out = (left_out or 0) + len(found) - len(kept)
-            self.left_out[pid] = left_out
-            if not left_out:
-                del self.left_out[pid]
-        return bool({each.file for each in before} - {each.file for each in found})
+        self._left_out.pop(pid, None)
+        if left_out := left_out + len(found) - len(kept):
+            self._left_out[pid] = left_out
 
-    def _room(self, found: Descriptors) -> int:
-        """Return how many of the descriptors *found* may be kept."""
+    def _within_bounds(self, found: Descriptors) -> Iterator[Descriptor]:
         if not found:
-            return 0
-        if found[0].privileged:
-            return MAX_PRIVILEGED - self._privileged
-        of_user = MAX_PER_USER - self._of_users[found[0].uid]
-        return max(0, min(of_user, MAX_OF_USERS - self._of_users.total()))
+            return
+        rooms = {kind: self._room(found[0], kind) for kind in BOUNDS}
+        for descriptor in found:
+            rooms[descriptor.kind] -= 1
+            if rooms[descriptor.kind] >= 0:
+                yield descriptor
+
+    def _room(self, owner: Descriptor, kind: Kind) -> int:
+        """Return how many more descriptors of *owner*'s process may be known."""
+        bounds = BOUNDS[kind]
+        if owner.privileged:
+            return bounds.privileged - self._privileged[kind]
+        of_user = bounds.user - self._of_user[owner.uid, kind]
+        return min(of_user, bounds.users - self._of_users[kind])
 
     def _count(self, descriptors: Descriptors, sign: int) -> None:
-        if descriptors and descriptors[0].privileged:
-            self._privileged += sign * len(descriptors)
-        elif descriptors:
-            uid = descriptors[0].uid
-            self._of_users[uid] += sign * len(descriptors)
-            if not self._of_users[uid]:
-                del self._of_users[uid]
+        for each in descriptors:
+            if each.privileged:
+                self._privileged[each.kind] += sign
+            else:
+                self._of_users[each.kind] += sign
+                self._of_user[each.uid, each.kind] += sign
+                if not self._of_user[each.uid, each.kind]:
+                    del self._of_user[each.uid, each.kind]

@@ -208,11 +208,10 @@ def collector_flags(
     parser.add_argument(
         "--collector.groups.interval",
         type=values.interval,
-        default="30s",
         dest="groups_interval",
         metavar="TIME",
-        help="time between scans of all processes for groups, for example 90s or 5m; "
-        "known groups are read every second",
+        help="time between two searches for groups, for example 90s or 5m; known "
+        "groups are read every second (default: 10s)",
     )
     parser.add_argument(
         "--path.procfs",

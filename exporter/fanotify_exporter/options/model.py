@@ -48,12 +48,13 @@ class CollectorOptions:
 
     Attributes:
         enabled: names of the collectors to run.
-        groups_interval: seconds between scans of all processes for groups.
+        groups_interval: seconds between lists of groups; None for the default of the
+            source that lists them.
         procfs: mount point of the host's procfs.
     """
 
     enabled: frozenset[str]
-    groups_interval: int
+    groups_interval: int | None
     procfs: Path
 
 

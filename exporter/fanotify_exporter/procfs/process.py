@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -71,27 +71,44 @@ def opened_process(pid: int, proc: Path = PROC) -> Iterator[int]:
 
 
 def read_linked_fds(
-    process: int, link: str, fds: Iterable[int] | None = None
-) -> Iterator[list[int]]:
+    process: int, wanted: Container[str]
+) -> Iterator[list[tuple[int, str]]]:
     """
-    Yield the descriptors of *process* whose link is *link*, in batches.
+    Yield the descriptors of *process* whose link is in *wanted*, in batches.
 
     Links are not followed: a stat(2) could wait for an unreachable file server. A
     batch is the result of inspecting LINKS_AT_ONCE descriptors, the last one of fewer.
 
     Args:
         process: a folder opened by opened_process().
-        link: the target of the link, such as "anon_inode:[fanotify]".
-        fds: the only descriptors to inspect; None for all.
+        wanted: targets of links, such as "anon_inode:[fanotify]".
+
+    Yields:
+        Each descriptor with its link.
 
     Raises:
         PermissionError: for another user's process, listing takes
             CAP_DAC_READ_SEARCH, and reading a link also takes CAP_SYS_PTRACE.
     """
     with _opened("fd", os.O_DIRECTORY, process) as folder:
-        names = _names(folder) if fds is None else map(str, fds)
+        names = _names(folder)
         while batch := list(islice(names, LINKS_AT_ONCE)):
-            yield [int(name) for name in batch if _read_link(name, folder) == link]
+            yield [
+                (int(name), link)
+                for name in batch
+                if (link := _read_link(name, folder)) in wanted
+            ]
+
+
+def read_link(process: int, fd: int) -> str:
+    """
+    Return the link of a descriptor of *process*; empty if the descriptor is closed.
+
+    Raises:
+        PermissionError: another user's process takes CAP_SYS_PTRACE.
+        ProcessLookupError: the process has ended.
+    """
+    return _read_link(f"fd/{fd}", process)
 
 
 def count_fds(process: int) -> int:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from fanotify_exporter.bpf.call_maps import CallMaps
 from fanotify_exporter.bpf.loaded import LoadedCalls, LoadedPermission
 from fanotify_exporter.collectors.catalog import CATALOG
 from fanotify_exporter.commands import assemble
@@ -31,7 +30,7 @@ from tools.harness.loaded_programs import UNUSED, make_loaded, pack_slot
 from tools.harness.permission_waits import SCAN
 
 
-CALLS = CollectorOptions(frozenset({"mark_calls"}), 30, Path("/proc"))
+CALLS = CollectorOptions(frozenset({"mark_calls"}), None, Path("/proc"))
 PROCFS = WaitSource("procfs", "no BTF")
 LABELS = LabelOptions(container=False, dropped=frozenset())
 
@@ -84,7 +83,7 @@ def build(
 
 
 def enable(*names: str, procfs: Path = Path("/proc")) -> CollectorOptions:
-    return CollectorOptions(frozenset(names), 30, procfs)
+    return CollectorOptions(frozenset(names), None, procfs)
 
 
 @pytest.mark.parametrize("name", [each.name for each in CATALOG])
@@ -231,7 +230,6 @@ def test_labels(
 
 
 def test_inexact_scan_is_logged(
-    loaded: LoadedCalls,
     stack: ExitStack,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -241,7 +239,7 @@ def test_inexact_scan_is_logged(
     monkeypatch.setattr(proc_scan, "open_file_comparison", lambda _: refused)
     monkeypatch.setattr(BackgroundScan, "start", lambda _: None)
     monkeypatch.setattr(BackgroundScan, "stop", lambda _: None)
-    start_group_scan(CallMaps(loaded), CALLS, stack)
+    start_group_scan(CALLS, stack)
     (record,) = caplog.records
     assert logging.WARNING == record.levelno
     assert "cannot compare descriptors (kcmp)" in record.message

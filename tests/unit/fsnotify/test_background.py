@@ -11,13 +11,17 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter.fsnotify.background import BackgroundScan
+from fanotify_exporter.fsnotify.group_scan import GroupScanner
 from fanotify_exporter.fsnotify.model import GroupScan
-from fanotify_exporter.fsnotify.proc_scan import GroupScanner
+from fanotify_exporter.fsnotify.proc_scan import ProcScan
 from tools.harness.proc_folder import EMPTY_GROUP, MARK, ProcFolder
 
 
 class QuickScanner(GroupScanner):
-    """A scanner that a thread polls without delay."""
+    """A scanner of a folder that a thread polls without delay."""
+
+    def __init__(self, proc: Path) -> None:
+        super().__init__(ProcScan(proc), proc)
 
     def delay(self) -> float:
         return 0.001

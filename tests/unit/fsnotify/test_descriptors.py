@@ -1,4 +1,4 @@
-"""Group descriptors of processes in a folder like /proc."""
+"""Descriptors of processes in a folder like /proc."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 
 from fanotify_exporter.fsnotify import descriptors as descriptors_module
 from fanotify_exporter.fsnotify.descriptors import (
-    MAX_FOUND,
-    GroupDescriptor,
-    find_group_descriptors,
+    Descriptor,
+    find_descriptors,
     is_privileged,
 )
+from fanotify_exporter.fsnotify.inventory import Kind
 from fanotify_exporter.procfs.process import LINKS_AT_ONCE
 from tools.harness.proc_folder import ProcFolder
 
@@ -22,39 +22,37 @@ def proc(tmp_path: Path) -> ProcFolder:
     return ProcFolder(tmp_path / "proc")
 
 
-def found(
-    proc: ProcFolder, fds: list[int] | None = None
-) -> tuple[GroupDescriptor, ...]:
-    """Return the group descriptors of process 812; none may be left out."""
-    descriptors, left_out = find_group_descriptors(812, proc.path, fds)
+def found(proc: ProcFolder) -> tuple[Descriptor, ...]:
+    """Return the descriptors of process 812; none may be left out."""
+    descriptors, left_out = find_descriptors(812, proc.path)
     assert 0 == left_out
     return descriptors
 
 
-def test_finds_groups_among_descriptors(proc: ProcFolder) -> None:
-    """Each group descriptor is found, with name, user and start of its process."""
+def test_finds_groups_and_instances(proc: ProcFolder) -> None:
+    """Each descriptor is found, with name, user and start of its process."""
     proc.start(812, {4: "", 700: ""}, comm=b"fapolicyd", started=4242, uid=994)
+    proc.open_instance(812, 7)
+    owner = ("fapolicyd", 994, False)
     assert {
-        GroupDescriptor(4242, 812, 4, "fapolicyd", 994, privileged=False),
-        GroupDescriptor(4242, 812, 700, "fapolicyd", 994, privileged=False),
+        Descriptor(4242, 812, 4, Kind.FANOTIFY, *owner),
+        Descriptor(4242, 812, 7, Kind.INOTIFY, *owner),
+        Descriptor(4242, 812, 700, Kind.FANOTIFY, *owner),
     } == set(found(proc))
 
 
 def test_process_without_groups(proc: ProcFolder) -> None:
     """Descriptors whose link is only similar to a group's are not groups."""
     proc.start(812)
-    for fd, target in enumerate(
-        ("anon_inode:inotify", "anon_inode:[fanotify", "/anon_inode:[fanotify]")
-    ):
+    targets = (
+        "anon_inode:[inotify]",
+        "/anon_inode:inotify",
+        "anon_inode:[fanotify",
+        "/anon_inode:[fanotify]",
+    )
+    for fd, target in enumerate(targets):
         proc.open(812, 10 + fd, target)
-    assert ((), 0) == find_group_descriptors(812, proc.path)
-
-
-def test_only_given_descriptors(proc: ProcFolder) -> None:
-    """Of the given descriptors, those that are groups now are found."""
-    proc.start(812, {4: "", 5: "", 6: ""})
-    proc.open(812, 5, "/dev/null")
-    assert [4] == [descriptor.fd for descriptor in found(proc, [4, 5, 77])]
+    assert () == found(proc)
 
 
 @pytest.mark.parametrize(
@@ -71,13 +69,13 @@ def test_only_given_descriptors(proc: ProcFolder) -> None:
 def test_hostile_comm(proc: ProcFolder, comm: bytes, shown: str) -> None:
     """A name of any bytes is escaped, and does not shift the fields after the name."""
     proc.start(812, {4: ""}, comm=comm, started=4242, uid=994)
-    expected = GroupDescriptor(4242, 812, 4, shown, 994, privileged=False)
+    expected = Descriptor(4242, 812, 4, Kind.FANOTIFY, shown, 994, privileged=False)
     assert (expected,) == found(proc)
 
 
 def test_process_that_has_ended(proc: ProcFolder) -> None:
     """A process that has ended has no groups, and causes no error."""
-    assert ((), 0) == find_group_descriptors(812, proc.path)
+    assert ((), 0) == find_descriptors(812, proc.path)
 
 
 @pytest.mark.parametrize("missing", ["stat", "comm", "status", "fd"])
@@ -86,23 +84,27 @@ def test_process_that_ends_meanwhile(proc: ProcFolder, missing: str) -> None:
     proc.start(812, {4: ""})
     path = proc.path / "812" / missing
     path.rename(path.with_name("gone"))
-    assert ((), 0) == find_group_descriptors(812, proc.path)
+    assert ((), 0) == find_descriptors(812, proc.path)
 
 
-def test_too_many_group_descriptors(
-    proc: ProcFolder, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", Kind)
+def test_too_many_of_a_kind(
+    proc: ProcFolder, monkeypatch: pytest.MonkeyPatch, kind: Kind
 ) -> None:
-    """Of too many group descriptors the rest is left out, and counted."""
+    """After too many descriptors of a kind the rest is left out, and counted."""
+    monkeypatch.setattr(descriptors_module, "MAX_FOUND", dict.fromkeys(Kind, 100))
     monkeypatch.setattr(descriptors_module, "count_fds", lambda _: 900)
-    proc.start(812, dict.fromkeys(range(3, 3 + MAX_FOUND), ""))
-    for fd in range(3):
-        proc.close(812, fd)
-    descriptors, left_out = find_group_descriptors(812, proc.path)
-    assert (MAX_FOUND, 900 - 2 * LINKS_AT_ONCE) == (len(descriptors), left_out)
-    for fd in range(3 + MAX_FOUND, 903):
-        proc.open_group(812, fd)
-    descriptors, left_out = find_group_descriptors(812, proc.path)
-    assert (MAX_FOUND, 900 - MAX_FOUND) == (len(descriptors), left_out)
+    proc.start(812, privileged=True)
+    for fd in range(3, 900):
+        if kind is Kind.FANOTIFY:
+            proc.open_group(812, fd)
+        else:
+            proc.open_instance(812, fd)
+    descriptors, left_out = find_descriptors(812, proc.path)
+    assert LINKS_AT_ONCE - 3 <= len(descriptors) <= LINKS_AT_ONCE
+    assert 900 - LINKS_AT_ONCE == left_out
+    descriptors, left_out = find_descriptors(812, proc.path, bounded=False)
+    assert (897, 0) == (len(descriptors), left_out)
 
 
 def test_too_many_descriptors(
@@ -114,7 +116,8 @@ def test_too_many_descriptors(
     proc.start(812)
     for fd in range(3, LINKS_AT_ONCE + 70):
         proc.open(812, fd, "/dev/null")
-    assert ((), 70) == find_group_descriptors(812, proc.path)
+    assert ((), 70) == find_descriptors(812, proc.path)
+    assert ((), 0) == find_descriptors(812, proc.path, bounded=False)
 
 
 @pytest.mark.parametrize("privileged", [True, False])

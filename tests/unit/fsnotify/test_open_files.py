@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter.fsnotify import open_files
-from fanotify_exporter.fsnotify.descriptors import GroupDescriptor
+from fanotify_exporter.fsnotify.descriptors import Descriptor
+from fanotify_exporter.fsnotify.inventory import Kind
 from fanotify_exporter.fsnotify.kcmp import File
 from fanotify_exporter.fsnotify.open_files import (
     Comparison,
     group_by_open_file,
     open_file_comparison,
+    places_of,
 )
 from tools.harness.proc_folder import ProcFolder
 
@@ -28,7 +30,7 @@ def proc(tmp_path: Path) -> ProcFolder:
 
 
 DESCRIPTORS = {
-    name: GroupDescriptor(started, pid, fd, name, 0, privileged=False)
+    name: Descriptor(started, pid, fd, Kind.FANOTIFY, name, 0, privileged=False)
     for name, (started, pid, fd) in {
         "a": (10, 300, 3),
         "b": (20, 200, 3),
@@ -58,7 +60,7 @@ def comparison(
     return compare
 
 
-def names(groups: list[tuple[GroupDescriptor, ...]]) -> set[tuple[str, ...]]:
+def names(groups: list[tuple[Descriptor, ...]]) -> set[tuple[str, ...]]:
     return {tuple(descriptor.comm for descriptor in group) for group in groups}
 
 
@@ -140,7 +142,8 @@ def test_descriptor_that_is_closed_and_opened_all_the_time(toggling: str) -> Non
 def test_many_descriptors_closed_during_comparison() -> None:
     """A thousand descriptors that close while being compared are left out."""
     descriptors = [
-        GroupDescriptor(1, pid, 3, "x", 1000, privileged=False) for pid in range(2000)
+        Descriptor(1, pid, 3, Kind.INOTIFY, "x", 1000, privileged=False)
+        for pid in range(2000)
     ]
     selves = Counter[int]()
 
@@ -153,6 +156,63 @@ def test_many_descriptors_closed_during_comparison() -> None:
 
     found = group_by_open_file(descriptors, compare)
     assert 1000 <= len(found) <= 2000
+
+
+class CountingComparison:
+    """A comparison of the files of processes: a process refers to file pid % files."""
+
+    def __init__(self, files: int) -> None:
+        self.files = files
+        self.calls = 0
+
+    def __call__(self, one: File, other: File) -> int:
+        self.calls += 1
+        first, second = (hash_of(each[0] % self.files) for each in (one, other))
+        return (first > second) - (first < second)
+
+
+def hash_of(number: int) -> int:
+    """Return a number below 65,536 in an order unlike that of *number*."""
+    return number * 40_503 % 65_536
+
+
+def crowd(number: int) -> list[Descriptor]:
+    """Return a descriptor of each of *number* processes; every 16th is privileged."""
+    return [
+        Descriptor(1, pid, 3, Kind.INOTIFY, "x", 1000, privileged=pid % 16 == 0)
+        for pid in range(number)
+    ]
+
+
+def test_cost_of_known_descriptors() -> None:
+    """Thousands of descriptors that have places take three comparisons each."""
+    compare = CountingComparison(files=3000)
+    first = group_by_open_file(crowd(4000), compare)
+    assert 3000 == len(first)
+    compare.calls = 0
+    again = group_by_open_file(reversed(crowd(4000)), compare, places_of(first))
+    assert set(first) == set(again)
+    assert compare.calls <= 4000 * 3.2
+
+
+def test_cost_of_new_descriptors() -> None:
+    """A new descriptor among thousands takes some 25 comparisons."""
+    compare = CountingComparison(files=6000)
+    first = group_by_open_file(crowd(4000), compare)
+    compare.calls = 0
+    found = group_by_open_file(crowd(4100), compare, places_of(first))
+    assert 4100 == len(found)
+    assert compare.calls <= 4000 * 3.2 + 100 * 25
+
+
+@pytest.mark.parametrize("files", [1, 2, 3, 500])
+def test_places_of_other_files(files: int) -> None:
+    """Places that are wrong now cost time, and change no result."""
+    first = group_by_open_file(crowd(500), CountingComparison(files=499))
+    places = {key: 1000 - place for key, place in places_of(first).items()}
+    found = group_by_open_file(crowd(500), CountingComparison(files), places)
+    assert set(group_by_open_file(crowd(500), CountingComparison(files))) == set(found)
+    assert files == len(found)
 
 
 def test_no_descriptors() -> None:

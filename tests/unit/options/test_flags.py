@@ -132,6 +132,12 @@ def test_collectors_read_the_hosts_procfs() -> None:
     )
 
 
+def test_interval_is_up_to_the_source() -> None:
+    """Without a flag the source that lists groups has its own interval."""
+    options = built(lambda parser: collector_flags(parser, COLLECTORS))
+    assert options.groups_interval is None
+
+
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [

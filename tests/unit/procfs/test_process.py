@@ -24,6 +24,7 @@ from fanotify_exporter.procfs.process import (
     parse_table_size,
     read_credentials,
     read_fdinfo,
+    read_link,
     read_linked_fds,
     read_pids,
     read_process_comm,
@@ -54,23 +55,27 @@ def test_pids_of_a_folder(tmp_path: Path) -> None:
     assert [1, 23] == sorted(read_pids(tmp_path))
 
 
-def linked(process: int, path: Path, fds: list[int] | None = None) -> list[int]:
-    parts = read_linked_fds(process, str(path), fds)
-    return sorted(fd for part in parts for fd in part)
+def linked(process: int, *paths: Path) -> list[tuple[int, str]]:
+    parts = read_linked_fds(process, {*map(str, paths)})
+    return sorted(each for part in parts for each in part)
 
 
 def test_descriptors_by_their_link(own_process: int, tmp_path: Path) -> None:
-    """Descriptors are found by the target of their link, all or only the given ones."""
-    path = tmp_path / "file"
-    path.touch()
+    """Descriptors are found by the target of their link."""
+    paths = [tmp_path / name for name in ("one", "two", "three")]
+    for path in paths:
+        path.touch()
     with ExitStack() as stack:
-        count = 2 * LINKS_AT_ONCE + 1
-        opened = [stack.enter_context(path.open()) for _ in range(count)]
-        fds = sorted(file.fileno() for file in opened)
-        assert fds == linked(own_process, path)
-        assert fds[1:3] == linked(own_process, path, [0, fds[2], fds[1], 999_999])
+        opened = [
+            (stack.enter_context(path.open()).fileno(), str(path))
+            for path in paths * LINKS_AT_ONCE
+        ]
+        expected = sorted(each for each in opened if each[1] != str(paths[1]))
+        assert expected == linked(own_process, paths[0], paths[2])
         assert [] == linked(own_process, tmp_path)
-    assert [] == linked(own_process, path, fds)
+        assert opened[5][1] == read_link(own_process, opened[5][0])
+    assert [] == linked(own_process, *paths)
+    assert "" == read_link(own_process, opened[5][0])
 
 
 def test_number_of_descriptors(own_process: int) -> None:
