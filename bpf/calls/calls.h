@@ -14,9 +14,6 @@
 /* TASK_COMM_LEN in include/linux/sched.h. */
 #define COMM_LEN 16
 
-/* Entries of the map creators. A pid maps to the entry pid % CREATORS. */
-#define CREATORS 1024
-
 /* A fixed slot for each combination of action, type and success of a syscall,
  * see other_slot(): 5 bits of flags and 1 bit for success.
  */
@@ -88,13 +85,6 @@ struct slot {
 	u64 count;
 	struct call call;
 	u64 created_ns; /* CLOCK_BOOTTIME of the first call */
-};
-
-/* The latest successful fanotify_init(2) of a process. */
-struct creator {
-	u64 when_ns; /* CLOCK_BOOTTIME */
-	u64 pid;
-	u64 evicted_ns; /* when_ns of the process that had this entry before */
 };
 
 #endif

@@ -36,11 +36,6 @@ BPF_STACK(free_user, u32, MAX_USER_ENTRIES);
 /* enum syscall * LOST_REASONS + enum lost_reason -> calls */
 BPF_F_TABLE("array", u32, u64, lost, SYSCALLS *LOST_REASONS, BPF_F_MMAPABLE);
 
-/* pid % CREATORS -> the process that made a group. User space looks for new
- * groups in /proc/PID/fd of these processes.
- */
-BPF_F_TABLE("array", u32, struct creator, creators, CREATORS, BPF_F_MMAPABLE);
-
 static inline void count_lost(u32 syscall, u32 reason)
 {
 	u32 index = syscall * LOST_REASONS + reason;
@@ -106,25 +101,6 @@ static inline u32 other_slot(struct call *call)
 	return index;
 }
 
-/* Record that the current process made a fanotify group.
- *
- * Two processes that claim the same entry concurrently may both record the same
- * evicted process. The other eviction stays unnoticed until the next full scan.
- */
-static inline void note_creator(void)
-{
-	u32 pid = bpf_get_current_pid_tgid() >> 32;
-	u32 index = pid % CREATORS;
-	struct creator *creator = creators.lookup(&index);
-
-	if (creator) {
-		if (creator->pid != pid)
-			creator->evicted_ns = creator->when_ns;
-		creator->pid = pid;
-		creator->when_ns = bpf_ktime_get_boot_ns();
-	}
-}
-
 static inline int count_call(u32 syscall, u32 flags, u64 mask, s32 result)
 {
 	struct call call = {
@@ -156,7 +132,5 @@ static inline int count_call(u32 syscall, u32 flags, u64 mask, s32 result)
 	slot = slots.lookup(&index);
 	if (slot)
 		lock_xadd(&slot->count, 1);
-	if (syscall == FANOTIFY_INIT && result >= 0)
-		note_creator();
 	return 0;
 }

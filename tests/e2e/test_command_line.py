@@ -98,13 +98,13 @@ def test_disable_defaults(tmp_path: Path) -> None:
 
 
 def test_only_needed_calls_are_counted(tmp_path: Path) -> None:
-    """The scan for groups needs fanotify_init(2), so no other call is counted."""
-    flags = (LISTEN, "--collector.disable-defaults", "--collector.groups")
+    """The collector mark_calls needs fanotify_mark(2), so no other call is counted."""
+    flags = (LISTEN, "--collector.disable-defaults", "--collector.mark_calls")
     with serving(tmp_path / "exporter.log", *flags) as exporter:
         text = exporter.get().body.decode()
     for name in ("probe_attached", "lost_calls_total"):
         found = samples(text, f"fanotify_exporter_{name}")
-        assert {"fanotify_init"} == {each.labels["probe"] for each in found}
+        assert {"fanotify_mark"} == {each.labels["probe"] for each in found}
 
 
 def test_nothing_is_attached_for_limits(tmp_path: Path) -> None:

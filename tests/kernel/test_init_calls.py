@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import time
 from collections import Counter
 
 import pytest
@@ -15,12 +13,6 @@ from tools.harness.kernel_caller import Caller
 from tools.harness.kernel_calls import Counts, Load
 from tools.harness.plans import NOBODY, every_init_flag
 
-
-# Entries of the map creators, see bpf/calls/calls.h.
-CREATORS = 1024
-
-# Groups that the process of test_creators_are_known makes.
-GROUPS = 20
 
 NO_INOTIFY_INIT = os.uname().machine == "aarch64"
 
@@ -120,41 +112,3 @@ def test_full_map_keeps_the_sum(load: Load, caller: Caller) -> None:
     assert other.total() == counts.found_no_room()
     assert {0x0, 0x4, 0x8, 0xC} == {flags for flags, _ in other}
     assert other[0x8, False] >= 59 - missing
-
-
-def test_creators_are_known(fanotify_groups: Counts, caller: Caller) -> None:
-    """The map creators has the pid of a process that just made a group."""
-    began = time.monotonic()
-    process = maker(caller)
-    process.communicate(b"0 0 %d\n" % GROUPS)
-    pids, are_all = fanotify_groups.creators(time.monotonic() - began)
-
-    assert process.pid in pids or fanotify_groups.lost() >= GROUPS
-    assert are_all
-    assert process.pid not in fanotify_groups.creators(0)[0]
-
-
-@pytest.mark.any_hook
-def test_creator_whose_place_another_takes(
-    fanotify_groups: Counts, caller: Caller
-) -> None:
-    """If two pids share an entry, the first is lost, and the map reports the loss."""
-    began = time.monotonic()
-    first = maker(caller)
-    first.communicate(b"0 0 1\n")
-    while ((second := maker(caller)).pid - first.pid) % CREATORS:
-        second.communicate(b"")
-    second.communicate(b"0 0 1\n")
-    pids, are_all = fanotify_groups.creators(time.monotonic() - began)
-
-    found = (first.pid in pids, second.pid in pids, are_all)
-    if found != (False, True, False):
-        fanotify_groups.skip_if_lost()
-    assert (False, True, False) == found
-    assert fanotify_groups.creators(0)[1]
-
-
-def maker(caller: Caller) -> subprocess.Popen[bytes]:
-    """Start a process that makes the groups of the plan on its stdin."""
-    command = caller.command("maker", syscall="fanotify_init")
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -102,9 +102,6 @@ class Counts:
     def read(self) -> Snapshot:
         return self._maps.read()
 
-    def creators(self, seconds: float) -> tuple[frozenset[int], bool]:
-        return self._maps.read_group_creators(seconds)
-
     def of(self, *comms: str) -> Counter[Key]:
         """Return the new calls of *comms*, in the callers' form."""
         return self._new(self.read(), comms)

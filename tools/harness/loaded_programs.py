@@ -13,8 +13,6 @@ from fanotify_exporter.bpf.loaded import AttachedProbe, Layout, LoadedCalls
 
 _SLOT = struct.Struct("@QQIHH16sQ")
 _SLOT_MEMBERS = ("count", "mask", "flags", "error", "syscall", "comm", "created_ns")
-_CREATOR = struct.Struct("@QQQ")
-_CREATOR_MEMBERS = ("when_ns", "pid", "evicted_ns")
 
 # Programs without maps, for tests of what is said about programs.
 WITHOUT_MAPS = LoadedCalls(
@@ -57,17 +55,11 @@ def pack_slot(
     return _SLOT.pack(count, mask, flags, error, syscall, comm, created_ns)
 
 
-def pack_creator(pid: int, when: float, evicted: float = 0) -> bytes:
-    """Return the bytes of a struct creator; times are seconds of CLOCK_BOOTTIME."""
-    return _CREATOR.pack(int(when * 1e9), pid, int(evicted * 1e9))
-
-
 def make_loaded(
     slots: Sequence[bytes] = (),
     *,
     lost: Sequence[int] = (0, 0, 0),
     lost_reasons: tuple[str, ...] = ("no_entry",),
-    creators: Sequence[bytes] = (bytes(_CREATOR.size),),
     max_entries: int = 3,
     max_user_entries: int = 3,
     probes: Sequence[AttachedProbe] = (),
@@ -75,7 +67,7 @@ def make_loaded(
     share: Callable[[bytes], int] = share_memory,
 ) -> LoadedCalls:
     """
-    Return programs whose maps hold *slots*, *lost* and *creators*.
+    Return programs whose maps hold *slots* and *lost*.
 
     Each descriptor that *probes* name is a file without missed runs.
     """
@@ -87,7 +79,6 @@ def make_loaded(
         layouts={
             "slots": Layout(_SLOT_MEMBERS, _SLOT.format, len(slots)),
             "lost": Layout(("value",), "@Q", len(lost)),
-            "creators": Layout(_CREATOR_MEMBERS, _CREATOR.format, len(creators)),
         },
         lost_reasons=lost_reasons,
         max_entries=max_entries,
@@ -95,7 +86,6 @@ def make_loaded(
         fds={
             "slots": share(b"".join(slots)),
             "lost": share(struct.pack(f"@{len(lost)}Q", *lost)),
-            "creators": share(b"".join(creators)),
         }
         | {name: share(b"") for name in names},
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from itertools import product
 from operator import itemgetter
@@ -37,7 +36,6 @@ class CallMaps:
         self._loaded = loaded
         self._slots = SharedArray(loaded.fds["slots"], loaded.layouts["slots"])
         self._lost = SharedArray(loaded.fds["lost"], loaded.layouts["lost"])
-        self._creators = SharedArray(loaded.fds["creators"], loaded.layouts["creators"])
         names = loaded.layouts["slots"].names
         members = [*CALL_MEMBERS, *({"cgroup"} & set(names))]
         self._pick = itemgetter(*map(names.index, members))
@@ -85,18 +83,6 @@ class CallMaps:
             ),
         )
 
-    def read_group_creators(self, seconds: float) -> tuple[frozenset[int], bool]:
-        """
-        Return the pids of processes that made a fanotify group in the last *seconds*.
-
-        The second value is False if the map lost one of them: another process may have
-        taken its entry.
-        """
-        since_ns = (time.clock_gettime(time.CLOCK_BOOTTIME) - seconds) * 1e9
-        creators = list(self._creators)
-        pids = frozenset(pid for when, pid, _ in creators if when >= since_ns)
-        return pids, all(evicted < since_ns for _, _, evicted in creators)
-
     def _read_lost(self) -> Iterator[Lost]:
         """Yield the calls that the programs could not count, then the missed runs."""
         kinds = product(SYSCALLS, self._loaded.lost_reasons)
@@ -108,12 +94,8 @@ class CallMaps:
 
 
 class NoCallMaps:
-    """The place of CallMaps without programs: no calls, and no groups' creators."""
+    """The place of CallMaps without programs: no calls."""
 
     def read(self) -> Snapshot:
         """Return a snapshot without calls."""
         return Snapshot(counting_since=0, calls={}, usage=(), lost=())
-
-    def read_group_creators(self, _: float) -> tuple[frozenset[int], bool]:
-        """Return no pid. Collectors that need pids need programs too."""
-        return frozenset(), True

@@ -126,8 +126,6 @@ CATALOG = (
         build=lambda sources: GroupsCollector(sources.start_group_scan()),
         needs="`/proc/*/fd` and `/proc/*/fdinfo`",
         family="fanotify_groups",
-        # The programs note which process made a group: the scan looks there first.
-        syscalls=("fanotify_init",),
         missing="until the first scan of all privileged processes has finished",
         capabilities=SCAN_CAPABILITIES,
         lists_groups=True,

@@ -21,7 +21,7 @@ from fanotify_exporter.errors import LoadError
 MAX_MESSAGE: Final = 65536
 
 # Descriptors in a message. The largest method, enter and exit tracepoints of four
-# syscalls, has 8 links, 8 programs and 3 maps.
+# syscalls, has 8 links, 8 programs and 2 maps.
 MAX_FDS: Final = 64
 
 # Characters of an error. JSON takes up to 12 bytes for a character, so an error of

@@ -11,7 +11,7 @@ from fanotify_exporter.bpf.loaded import Layout
 
 
 # The maps of bpf/calls/count.bpf.c that the serving process reads.
-SHARED_MAPS: Final = ("slots", "lost", "creators")
+SHARED_MAPS: Final = ("slots", "lost")
 
 # Names of enum lost_reason in bpf/calls/calls.h, in its order.
 LOST_REASONS: Final = ("no_entry",)

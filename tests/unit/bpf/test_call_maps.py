@@ -23,7 +23,6 @@ from fanotify_exporter.uapi.comm import comm_text
 from tools.harness.loaded_programs import (
     UNUSED,
     make_loaded,
-    pack_creator,
     pack_slot,
 )
 
@@ -208,36 +207,6 @@ def test_calls_by_syscall(memory: Memory) -> None:
     } == {syscall: [call.comm for call in own] for syscall, own in calls.items()}
 
 
-def maps_of_creators(memory: Memory, *creators: bytes) -> CallMaps:
-    return CallMaps(make_loaded([UNUSED] * 6, creators=creators, share=memory))
-
-
-def test_group_creators(memory: Memory) -> None:
-    """Processes that made a group within the time are found, and no others."""
-    now = time.clock_gettime(time.CLOCK_BOOTTIME)
-    maps = maps_of_creators(
-        memory,
-        pack_creator(100, now - 5),
-        pack_creator(101, now - 1),
-        pack_creator(102, now + 1),
-    )
-    assert (frozenset({102}), True) == maps.read_group_creators(0)
-    assert (frozenset({101, 102}), True) == maps.read_group_creators(3)
-    assert (frozenset(), True) == maps.read_group_creators(-10)
-
-
-def test_evicted_group_creator(memory: Memory) -> None:
-    """The pids are not complete if a process within the time lost its entry."""
-    now = time.clock_gettime(time.CLOCK_BOOTTIME)
-    maps = maps_of_creators(
-        memory,
-        pack_creator(100, now - 5, evicted=now - 9),
-        pack_creator(1124, now - 1, evicted=now - 2),
-    )
-    assert (frozenset({1124}), False) == maps.read_group_creators(3)
-    assert (frozenset({1124}), True) == maps.read_group_creators(1.5)
-
-
 def test_layout_and_reasons_that_disagree(memory: Memory) -> None:
     """A lost counter without a reason raises an error."""
     loaded = make_loaded([UNUSED] * 6, lost=(1, 2), share=memory)
@@ -259,4 +228,3 @@ def test_no_programs() -> None:
     """Without programs there are no maps, and nothing was counted or lost."""
     snapshot = NoCallMaps().read()
     assert ({}, (), ()) == (snapshot.calls, snapshot.usage, snapshot.lost)
-    assert (frozenset(), True) == NoCallMaps().read_group_creators(3)
