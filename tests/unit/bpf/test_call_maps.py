@@ -66,10 +66,10 @@ def test_wall_clock_step(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> Non
     adopted = parse(describe(loaded), list(loaded.fds.values()))
     assert isinstance(adopted, LoadedCalls)
     second = CallMaps(adopted).read()
-    assert pytest.approx(step - 3600, abs=30) == first.counting_since
+    assert pytest.approx(step - 3600, abs=600) == first.counting_since
     uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
     (call,) = first.calls["fanotify_mark"]
-    assert pytest.approx(step - 3600 - uptime + 1, abs=30) == call.created
+    assert pytest.approx(step - 3600 - uptime + 1, abs=600) == call.created
     assert (first.counting_since, first.calls) == (second.counting_since, second.calls)
 
 
