@@ -210,8 +210,8 @@ def collector_flags(
         type=values.interval,
         dest="groups_interval",
         metavar="TIME",
-        help="time between two searches for groups, for example 90s or 5m; known "
-        "groups are read every second (default: 10s)",
+        help="time between two lists of groups, for example 90s or 5m; known groups "
+        "are read every second (default: 2s by the kernel's iterator, 10s by /proc)",
     )
     parser.add_argument(
         "--path.procfs",
