@@ -27,9 +27,16 @@ WAITING = Source(
     "5.10; `/proc`: 5.16",
 )
 ITSELF = Source("the exporter itself")
-FDINFO = Source("`/proc/*/fdinfo`")
+GROUPS = Source("an iterator over open files; elsewhere `/proc/*/fd`")
+FDINFO = Source("`/proc/*/fdinfo` of the groups and instances")
+QUEUES = Source("an iterator over open files")
+USERS = Source(
+    "the kernel's own counts, by an iterator over open files; elsewhere the sums over "
+    "`/proc`"
+)
 LIMITS = "5.13, 5.10.220"
 LIMIT = "`/proc/sys/fs/fanotify/{}`"
+INOTIFY_LIMIT = "`/proc/sys/fs/inotify/{}`"
 
 FAMILIES = {
     "fanotify_mark_calls_total": CALL,
@@ -39,10 +46,18 @@ FAMILIES = {
     "fanotify_init_errors_total": CALL,
     "inotify_init_calls_total": CALL,
     "inotify_init_errors_total": CALL,
-    "fanotify_groups": FDINFO,
+    "fanotify_groups": GROUPS,
     "fanotify_marks": FDINFO,
-    "fanotify_user_groups": FDINFO,
-    "fanotify_user_marks": FDINFO,
+    "fanotify_queue_length": QUEUES,
+    "fanotify_queue_fill_ratio": QUEUES,
+    "fanotify_queue_overflow_pending": QUEUES,
+    "fanotify_unanswered_events": QUEUES,
+    "fanotify_user_groups": USERS,
+    "fanotify_user_marks": USERS,
+    "inotify_instances": GROUPS,
+    "inotify_watches": FDINFO,
+    "inotify_user_instances": USERS,
+    "inotify_user_watches": USERS,
     "fanotify_mounts": Source("`/proc/*/fdinfo`, `/proc/1/mountinfo`"),
     "fanotify_exporter_groups_unreadable_processes": Source("`/proc/*/fd`"),
     "fanotify_exporter_groups_descriptors_left_out": Source("`/proc/*/fd`"),
@@ -62,6 +77,9 @@ FAMILIES = {
     "fanotify_watchdog_timeout_seconds": Source(
         LIMIT.format("watchdog_timeout"), "6.18"
     ),
+    "inotify_user_instances_limit": Source(INOTIFY_LIMIT.format("max_user_instances")),
+    "inotify_user_watches_limit": Source(INOTIFY_LIMIT.format("max_user_watches")),
+    "inotify_queued_events_limit": Source(INOTIFY_LIMIT.format("max_queued_events")),
     "fanotify_exporter_build_info": ITSELF,
     "fanotify_exporter_probe_attached": Source("`/proc/sys/kernel/ftrace_enabled`"),
     "fanotify_exporter_map_entries": Source("map `slots`; permission waits: the maps"),
@@ -88,7 +106,9 @@ FAMILIES = {
 }
 
 LABELS = {
-    "comm": "name of the calling thread; any program can choose it. Of permission "
+    "comm": "name of the calling thread; any program can choose it. Of groups, queues "
+    "and inotify instances: name of the oldest process that has the group or instance "
+    "open. Of permission "
     "families: name of the process that last marked or answered, else of the oldest "
     "process that has the group open; empty if a scan of /proc could mean several "
     "listeners. Bytes that are not printable UTF-8 are written as "
@@ -112,8 +132,9 @@ LABELS = {
     "filesystem gives itself: `fuse` for `fuse.sshfs`",
     "marked": "`true` if a mark of the program is on the mount or on its filesystem "
     "([what that means](mount_coverage.md))",
-    "uid": "effective user of the process that holds the group; of several processes, "
-    "the oldest",
+    "uid": "the user whom the kernel charges, where an iterator reads the kernel's "
+    "counts; elsewhere the effective user of the oldest process that has the group or "
+    "instance open",
     "end": "`answered`: by the listener. `killed`: the waiting task was. "
     "`listener_closed`: the access went ahead because the group was closed. "
     "`unanswered`: the kernel could make no descriptor for the listener, or the queue "

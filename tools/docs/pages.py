@@ -55,18 +55,34 @@ explained in [fanotify_mark.md](fanotify_mark.md).
   callers with CAP_SYS_ADMIN in the initial user namespace have slots of their own.
 - Gauges by comm or uid have a series for each owner with CAP_SYS_ADMIN in the initial
   user namespace, and in each family for the 100 largest of the others. The rest is
-  summed as `comm="[other: too many]"` or `uid="[other: too many]"`.
+  combined as `comm="[other: too many]"` or `uid="[other: too many]"`: the largest ratio
+  of `fanotify_queue_fill_ratio`, the sums of the other families.
+- `fanotify_queue_length`, `_queue_fill_ratio`, `_queue_overflow_pending` and
+  `fanotify_unanswered_events` have no series where the exporter finds groups in /proc:
+  no file there tells the length of a queue.
+- `fanotify_user_groups`, `fanotify_user_marks`, `inotify_user_instances` and
+  `inotify_user_watches` are the numbers that the kernel compares with its limits, where
+  an iterator reads them. The kernel charges the user who made a group or an instance,
+  whoever holds it later. For a group that was made in a user namespace, the kernel
+  charges a user there, and in the initial user namespace the user who made the
+  namespace: the latter is the `uid`. Elsewhere these families are sums by effective
+  user of the oldest process that has the group or instance open. A daemon that makes a
+  group as root and then changes its user counts for the new user there, and the users
+  of a user namespace count for themselves.
+- A user without groups and marks has no series in `fanotify_user_*`, and a user without
+  instances and watches none in `inotify_user_*`.
 - A call that no BPF program saw because the kernel skipped the run has
   `comm="[other: not seen]"`, and all other labels are empty.
-- With `--label.container` all families of calls by comm and of permission waits have
-  two more labels: `cgroup`, the path of the cgroup of the caller or listener
-  (`[unknown: ID]` until its name is read, and if the cgroup was removed before), and
-  `container_id`, 64 digits, empty outside a
-  container. Bytes of a path are escaped as those of `comm` are, so a backslash becomes
-  two. A path longer than 256 characters is cut and ends with a hash of the whole path.
-  A cgroup inside a container has the path and the id of the outermost container. A
-  cgroup below 16 others has `cgroup="[unknown: ID]"` for good, and an empty
-  `container_id`.
+- With `--label.container` all families of calls by comm, of permission waits, and the
+  gauges of groups, queues and inotify instances by comm have two more labels: `cgroup`,
+  the path of the cgroup of the caller, listener or owner (`[unknown: ID]` until its
+  name is read, and if the cgroup was removed before), and `container_id`, 64 digits,
+  empty outside a container. The 100 largest of a gauge by comm are then combinations of
+  the three labels. Bytes of a path are escaped as those of `comm` are, so a backslash
+  becomes two. A path longer than 256 characters is cut and ends with a hash of the
+  whole path. A cgroup inside a container has the path and the id of the outermost
+  container. A cgroup below 16 others has `cgroup="[unknown: ID]"` for good, and an
+  empty `container_id`.
   A user to whom a cgroup is delegated, such as `user@UID.service`, chooses the names of
   the cgroups inside, also names like those of containers. So a `container_id` is as
   trustworthy as the owner of the first folders in `cgroup`: a container of root is not

@@ -18,8 +18,10 @@ from fanotify_exporter.collectors.labels import PLAIN
 from fanotify_exporter.fsnotify.model import (
     Group,
     GroupScan,
+    InotifyInstance,
     Marks,
     OwnedGroup,
+    Queue,
     WideMarks,
 )
 from fanotify_exporter.fsnotify.mount_coverage import MountScanner
@@ -53,6 +55,7 @@ SCAN = GroupScan(
                 ),
                 *[WideMarks(mounts=frozenset({25, 27, 41, 65, 1000}))] * 2,
             ),
+            queue=Queue(length=4096, limit=16384, unanswered=3),
         ),
         OwnedGroup(
             "fatrace",
@@ -64,16 +67,30 @@ SCAN = GroupScan(
                 WideMarks(devices=frozenset({254 << 20, 40, 77})),
             ),
             privileged=True,
+            queue=Queue(length=100, limit=16384),
         ),
         OwnedGroup(
-            "fatrace", 0, Group(0, (Marks("filesystem", blocking=False, count=4),))
+            "fatrace",
+            0,
+            Group(0, (Marks("filesystem", blocking=False, count=4),)),
+            queue=Queue(length=16384, limit=16384, overflowed=True),
         ),
         OwnedGroup(
             "edr",
             0,
-            Group(FAN_UNLIMITED_MARKS, (Marks("inode", blocking=True, count=90_000),)),
+            Group(
+                FAN_UNLIMITED_MARKS | 0x8,  # FAN_CLASS_PRE_CONTENT
+                (Marks("inode", blocking=True, count=90_000),),
+            ),
+            queue=Queue(length=20_000, limit=None, unanswered=1),
         ),
-        OwnedGroup("idle", 1000, Group(FAN_UNLIMITED_MARKS, ())),
+        OwnedGroup("idle", 1000, Group(FAN_UNLIMITED_MARKS, ()), queue=Queue(0, 16384)),
+    ),
+    instances=(
+        InotifyInstance("systemd", 0, watches=12, privileged=True),
+        InotifyInstance("systemd", 0, watches=3, privileged=True),
+        InotifyInstance("code", 1000, watches=41_000),
+        InotifyInstance("tail", 1000, watches=1),
     ),
     unreadable=3,
     left_out=12,

@@ -1,42 +1,107 @@
 """
 Bounds on gauges by comm or uid.
 
-An ordinary user chooses the names of own processes, and may have many user ids of a
-user namespace. A process with CAP_SYS_ADMIN in the initial user namespace controls the
-host anyway, so its name and user need no bound.
+An ordinary user chooses the names of own processes and, with a delegated cgroup, the
+paths of own cgroups, and may have many user ids of a user namespace. A process with
+CAP_SYS_ADMIN in the initial user namespace controls the host anyway, so its name,
+cgroup and user need no bound.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Container
+from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import add
 from typing import Final
+
+from prometheus_client.core import GaugeMetricFamily
 
 
 # The value of comm or uid of all names that have no series of their own. A comm has at
 # most 15 bytes, so no process can have this name.
 TOO_MANY: Final = "[other: too many]"
 
-# Series for names that an ordinary user chose, in each family and other label value.
+# Series for names that an ordinary user chose, in each family and for each value of the
+# labels that the user does not choose.
 MAX_NAMES: Final = 100
 
-Counts = Counter[tuple[str, ...]]
+# The values of the labels that an ordinary user chooses: a uid alone, or a comm and,
+# if gauges have them, the labels of the container.
+Name = tuple[str, ...]
+
+# Values by name and by the values of the other labels.
+Values = Mapping[tuple[Name, tuple[str, ...]], float]
+
+# Makes the value of several owners from two values: add or max.
+Combine = Callable[[float, float], float]
 
 
-def bound_names(counts: Counts, always: Container[str]) -> Counts:
+def bound_names(values: Values, always: Collection[Name], combine: Combine) -> Values:
     """
-    Return *counts* with few enough values of the first label; the sum stays the same.
+    Return *values* with few enough names.
 
-    Values in *always* stay. Of the other values the MAX_NAMES with the largest counts
-    stay, and the rest are summed as TOO_MANY.
+    Names in *always* stay. Of the other names the MAX_NAMES with the largest values
+    stay, and the values of the rest are combined under the name TOO_MANY, whose labels
+    of the container are empty.
     """
-    sizes = Counter[str]()
-    for (name, *_), count in counts.items():
+    sizes: dict[Name, float] = {}
+    for (name, _), value in values.items():
         if name not in always:
-            sizes[name] += count
+            sizes[name] = combine(sizes[name], value) if name in sizes else value
+    if len(sizes) <= MAX_NAMES:
+        return values
     largest = sorted(sizes, key=lambda name: (-sizes[name], name))
-    summed = set(largest[MAX_NAMES:])
-    bounded = Counts()
-    for (name, *more), count in counts.items():
-        bounded[TOO_MANY if name in summed else name, *more] += count
+    combined = set(largest[MAX_NAMES:])
+    bounded: dict[tuple[Name, tuple[str, ...]], float] = {}
+    for (name, others), value in values.items():
+        shown = (TOO_MANY, *[""] * (len(name) - 1)) if name in combined else name
+        key = shown, others
+        bounded[key] = combine(bounded[key], value) if key in bounded else value
     return bounded
+
+
+class BoundedGauge:
+    """A gauge family whose first label, and the labels of containers, need a bound."""
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        labels: Sequence[str],
+        container: Sequence[str] = (),
+        *,
+        combine: Combine = add,
+    ) -> None:
+        """
+        Start with no values.
+
+        Args:
+            labels: "comm" or "uid", and the labels that an ordinary user does not
+                choose.
+            container: the labels of the container, if the family has them.
+            combine: makes one value of the values of several owners.
+        """
+        self._name = name
+        self._documentation = documentation
+        self._labels = (*labels, *container)
+        self._combine = combine
+        self._values: dict[tuple[Name, tuple[str, ...]], float] = {}
+
+    def add(self, name: Name, value: float, *others: str) -> None:
+        """
+        Add the *value* of an owner.
+
+        Args:
+            name: the values of the first label and of the labels of the container.
+            others: the values of the other labels.
+        """
+        key = name, others
+        known = self._values
+        known[key] = self._combine(known[key], value) if key in known else value
+
+    def family(self, always: Collection[Name] = ()) -> GaugeMetricFamily:
+        """Return the family; names in *always* have a series however many there are."""
+        family = GaugeMetricFamily(self._name, self._documentation, labels=self._labels)
+        bounded = bound_names(self._values, always, self._combine)
+        for ((first, *container), others), value in bounded.items():
+            family.add_metric((first, *others, *container), value)
+        return family

@@ -17,6 +17,7 @@ from fanotify_exporter.bpf.permission_samples import PermissionSnapshot
 from fanotify_exporter.bpf.samples import Snapshot
 from fanotify_exporter.collectors.groups import GroupsCollector
 from fanotify_exporter.collectors.init_calls import InitCallsCollector
+from fanotify_exporter.collectors.inotify import InotifyCollector
 from fanotify_exporter.collectors.labels import Labelling
 from fanotify_exporter.collectors.limits import LimitsCollector
 from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
@@ -37,9 +38,9 @@ class Sources:
         calls: returns the calls counted so far.
         waits: returns the permission waits counted so far; None if no program counts
             them.
-        labelling: the labels of counters.
-        start_group_scan: starts the background scan for groups, and returns the
-            function that returns its latest result.
+        labelling: the labels that are dropped or added.
+        start_group_scan: starts the background scan for groups and inotify instances
+            unless it runs, and returns the function that returns its latest result.
         start_wait_scan: starts the background passes over waiting tasks, and returns
             the function that returns the latest pass.
         start_mount_scan: starts the background scan for mounts, and returns the
@@ -122,13 +123,26 @@ CATALOG = (
     ),
     CollectorInfo(
         name="groups",
-        help="fanotify groups and marks that exist now",
-        build=lambda sources: GroupsCollector(sources.start_group_scan()),
-        needs="`/proc/*/fd` and `/proc/*/fdinfo`",
+        help="fanotify groups, marks and queues that exist now",
+        build=lambda sources: GroupsCollector(
+            sources.start_group_scan(), sources.labelling
+        ),
+        needs="an iterator, else `/proc` (no queues)",
         family="fanotify_groups",
         missing="until the first scan of all privileged processes has finished",
         capabilities=SCAN_CAPABILITIES,
         lists_groups=True,
+    ),
+    CollectorInfo(
+        name="inotify",
+        help="inotify instances and watches that exist now",
+        build=lambda sources: InotifyCollector(
+            sources.start_group_scan(), sources.labelling
+        ),
+        needs="an iterator, else `/proc`",
+        family="inotify_instances",
+        missing="until the first scan of all privileged processes has finished",
+        capabilities=SCAN_CAPABILITIES,
     ),
     CollectorInfo(
         name="permission",
@@ -157,9 +171,9 @@ CATALOG = (
     ),
     CollectorInfo(
         name="limits",
-        help="limits of fanotify groups, marks and queues",
+        help="limits of fanotify and inotify",
         build=lambda sources: LimitsCollector(sources.procfs),
-        needs="`/proc/sys/fs/fanotify`",
+        needs="`/proc/sys/fs/fanotify`, `/proc/sys/fs/inotify`",
         family="fanotify_user_groups_limit",
         missing="on kernels without /proc/sys/fs/fanotify, such as Linux 5.12",
     ),

@@ -1,4 +1,4 @@
-"""Limits of fanotify, from /proc/sys/fs/fanotify."""
+"""Limits of fanotify and inotify, from /proc/sys/fs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from pathlib import Path
 from fanotify_exporter.procfs import PROC
 
 
-def read_fanotify_limit(name: str, proc: Path = PROC) -> int | None:
+def read_fs_limit(file: str, proc: Path = PROC) -> int | None:
     """
-    Return the number in sys/fs/fanotify/*name*; None if the kernel has no such file.
+    Return the number in sys/fs/*file*; None if the kernel has no such file.
+
+    Args:
+        file: such as "fanotify/max_user_marks".
 
     Raises:
         ValueError: the file does not hold a number.
     """
-    path = proc / "sys/fs/fanotify" / name
+    path = proc / "sys/fs" / file
     try:
         text = path.read_text().strip()
     except FileNotFoundError:

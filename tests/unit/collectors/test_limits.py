@@ -1,4 +1,4 @@
-"""Gauges of the limits in /proc/sys/fs/fanotify."""
+"""Gauges of the limits in /proc/sys/fs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from tools.harness.exposition import sample_value
 
 
 VALUES = {
-    "max_user_groups": "128\n",
-    "max_user_marks": "205039\n",
-    "max_queued_events": "16384\n",
-    "watchdog_timeout": "0\n",
+    "fanotify/max_user_groups": "128\n",
+    "fanotify/max_user_marks": "205039\n",
+    "fanotify/max_queued_events": "16384\n",
+    "fanotify/watchdog_timeout": "0\n",
+    "inotify/max_user_instances": "256\n",
+    "inotify/max_user_watches": "64000\n",
+    "inotify/max_queued_events": "8192\n",
 }
-HERE = Path("/proc/sys/fs/fanotify")
+HERE = Path("/proc/sys/fs")
 
 
 def proc_with(path: Path, files: dict[str, str]) -> Path:
-    folder = path / "sys/fs/fanotify"
-    folder.mkdir(parents=True)
     for name, text in files.items():
-        (folder / name).write_text(text)
+        file = path / "sys/fs" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
     return path
 
 
@@ -43,19 +46,33 @@ def test_each_limit_is_a_gauge(tmp_path: Path) -> None:
         "fanotify_user_marks_limit": 205039,
         "fanotify_queued_events_limit": 16384,
         "fanotify_watchdog_timeout_seconds": 0,
+        "inotify_user_instances_limit": 256,
+        "inotify_user_watches_limit": 64000,
+        "inotify_queued_events_limit": 8192,
     } == values(proc_with(tmp_path, VALUES))
 
 
 def test_older_kernel(tmp_path: Path) -> None:
     """A limit that the kernel lacks has no series, instead of a 0."""
-    files = {name: VALUES[name] for name in ("max_user_groups", "max_user_marks")}
+    names = "fanotify/max_user_groups", "fanotify/max_user_marks"
+    files = {name: VALUES[name] for name in names}
     assert {
         "fanotify_user_groups_limit": 128,
         "fanotify_user_marks_limit": 205039,
     } == values(proc_with(tmp_path, files))
 
 
-def test_no_fanotify_at_all(tmp_path: Path) -> None:
+def test_inotify_without_limits_of_fanotify(tmp_path: Path) -> None:
+    """A kernel before Linux 5.13 has the limits of inotify."""
+    files = {name: text for name, text in VALUES.items() if name.startswith("inotify")}
+    assert {
+        "inotify_user_instances_limit": 256,
+        "inotify_user_watches_limit": 64000,
+        "inotify_queued_events_limit": 8192,
+    } == values(proc_with(tmp_path, files))
+
+
+def test_no_limits_at_all(tmp_path: Path) -> None:
     """Without the files the collector succeeds and has no series."""
     assert {} == values(tmp_path)
 
@@ -63,7 +80,7 @@ def test_no_fanotify_at_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "many\n", "-1\n", "1 2\n", "0x10\n"])
 def test_garbled(tmp_path: Path, text: str) -> None:
     """A file without a number fails the collector with an error that names the file."""
-    proc = proc_with(tmp_path, VALUES | {"max_user_marks": text})
+    proc = proc_with(tmp_path, VALUES | {"fanotify/max_user_marks": text})
     with pytest.raises(ValueError, match="sys/fs/fanotify/max_user_marks holds"):
         list(LimitsCollector(proc).collect())
     registry = Registry({"limits": LimitsCollector(proc)})
@@ -75,5 +92,5 @@ def test_garbled(tmp_path: Path, text: str) -> None:
 def test_this_machine() -> None:
     """The limits of the running kernel are exported."""
     shown = values(Path("/proc"))
-    names = {path.name for path in HERE.glob("*")} & LIMITS.keys()
+    names = [name for name in LIMITS if (HERE / name).exists()]
     assert {LIMITS[name][0] for name in names} == shown.keys()

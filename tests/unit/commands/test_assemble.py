@@ -167,13 +167,31 @@ def test_waiting_tasks_from_the_iterator(
 def test_one_scan_for_groups(
     loaded: LoadedCalls, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The collector groups and the scan of /proc for waiting tasks share one scan."""
+    """groups, inotify and the scan of /proc for waiting tasks share one scan."""
     started: list[int] = []
     monkeypatch.setattr(BackgroundScan, "start", lambda _: started.append(1))
     monkeypatch.setattr(BackgroundScan, "stop", lambda _: None)
-    collectors = enable("groups", "permission")
+    collectors = enable("groups", "inotify", "permission")
     build(Programs(loaded), collectors, stack, source=PROCFS)
     assert 2 == len(started)
+
+
+@pytest.mark.parametrize(
+    ("enabled", "scans"), [("groups", 1), ("inotify", 1), ("limits", 0)]
+)
+def test_scans_that_collectors_need(
+    loaded: LoadedCalls,
+    stack: ExitStack,
+    monkeypatch: pytest.MonkeyPatch,
+    enabled: str,
+    scans: int,
+) -> None:
+    """A scan runs if groups or inotify is on, and no other collector starts one."""
+    started: list[int] = []
+    monkeypatch.setattr(BackgroundScan, "start", lambda _: started.append(1))
+    monkeypatch.setattr(BackgroundScan, "stop", lambda _: None)
+    build(Programs(loaded), enable(enabled, "mark_calls", "init_calls"), stack)
+    assert scans == len(started)
 
 
 @pytest.mark.parametrize("container", [True, False])

@@ -1,4 +1,4 @@
-"""Limits of fanotify, from files like /proc/sys/fs/fanotify."""
+"""Limits of fanotify and inotify, from files like those of /proc/sys/fs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fanotify_exporter.procfs.sysctl import read_fanotify_limit
+from fanotify_exporter.procfs.sysctl import read_fs_limit
 
 
 def test_limit(tmp_path: Path) -> None:
@@ -14,8 +14,8 @@ def test_limit(tmp_path: Path) -> None:
     folder = tmp_path / "sys/fs/fanotify"
     folder.mkdir(parents=True)
     (folder / "max_user_marks").write_text("8192\n")
-    assert 8192 == read_fanotify_limit("max_user_marks", tmp_path)
-    assert read_fanotify_limit("watchdog_timeout", tmp_path) is None
+    assert 8192 == read_fs_limit("fanotify/max_user_marks", tmp_path)
+    assert read_fs_limit("fanotify/watchdog_timeout", tmp_path) is None
 
 
 def test_text_instead_of_a_limit(tmp_path: Path) -> None:
@@ -24,4 +24,4 @@ def test_text_instead_of_a_limit(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "max_user_marks").write_text("many\n")
     with pytest.raises(ValueError, match="max_user_marks holds 'many'"):
-        read_fanotify_limit("max_user_marks", tmp_path)
+        read_fs_limit("fanotify/max_user_marks", tmp_path)
