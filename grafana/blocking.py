@@ -1,4 +1,4 @@
-"""Fourth row of the dashboard: blocking marks, their calls, unmarked mounts."""
+"""Sixth row of the dashboard: blocking marks, their calls, unmarked mounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sixth row of the dashboard: details of the selected callers."""
+"""Eighth row of the dashboard: details of the selected callers."""
 
 from __future__ import annotations
 

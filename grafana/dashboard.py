@@ -10,7 +10,17 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
-from grafana import blocking, caller, errors, health, live_state, overview, waits
+from grafana import (
+    blocking,
+    caller,
+    errors,
+    health,
+    inotify,
+    live_state,
+    overview,
+    queues,
+    waits,
+)
 from grafana.panel_base import DOCS, SOURCE, link
 from grafana.promql import HOST_MATCHERS
 from grafana.tables import UID
@@ -18,13 +28,16 @@ from grafana.tables import UID
 
 PATH = Path(__file__).with_name("fanotify.json")
 
-# Title of the row about waits for permission.
+# Titles of the rows whose families few kernels give values.
 WAITS = "Waits for permission"
+QUEUES = "Queues"
 # The panels of each row, by the row's title.
 ROWS = {
     "Overview": overview.panels,
     WAITS: waits.panels,
+    QUEUES: queues.panels,
     "Existing marks and groups, and their limits": live_state.panels,
+    "inotify": inotify.panels,
     "Blocking marks (all callers)": blocking.panels,
     "Errors": errors.panels,
     "Selected caller: choose it at the top, or click on a caller in a table": (
@@ -36,7 +49,7 @@ ROWS = {
 # Metrics that offer the values of the variables comm and mark_type, as a pattern.
 METRICS_WITH_COMM = (
     "fanotify_mark_calls_total|fanotify_init_calls_total|fanotify_groups"
-    "|fanotify_permission_waits_total"
+    "|fanotify_permission_waits_total|inotify_instances"
 )
 METRICS_WITH_MARK_TYPE = "fanotify_mark_calls_total|fanotify_marks"
 
@@ -67,11 +80,11 @@ def build() -> models.Dashboard:
         builders.Dashboard("fanotify: who marks what")
         .uid(UID)
         .description(
-            "Metrics of fanotify-exporter: which programs use fanotify, on which "
-            "objects and for which events, which calls fail, and whether a host is at "
-            "risk of hanging."
+            "Metrics of fanotify-exporter: which programs use fanotify and inotify, on "
+            "which objects and for which events, which calls fail, how near the limits "
+            "are, and whether a host is at risk of hanging."
         )
-        .tags(["fanotify", "linux"])
+        .tags(["fanotify", "inotify", "linux"])
         .time("now-6h", "now")
         .refresh("1m")
         .tooltip(models.DashboardCursorSync.CROSSHAIR)

@@ -1,4 +1,4 @@
-"""Fifth row of the dashboard: errors over time, by errno and by caller."""
+"""Seventh row of the dashboard: errors over time, by errno and by caller."""
 
 from __future__ import annotations
 

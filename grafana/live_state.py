@@ -1,4 +1,4 @@
-"""Third row of the dashboard: existing marks and groups, and their limits."""
+"""Fourth row of the dashboard: existing marks and groups, and their limits."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def marks() -> Builder[Panel]:
     return lines(
         PanelInfo(
             "Existing marks by caller",
-            "Marks as /proc shows them, summed over the selected hosts. A line can end "
+            "Marks that exist now, summed over the selected hosts. A line can end "
             "without a fanotify_mark call: the caller exited or closed its groups.",
         ),
         {"{{comm}}, {{mark_type}}": top(MAX_LINES, existing)},

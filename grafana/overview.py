@@ -37,7 +37,9 @@ from grafana.selectors import (
     MISSED_CALLS,
     NEAR_LIMIT,
     USER_GROUPS_USED,
+    USER_INSTANCES_USED,
     USER_MARKS_USED,
+    USER_WATCHES_USED,
 )
 from grafana.tables import Column, calls_and_errors, table_panel
 
@@ -88,16 +90,19 @@ def used_limits() -> Builder[Panel]:
     return bar_gauges(
         PanelInfo(
             "Used share of limits",
-            "The highest share on the selected hosts: marks and groups of one user "
-            "against the kernel's limits (/proc/sys/fs/fanotify), and keys in one map "
-            "of the exporter against its size. At 100 % the kernel rejects marks with "
-            "ENOSPC and groups with EMFILE. When its map is full, the exporter still "
-            "counts calls, but no longer records their callers.",
+            "The highest share on the selected hosts: what one user has against the "
+            "kernel's limits (/proc/sys/fs/fanotify and inotify), and keys in one map "
+            "of the exporter against its size. At 100 % the kernel rejects marks and "
+            "watches with ENOSPC, and groups and instances with EMFILE. When its map "
+            "is full, the exporter still counts calls, but no longer records their "
+            "callers.",
             width=6,
             height=5,
             runbooks=(
                 "FanotifyMarksNearLimit",
                 "FanotifyGroupsNearLimit",
+                "InotifyInstancesNearLimit",
+                "InotifyWatchesNearLimit",
                 "FanotifyExporterMapNearFull",
             ),
         ),
@@ -105,6 +110,10 @@ def used_limits() -> Builder[Panel]:
             "marks of a user": or_zero(max_by(USER_MARKS_USED), LAST_SCAN),
             "groups of a user": or_zero(max_by(USER_GROUPS_USED), LAST_SCAN),
             "map of the exporter": max_by(MAP_KEYS_USED),
+            "inotify instances of a user": or_zero(
+                max_by(USER_INSTANCES_USED), LAST_SCAN
+            ),
+            "inotify watches of a user": or_zero(max_by(USER_WATCHES_USED), LAST_SCAN),
         },
         levels={NEAR_LIMIT: YELLOW, 0.95: RED},
     )

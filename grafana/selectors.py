@@ -37,6 +37,16 @@ USER_GROUPS_USED = (
     f"{select('fanotify_user_groups', HOST_MATCHERS, ONE_USER)}\n"
     f"/ ignoring (uid) group_left {select('fanotify_user_groups_limit', HOST_MATCHERS)}"
 )
+USER_INSTANCES_USED = (
+    f"{select('inotify_user_instances', HOST_MATCHERS, ONE_USER)}\n"
+    "/ ignoring (uid) group_left "
+    f"{select('inotify_user_instances_limit', HOST_MATCHERS)}"
+)
+USER_WATCHES_USED = (
+    f"{select('inotify_user_watches', HOST_MATCHERS, ONE_USER)}\n"
+    "/ ignoring (uid) group_left "
+    f"{select('inotify_user_watches_limit', HOST_MATCHERS)}"
+)
 MAP_KEYS_USED = (
     f"{select('fanotify_exporter_map_entries', HOST_MATCHERS)}\n"
     f"/ {select('fanotify_exporter_map_max_entries', HOST_MATCHERS)}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from grafana.dashboard import WAITS
+from grafana.dashboard import QUEUES, WAITS
 from tools.harness import caller, dashboard, workload
 from tools.harness.caller import Calls
 from tools.harness.dashboard import Target, View
@@ -39,8 +39,9 @@ BLOCKING_MARKS = "Blocking marks by host and program"
 BLOCKING_REQUESTS = "Requests for blocking events"
 ALL_CALLS = "All fanotify_mark calls"
 
-# The queries about waits are in test_waits_row.py: few kernels give them all values.
-TARGETS = tuple(each for each in dashboard.targets() if each.row != WAITS)
+# The queries about waits and queues are in test_story_rows.py: few kernels give them
+# all values.
+TARGETS = tuple(each for each in dashboard.targets() if each.row not in {WAITS, QUEUES})
 
 FLAGS = (
     LISTEN,

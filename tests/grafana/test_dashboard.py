@@ -144,7 +144,9 @@ def test_every_metric_has_a_panel() -> None:
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_queries_filter_by_exporter(expression: str) -> None:
     """Selectors filter by job and host, except those that `on` matches to others."""
-    bare = set(re.findall(r"\b(?:fanotify|process|scrape)_[\w:]+\b(?!{)", expression))
+    bare = set(
+        re.findall(r"\b(?:fanotify|inotify|process|scrape)_[\w:]+\b(?!{)", expression)
+    )
     assert bare <= {"fanotify_exporter_build_info", *thresholds()}
     for each in re.findall(r"{([^}]*)}", expression):
         assert each.startswith('job=~"$job",instance=~"$instance"')
@@ -152,7 +154,9 @@ def test_queries_filter_by_exporter(expression: str) -> None:
 
 def test_colours_match_the_thresholds() -> None:
     """Panels turn yellow at the same share of a limit at which alerts fire."""
-    for limit in ("map_entries", "user_marks", "user_groups"):
+    of_users = "user_marks", "user_groups"
+    of_inotify = "inotify_user_instances", "inotify_user_watches"
+    for limit in ("map_entries", *of_users, *of_inotify):
         threshold = thresholds()[f"fanotify_threshold:{limit}:ratio"]
         assert f"vector({selectors.NEAR_LIMIT})" == threshold
 

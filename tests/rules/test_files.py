@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from fanotify_exporter.collectors.groups import GroupsCollector
+from fanotify_exporter.collectors.inotify import InotifyCollector
 from fanotify_exporter.collectors.permission import PermissionCollector
 from fanotify_exporter.commands import serve
 from fanotify_exporter.options.parser import SERVE, Parser
@@ -143,7 +144,7 @@ def test_names_of_records() -> None:
     }
     form = re.compile(
         r"(instance|cluster|container)(_comm)?(_mark_type|_action|_class|_reason)?"
-        r"(_errno|_uid|_map)?:fanotify_\w+:"
+        r"(_errno|_uid|_map)?:(fan|in)otify_\w+:"
         r"(rate5m|increase15m|fall30m|sum|count|max|max1h|p99|ratio|present(1h)?)"
     )
     wrong = {
@@ -197,6 +198,18 @@ def test_alerts_that_need_the_collector_groups() -> None:
         r"cannot fire: (.*?)\.\s+(\w+) then goes", page, re.DOTALL
     )[0]
     assert needing == {*re.findall(r"\w+", listed)} - {"and"} | {others}
+
+
+def test_alerts_that_need_the_collector_inotify() -> None:
+    """docs/http.md lists the alerts that cannot fire without that collector."""
+    collector = InotifyCollector(lambda: None)
+    families = {exposed_name(each) for each in collector.describe()}
+    listed = re.findall(
+        r"collector `inotify` these cannot fire: (.*?)\.\s",
+        HTTP_PAGE.read_text(),
+        re.DOTALL,
+    )[0]
+    assert alerts_needing(families) == {*re.findall(r"\w+", listed)} - {"and"}
 
 
 def test_alerts_that_need_the_collector_permission() -> None:

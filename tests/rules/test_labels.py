@@ -33,7 +33,9 @@ LEVELS = {
 AGGREGATION = re.compile(
     r"\b(?:sum|count|max|min) (without|by) \((?P<labels>[^)]*)\)\s*(?P<of>\(|vector)"
 )
-SERIES = re.compile(r"(?<![\w:])((?:instance|cluster|fanotify)\w*:?[\w:]*)(\{[^}]*\})?")
+SERIES = re.compile(
+    r"(?<![\w:])((?:instance|cluster|fanotify|inotify)\w*:?[\w:]*)(\{[^}]*\})?"
+)
 # The right side of a set operator, which gives no labels to the result.
 FILTER = re.compile(r"\b(?:and|unless) on \([^)]*\)\s+\w+\(\w+\[\w+\]\)")
 RECORDS = [

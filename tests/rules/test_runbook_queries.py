@@ -23,6 +23,9 @@ PAGES = {
     "FanotifyPermissionSlow": "FanotifyPermissionSlow",
     "FanotifyDenialsSurge": "FanotifyDenialsSurge",
     "FanotifyAccessUnchecked": "FanotifyAccessUnchecked.critical",
+    "FanotifyQueueFilling": "FanotifyQueueFilling",
+    "InotifyInstancesNearLimit": "InotifyInstancesNearLimit",
+    "InotifyWatchesNearLimit": "InotifyWatchesNearLimit",
 }
 QUERY = re.compile(
     r"^ *\$ promtool query instant \$PROM '(.*)'\n((?:.* => .*\n)*)", re.MULTILINE

@@ -45,7 +45,7 @@ def test_alert_and_page_point_at_each_other(alert: shipped.Alert) -> None:
 @pytest.mark.parametrize("alert", ALERTS, ids=[alert.key for alert in ALERTS])
 def test_alert_is_complete(alert: shipped.Alert) -> None:
     """An alert has a CamelCase name, a severity, and texts with values or labels."""
-    assert re.fullmatch(r"Fanotify([A-Z][a-z]+)+", alert.name)
+    assert re.fullmatch(r"(Fan|In)otify([A-Z][a-z]+)+", alert.name)
     assert alert.severity in {"critical", "warning", "info"}
     assert {"summary", "description", "runbook_url"} == set(alert.annotations)
     text = alert.annotations["summary"] + alert.annotations["description"]

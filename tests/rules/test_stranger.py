@@ -24,6 +24,9 @@ RAISED = {
     "FanotifyLimitReached": "warning",
     "FanotifyGroupsNearLimit": "warning",
     "FanotifyMarksNearLimit": "warning",
+    "InotifyInstancesNearLimit": "warning",
+    "InotifyWatchesNearLimit": "warning",
+    "FanotifyQueueFilling": "warning",
     "FanotifyErrorRatioHigh": "warning",
     "FanotifyMarkStorm": "warning",
     "FanotifyUnknownBits": "info",
@@ -106,6 +109,15 @@ def host(hook: str) -> dict[str, Steps]:
         "fanotify_user_groups_limit": {0: 128},
         'fanotify_user_marks{uid="1000"}': {20: 9000},
         "fanotify_user_marks_limit": {0: 9000},
+        'inotify_user_instances{uid="1000"}': {20: 128},
+        "inotify_user_instances_limit": {0: 128},
+        'inotify_user_watches{uid="1000"}': {20: 9000},
+        "inotify_user_watches_limit": {0: 9000},
+        **{
+            f'fanotify_queue_fill_ratio{{comm="{name}"}}': {20: 1}
+            for name in NAMES[:100]
+        },
+        'fanotify_queue_fill_ratio{comm="[other: too many]"}': {20: 1},
         'fanotify_exporter_map_entries{map="calls_user"}': {20: 1024},
         'fanotify_exporter_map_max_entries{map="calls_user"}': {0: 1024},
         "fanotify_exporter_groups_descriptors_left_out": {20: 18_900},

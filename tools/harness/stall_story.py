@@ -3,7 +3,8 @@ A stall of a permission listener as the exporter sees it, second by second.
 
 Two listeners that scan for malware wait for each other. 37 tasks wait for the first
 until it is killed. What waits then goes ahead unchecked. A third listener fetches
-files. The values are made up: the story takes minutes and needs no kernel.
+files. Meanwhile the queue of another program fills (queue_story). The values are made
+up: the story takes minutes and needs no kernel.
 """
 
 from __future__ import annotations
@@ -25,10 +26,13 @@ from fanotify_exporter.collectors.exporter_health import (
     ExporterHealthCollector,
     ProgramSet,
 )
+from fanotify_exporter.collectors.groups import GroupsCollector
 from fanotify_exporter.collectors.permission import PermissionCollector
 from fanotify_exporter.fsnotify.deadlocks import DeadlockDetector
+from fanotify_exporter.fsnotify.model import GroupScan
 from fanotify_exporter.fsnotify.waits import PermissionGroup, Waiter, WaitScan
 from fanotify_exporter.metrics.registry import Registry
+from tools.harness import queue_story
 from tools.harness.exposition import encode_openmetrics
 from tools.harness.servers.prometheus import Prometheus
 from tools.harness.servers.replay import replayed
@@ -69,10 +73,12 @@ class Moment:
     Attributes:
         snapshot: the maps of the permission programs.
         scan: the groups and the waiting tasks. Times are seconds of the story.
+        groups: the same groups and those without permission events, with their queues.
     """
 
     snapshot: PermissionSnapshot
     scan: WaitScan
+    groups: GroupScan
 
 
 @contextmanager
@@ -97,7 +103,10 @@ def _pages(begin: float) -> Iterator[tuple[float, bytes]]:
     programs = ProgramSet("permission", (probe,), lambda: now.snapshot)
     health = ExporterHealthCollector("", [programs], lambda _: True)
     waits = PermissionCollector(lambda: now.snapshot, lambda: now.scan)
-    registry = Registry({"permission": waits, "exporter_health": health})
+    groups = GroupsCollector(lambda: now.groups)
+    registry = Registry(
+        {"groups": groups, "permission": waits, "exporter_health": health}
+    )
     for second in range(-REST, SECONDS + 1):
         now = moment(max(0, second), counting_since)
         now = replace(now, scan=detector.observe(now.scan))
@@ -119,7 +128,9 @@ def moment(second: float, counting_since: float) -> Moment:
         for probe in ("wait", "response", "group")
     )
     snapshot = PermissionSnapshot(counting_since, totals, usage, lost)
-    return Moment(snapshot, _scan(second, totals))
+    scan = _scan(second, totals)
+    unanswered = {group.comm: group.waiting for group in scan.groups}
+    return Moment(snapshot, scan, queue_story.scan(second, unanswered))
 
 
 def is_stalled(second: float) -> bool:

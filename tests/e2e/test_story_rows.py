@@ -1,4 +1,8 @@
-"""The queries about waits in a real Prometheus tell the story of a stall."""
+"""
+The queries about waits and queues in a real Prometheus.
+
+They tell the story of a stall, and of a queue that fills meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,20 @@ from dataclasses import dataclass
 
 import pytest
 
-from grafana.dashboard import WAITS
-from tools.harness import dashboard
+from grafana.dashboard import QUEUES, WAITS
+from tools.harness import dashboard, queue_story
 from tools.harness import stall_story as stall
 from tools.harness.dashboard import STEP_SECONDS, Target, View
 from tools.harness.servers.prometheus import Prometheus
 from tools.harness.stall_story import FETCHER, OTHER_SCANNER, SCANNER
 
 
-TARGETS = tuple(each for each in dashboard.targets() if each.row == WAITS)
+# The story has no recorded thresholds.
+TARGETS = tuple(
+    each
+    for each in dashboard.targets()
+    if each.row in {WAITS, QUEUES} and "threshold" not in each.expression
+)
 
 DANGERS = "Deadlocks and unchecked accesses"
 TASKS = "Waiting tasks by listener"
@@ -27,6 +36,10 @@ ANSWERS = "Answers by kind"
 WITHOUT_ANSWER = "Waits that ended without an answer"
 UNCHECKED = "Unchecked accesses by listener"
 EDGES = "Listeners that wait for listeners"
+FILL_RATIO = "Fullest queue by program"
+LENGTH = "Events in queues by program"
+OVERFLOWS = "Groups with lost events by program"
+UNANSWERED = "Unanswered events by listener"
 
 # A second late in the stall.
 STALLED = stall.END - 10
@@ -146,3 +159,24 @@ def test_slow_waits(story: Story) -> None:
     begin, end = (story.begin + second for second in (stall.BEGIN, stall.END))
     assert max(value for at, value in points if at < begin) < 1
     assert 30 == max(value for at, value in points if at >= end)
+
+
+def test_queue_that_fills(story: Story) -> None:
+    """The row shows the full queue, and that events were lost until it was read."""
+    full = story.view(queue_story.EMPTY - 10)
+    program = queue_story.SLOW_READER
+    assert 1 == last(full, FILL_RATIO, "comm")[program]
+    assert queue_story.LIMIT == last(full, LENGTH, "comm")[program]
+    assert {program: 1, SCANNER: 0} == {
+        comm: last(full, OVERFLOWS, "comm")[comm] for comm in (program, SCANNER)
+    }
+    empty = story.view(queue_story.EMPTY + 10)
+    assert last(empty, FILL_RATIO, "comm")[program] < 0.01
+    assert 0 == last(empty, OVERFLOWS, "comm")[program]
+
+
+def test_unanswered_events(story: Story) -> None:
+    """The row shows the events of each listener for which tasks wait."""
+    shown = last(story.view(STALLED), UNANSWERED, "comm", "class")
+    assert stall.WAITING == shown[f"{SCANNER} content"]
+    assert queue_story.SLOW_READER not in {each.split()[0] for each in shown}
