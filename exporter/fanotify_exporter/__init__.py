@@ -1,4 +1,4 @@
-"""Prometheus exporter that counts every fanotify_mark(2) call in the kernel."""
+"""Prometheus exporter for fanotify and inotify."""
 
 from __future__ import annotations
 

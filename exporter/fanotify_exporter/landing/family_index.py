@@ -59,7 +59,7 @@ class FamilyIndex:
     def age(self, now: float) -> float:
         """Return the seconds from the start of counting calls to *now*, a Unix time."""
         name = "fanotify_exporter_counting_start_time_seconds"
-        start = self._sums(name, "programs", programs="calls")
+        start = self.sums(name, "programs", programs="calls")
         return now - start.get("calls", now)
 
     def callers(self, counts: Counts, per_second: Counts) -> Top[Caller]:
@@ -71,7 +71,7 @@ class FamilyIndex:
             for sample in self._samples[f"{call}_errors_total"]:
                 key = sample.labels.get("comm"), call
                 errors[key][sample.labels["errno"]] += sample.value
-        found = _top(counts, lambda key: (per_second[key], counts[key]))
+        found = top(counts, lambda key: (per_second[key], counts[key]))
         rows = [
             Caller(*key, counts[key], per_second[key], _descending(errors[key]))
             for key in found.rows
@@ -80,14 +80,14 @@ class FamilyIndex:
 
     def owners(self) -> Top[GroupOwner]:
         """Return the comms with the most blocking marks, then with the most groups."""
-        groups = self._sums("fanotify_groups", "comm")
-        marks = self._sums("fanotify_marks", "comm")
-        blocking = self._sums("fanotify_marks", "comm", blocking="true")
+        groups = self.sums("fanotify_groups", "comm")
+        marks = self.sums("fanotify_marks", "comm")
+        blocking = self.sums("fanotify_marks", "comm", blocking="true")
         found = [
             GroupOwner(comm, number, marks.get(comm, 0), blocking.get(comm, 0))
             for comm, number in groups.items()
         ]
-        return _top(found, lambda each: (each.blocking, each.groups, each.marks))
+        return top(found, lambda each: (each.blocking, each.groups, each.marks))
 
     def unreadable(self) -> float:
         """Return the number of processes that the scan could not inspect."""
@@ -96,21 +96,21 @@ class FamilyIndex:
 
     def users(self, limits: Mapping[str, float]) -> Top[User]:
         """Return the users nearest to one of *limits*."""
-        groups = self._sums("fanotify_user_groups", "uid")
-        marks = self._sums("fanotify_user_marks", "uid")
+        groups = self.sums("fanotify_user_groups", "uid")
+        marks = self.sums("fanotify_user_marks", "uid")
         found = [
             User(
                 uid,
                 number,
                 marks.get(uid, 0),
-                _share(number, limits.get(GROUP_LIMIT)),
-                _share(marks.get(uid, 0), limits.get(MARK_LIMIT)),
+                share(number, limits.get(GROUP_LIMIT)),
+                share(marks.get(uid, 0), limits.get(MARK_LIMIT)),
             )
             for uid, number in groups.items()
             # Another uid is the sum of many users, and the limits are for one user.
             if uid.isdecimal()
         ]
-        return _top(
+        return top(
             found,
             lambda each: (
                 max(each.share_of_groups, each.share_of_marks),
@@ -121,15 +121,11 @@ class FamilyIndex:
 
     def limits(self) -> dict[str, float]:
         """Return the values of GROUP_LIMIT and MARK_LIMIT that the scrape has."""
-        return {
-            name: sample.value
-            for name in (GROUP_LIMIT, MARK_LIMIT)
-            for sample in self._samples[name]
-        }
+        return self.values((GROUP_LIMIT, MARK_LIMIT))
 
     def collectors(self) -> dict[str, bool]:
         """Return whether each enabled collector succeeded."""
-        success = self._sums("fanotify_exporter_collector_success", "collector")
+        success = self.sums("fanotify_exporter_collector_success", "collector")
         return {name: bool(value) for name, value in success.items()}
 
     def build(self) -> dict[str, str]:
@@ -146,8 +142,8 @@ class FamilyIndex:
 
     def maps(self) -> dict[str, tuple[float, float]]:
         """Return the used and the maximum number of entries of each BPF map."""
-        entries = self._sums("fanotify_exporter_map_entries", "map")
-        maximum = self._sums("fanotify_exporter_map_max_entries", "map")
+        entries = self.sums("fanotify_exporter_map_entries", "map")
+        maximum = self.sums("fanotify_exporter_map_max_entries", "map")
         return {name: (entries[name], maximum[name]) for name in maximum}
 
     def lost(self) -> dict[tuple[str, str], float]:
@@ -158,7 +154,11 @@ class FamilyIndex:
             if sample.value
         }
 
-    def _sums(self, name: str, label: str, **wanted: str) -> dict[str, float]:
+    def values(self, names: Iterable[str]) -> dict[str, float]:
+        """Return the values of the gauges without labels *names*, where they exist."""
+        return {name: sample.value for name in names for sample in self._samples[name]}
+
+    def sums(self, name: str, label: str, **wanted: str) -> dict[str, float]:
         """Return sums by *label* of the samples *name* with the labels *wanted*."""
         found: dict[str, float] = defaultdict(float)
         for sample in self._samples[name]:
@@ -167,7 +167,8 @@ class FamilyIndex:
         return found
 
 
-def _top(found: Iterable[T], order: Callable[[T], Any]) -> Top[T]:
+def top(found: Iterable[T], order: Callable[[T], Any]) -> Top[T]:
+    """Return the MAX_ROWS of *found* with the largest values of *order*."""
     ranked = list(found)
     rows = nlargest(MAX_ROWS, ranked, order)
     return Top(rows, len(ranked) - len(rows))
@@ -177,7 +178,7 @@ def _descending(numbers: Mapping[str, float]) -> dict[str, float]:
     return dict(sorted(numbers.items(), key=lambda item: item[1], reverse=True))
 
 
-def _share(number: float, limit: float | None) -> float:
+def share(number: float, limit: float | None) -> float:
     """Return *number* / *limit*: 0 without a limit, infinity above a limit of 0."""
     if limit is None or not number:
         return 0.0

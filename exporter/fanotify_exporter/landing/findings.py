@@ -12,7 +12,13 @@ from fanotify_exporter.landing.permission_findings import (
     UNCOUNTED,
     find_permission,
 )
-from fanotify_exporter.landing.summary import GROUP_LIMIT, MARK_LIMIT, Summary, User
+from fanotify_exporter.landing.summary import (
+    GROUP_LIMIT,
+    INSTANCE_LIMIT,
+    MARK_LIMIT,
+    WATCH_LIMIT,
+    Summary,
+)
 
 
 # Share of a limit, or of a BPF map, above which a finding warns. The alerts of
@@ -44,6 +50,7 @@ def find_all(summary: Summary) -> list[Finding]:
         _detached_probes(summary),
         _failed_collectors(summary),
         _users_near_limits(summary),
+        _inotify_users_near_limits(summary),
         _full_maps(summary),
         _lost_calls(summary),
         _blocking_owners(summary),
@@ -91,15 +98,35 @@ def _users_near_limits(summary: Summary) -> Iterator[Finding]:
     limits = summary.limits
     for user in summary.users.rows:
         if user.share_of_groups > NEAR_LIMIT:
-            yield _near_limit(user, user.groups, limits[GROUP_LIMIT], "group")
+            yield _near_limit(user.uid, user.groups, limits[GROUP_LIMIT], _GROUPS)
         if user.share_of_marks > NEAR_LIMIT:
-            yield _near_limit(user, user.marks, limits[MARK_LIMIT], "mark")
+            yield _near_limit(user.uid, user.marks, limits[MARK_LIMIT], _MARKS)
 
 
-def _near_limit(user: User, number: float, limit: float, noun: str) -> Finding:
-    subject = f"User {user.uid} has {format_count(number)} of "
-    subject += format_count(limit, noun)
-    runbook = f"Fanotify{noun.capitalize()}sNearLimit"
+def _inotify_users_near_limits(summary: Summary) -> Iterator[Finding]:
+    limits = summary.inotify.limits
+    for user in summary.inotify.users.rows:
+        if user.share_of_instances > NEAR_LIMIT:
+            limit = limits[INSTANCE_LIMIT]
+            yield _near_limit(user.uid, user.instances, limit, _INSTANCES)
+        if user.share_of_watches > NEAR_LIMIT:
+            limit = limits[WATCH_LIMIT]
+            yield _near_limit(user.uid, user.watches, limit, _WATCHES)
+
+
+# What a limit is for: singular, suffix of the plural, and the runbook.
+_GROUPS = "group", "s", "FanotifyGroupsNearLimit"
+_MARKS = "mark", "s", "FanotifyMarksNearLimit"
+_INSTANCES = "inotify instance", "s", "InotifyInstancesNearLimit"
+_WATCHES = "inotify watch", "es", "InotifyWatchesNearLimit"
+
+
+def _near_limit(
+    uid: str, number: float, limit: float, of: tuple[str, str, str]
+) -> Finding:
+    noun, plural_suffix, runbook = of
+    subject = f"User {uid} has {format_count(number)} of "
+    subject += format_count(limit, noun, plural_suffix)
     if number >= limit:
         text = f"The kernel refuses another {noun}."
         return Finding("danger", subject, text, runbook=runbook)

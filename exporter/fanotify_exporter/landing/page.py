@@ -22,7 +22,13 @@ from fanotify_exporter.landing import findings, formatting
 from fanotify_exporter.landing.findings import missing_reason
 from fanotify_exporter.landing.formatting import format_count
 from fanotify_exporter.landing.mounts import UnmarkedMounts
-from fanotify_exporter.landing.summary import GROUP_LIMIT, MARK_LIMIT, Summary
+from fanotify_exporter.landing.summary import (
+    GROUP_LIMIT,
+    INSTANCE_LIMIT,
+    MARK_LIMIT,
+    WATCH_LIMIT,
+    Summary,
+)
 from fanotify_exporter.landing.waits import Waits
 
 
@@ -89,9 +95,13 @@ def render(  # noqa: PLR0913  what the page shows comes from three sources
         unmarked=unmarked,
         group_limit=summary.limits.get(GROUP_LIMIT),
         mark_limit=summary.limits.get(MARK_LIMIT),
+        instance_limit=summary.inotify.limits.get(INSTANCE_LIMIT),
+        watch_limit=summary.inotify.limits.get(WATCH_LIMIT),
         call_notes=_call_notes(summary),
         user_notes=_user_notes(summary),
         owner_notes=_owner_notes(summary),
+        inotify_user_notes=_inotify_notes(summary, "user"),
+        inotify_owner_notes=_inotify_notes(summary, "program"),
         states=_states(summary),
         format_count=format_count,
         format_errors=formatting.format_errors,
@@ -123,6 +133,17 @@ def _owner_notes(summary: Summary) -> str:
     return _join(
         missing_reason(summary, "groups"),
         _omitted(summary.owners.omitted, "program"),
+    )
+
+
+def _inotify_notes(summary: Summary, noun: str) -> str:
+    figures = summary.inotify
+    of_users = noun == "user"
+    rows = figures.users if of_users else figures.owners
+    return _join(
+        missing_reason(summary, "inotify"),
+        missing_reason(summary, "limits") if of_users else "",
+        _omitted(rows.omitted, noun),
     )
 
 

@@ -9,10 +9,12 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-# Names of the gauges with the two per-user limits of the kernel
-# (/proc/sys/fs/fanotify). They are the keys of Summary.limits.
+# Names of the gauges with the per-user limits of the kernel (/proc/sys/fs/fanotify and
+# inotify). They are the keys of Summary.limits and InotifyFigures.limits.
 GROUP_LIMIT = "fanotify_user_groups_limit"
 MARK_LIMIT = "fanotify_user_marks_limit"
+INSTANCE_LIMIT = "inotify_user_instances_limit"
+WATCH_LIMIT = "inotify_user_watches_limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,42 @@ class User:
     marks: float
     share_of_groups: float
     share_of_marks: float
+
+
+@dataclass(frozen=True, slots=True)
+class InotifyOwner:
+    """The inotify instances and watches of one comm."""
+
+    comm: str
+    instances: float
+    watches: float
+
+
+@dataclass(frozen=True, slots=True)
+class InotifyUser:
+    """The inotify instances and watches charged to one user, and their shares."""
+
+    uid: str
+    instances: float
+    watches: float
+    share_of_instances: float
+    share_of_watches: float
+
+
+@dataclass(frozen=True, slots=True)
+class InotifyFigures:
+    """
+    The figures about inotify.
+
+    Attributes:
+        owners: most watches first.
+        users: nearest to a limit first.
+        limits: INSTANCE_LIMIT and WATCH_LIMIT, where the kernel has them.
+    """
+
+    owners: Top[InotifyOwner] = Top((), 0)
+    users: Top[InotifyUser] = Top((), 0)
+    limits: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +181,7 @@ class Summary:
         lost: calls not counted under their caller, by system call and reason.
             Reasons without a lost call are left out.
         permission: waits for permission listeners.
+        inotify: inotify instances and watches.
         absences: collectors whose figures may be missing, and why.
         limitations: what parts of the exporter lack on this host, such as "not counted:
             no BTF" by "permission waits".
@@ -163,3 +202,4 @@ class Summary:
     absences: Mapping[str, Absence] = field(default_factory=dict)
     limitations: Mapping[str, str] = field(default_factory=dict)
     permission: PermissionFigures = field(default_factory=PermissionFigures)
+    inotify: InotifyFigures = field(default_factory=InotifyFigures)

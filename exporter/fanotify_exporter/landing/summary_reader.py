@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from fanotify_exporter.landing.family_index import FamilyIndex
+from fanotify_exporter.landing.inotify_index import inotify_figures
 from fanotify_exporter.landing.permission_index import permission_figures
 from fanotify_exporter.landing.rates import RateTracker
 from fanotify_exporter.landing.summary import Absence, Summary
@@ -56,4 +57,5 @@ class SummaryReader:
             absences=self._absences,
             limitations=self._limitations,
             permission=permission_figures(index),
+            inotify=inotify_figures(index),
         )

@@ -27,7 +27,8 @@ COMMANDS = {
 }
 
 DESCRIPTIONS = {
-    SERVE: "Prometheus exporter that counts every fanotify_mark(2) call.",
+    SERVE: "Prometheus exporter for fanotify and inotify: counts calls in the kernel, "
+    "and shows what exists now.",
     **{name: f"{text[0].upper()}{text[1:]}." for name, text in COMMANDS.items()},
 }
 

@@ -11,9 +11,13 @@ from fanotify_exporter.landing.finding import Finding
 from fanotify_exporter.landing.findings import GOOD, find_all, missing_reason
 from fanotify_exporter.landing.summary import (
     GROUP_LIMIT,
+    INSTANCE_LIMIT,
     MARK_LIMIT,
+    WATCH_LIMIT,
     Absence,
     GroupOwner,
+    InotifyFigures,
+    InotifyUser,
     Probe,
     Summary,
     Top,
@@ -41,6 +45,12 @@ QUIET = Summary(
         "limits": Absence(GROUP_LIMIT, "on kernels without the limit"),
     },
 )
+
+
+def inotify_of(user: InotifyUser) -> InotifyFigures:
+    """Return figures with one user of inotify."""
+    limits = {INSTANCE_LIMIT: 128, WATCH_LIMIT: 1000}
+    return InotifyFigures(users=Top([user], 0), limits=limits)
 
 
 def only(summary: Summary) -> Finding:
@@ -122,6 +132,31 @@ def test_user_at_a_limit() -> None:
         )
         == finding
     )
+
+
+def test_inotify_user_near_limits() -> None:
+    """A user of inotify near a limit is a warning, and at a limit a danger."""
+    user = InotifyUser("1000", 103, 1000, 103 / 128, 1.0)
+    assert [
+        Finding(
+            "danger",
+            "User 1000 has 1,000 of 1,000 inotify watches",
+            "The kernel refuses another inotify watch.",
+            runbook="InotifyWatchesNearLimit",
+        ),
+        Finding(
+            "warning",
+            "User 1000 has 103 of 128 inotify instances",
+            "The kernel refuses more than 128.",
+            runbook="InotifyInstancesNearLimit",
+        ),
+    ] == find_all(replace(QUIET, inotify=inotify_of(user)))
+
+
+def test_inotify_user_far_from_limits() -> None:
+    """Up to 0.8 of a limit is no finding."""
+    user = InotifyUser("1000", 102, 800, 102 / 128, 0.8)
+    assert [GOOD] == find_all(replace(QUIET, inotify=inotify_of(user)))
 
 
 @pytest.mark.parametrize(
@@ -234,9 +269,10 @@ def test_runbooks() -> None:
         users=Top([User("0", 128, 1000, 1.0, 1.0)], 0),
         maps={"calls_privileged": (9, 9), "calls_user": (9, 9)},
         lost={("fanotify_mark", "recursion"): 1.0},
+        inotify=inotify_of(InotifyUser("0", 128, 1000, 1.0, 1.0)),
     )
     found = find_all(summary)
-    assert 7 == len(found)
+    assert 9 == len(found)
     assert {each.runbook for each in found} <= {
         path.stem for path in RUNBOOKS.iterdir()
     }

@@ -14,6 +14,7 @@ from fanotify_exporter.bpf.samples import Call, Snapshot
 from fanotify_exporter.collectors.exporter_health import ExporterHealthCollector
 from fanotify_exporter.collectors.groups import GroupsCollector
 from fanotify_exporter.collectors.labels import Labelling
+from fanotify_exporter.collectors.limits import LimitsCollector
 from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
 from fanotify_exporter.landing import page as landing
 from fanotify_exporter.landing.mounts import UnmarkedMount, UnmarkedMounts
@@ -22,7 +23,7 @@ from fanotify_exporter.landing.summary import Absence
 from fanotify_exporter.landing.summary_reader import SummaryReader
 from fanotify_exporter.metrics.registry import Collector, Registry
 from fanotify_exporter.uapi.comm import comm_text
-from tools.harness.golden import BOOTED, SCAN, registry
+from tools.harness.golden import BOOTED, PROC, SCAN, registry
 from tools.harness.landing_html import Page
 
 
@@ -45,6 +46,8 @@ def page_text(
 
 
 CALLERS, USERS = "Calls by program", "Users and their limits"
+INOTIFY_OWNERS = "Existing inotify instances and watches"
+INOTIFY_USERS = "Users of inotify and their limits"
 OWNERS, EXPORTER = "Existing groups and marks", "This exporter"
 
 
@@ -53,9 +56,10 @@ def counting(*calls: Call, labelling: Labelling | None = None) -> MarkCallsColle
     return MarkCallsCollector(lambda: snapshot, labelling or Labelling())
 
 
-def test_four_tables() -> None:
-    """Callers, users, groups and the exporter have a table each."""
-    assert [CALLERS, USERS, OWNERS, EXPORTER] == list(page().tables)
+def test_six_tables() -> None:
+    """Callers, users, groups, inotify and the exporter have a table each."""
+    captions = CALLERS, USERS, INOTIFY_USERS, OWNERS, INOTIFY_OWNERS, EXPORTER
+    assert captions == tuple(page().tables)
 
 
 def test_callers() -> None:
@@ -82,6 +86,23 @@ def test_owners_and_users() -> None:
     """Rows have the existing groups and marks, and their share of the limits."""
     assert ["fapolicyd", "1", "11", "9"] in page().tables[OWNERS]
     assert ["0", "3 of 128 (2%)", "7 of 205,039 (0%)"] in page().tables[USERS]
+
+
+def test_inotify() -> None:
+    """Rows have the instances and watches, and their share of the limits."""
+    tables = page().tables
+    assert ["code", "1", "41,000"] == tables[INOTIFY_OWNERS][1]
+    assert [
+        ["1000", "2 of 128 (2%)", "41,001 of 64,000 (64%)"],
+        ["0", "2 of 128 (2%)", "15 of 64,000 (0%)"],
+    ] == tables[INOTIFY_USERS][1:]
+
+
+def test_inotify_is_off() -> None:
+    """Without the collector, the captions of the tables say so."""
+    notes = page({"limits": LimitsCollector(PROC)}).notes
+    for caption in (INOTIFY_OWNERS, INOTIFY_USERS):
+        assert "the collector inotify is off" in notes[caption]
 
 
 def test_exporter() -> None:
@@ -126,7 +147,7 @@ def test_header() -> None:
     text = page_text(registry(), "web1.example")
     assert "<title>fanotify-exporter on web1.example</title>" in text
     assert f"{__version__} on web1.example</small></h1>" in text
-    assert "<p>Counts the fanotify calls on this host" in text
+    assert "<p>Shows who uses fanotify and inotify on this host" in text
     assert "<time>2025-06-15 15:23:20 UTC</time>" in text
     for link in ("/metrics", f"{landing.REPOSITORY}#readme"):
         assert f'<a href="{link}">' in text
@@ -233,7 +254,7 @@ def test_disabled_limits() -> None:
 def test_accessible_tables() -> None:
     """Tables have captions, and header cells a scope, for screen readers."""
     text = page_text(registry())
-    assert 4 == len(re.findall(r"<table>\s*<caption>", text))
+    assert 6 == len(re.findall(r"<table>\s*<caption>", text))
     scopes = re.findall(r"<th\b([^>]*)>", text)
     assert len(scopes) > 20
     assert [] == [each for each in scopes if not re.match(' scope="(row|col)"', each)]

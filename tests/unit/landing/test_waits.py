@@ -121,7 +121,7 @@ def test_cut() -> None:
 def test_accessible() -> None:
     """The tables have captions, and header cells a scope."""
     page = text(STALL)
-    assert 6 == len(re.findall(r"<table[^>]*>\s*<caption>", page))
+    assert 8 == len(re.findall(r"<table[^>]*>\s*<caption>", page))
     scopes = re.findall(r"<th\b([^>]*)>", page)
     assert [] == [each for each in scopes if not re.match(' scope="(row|col)"', each)]
 
