@@ -53,10 +53,10 @@ explained in [fanotify_mark.md](fanotify_mark.md).
   `comm="[other: map full]"` and empty `flags`, `mask` and `errno`, and, whatever labels
   are dropped, in `fanotify_exporter_lost_calls_total{reason="map_full"}`. Keys of
   callers with CAP_SYS_ADMIN in the initial user namespace have slots of their own.
-- Gauges by comm or uid have a series for each owner with CAP_SYS_ADMIN in the initial
-  user namespace, and in each family for the 100 largest of the others. The rest is
-  combined as `comm="[other: too many]"` or `uid="[other: too many]"`: the largest ratio
-  of `fanotify_queue_fill_ratio`, the sums of the other families.
+- Gauges by comm or uid have all series of owners with CAP_SYS_ADMIN in the initial user
+  namespace, and in each family the 100 largest of the others. The rest is combined as
+  `comm="[other: too many]"` or `uid="[other: too many]"`: the largest ratio of
+  `fanotify_queue_fill_ratio`, the sums of the other families.
 - `fanotify_queue_length`, `_queue_fill_ratio`, `_queue_overflow_pending` and
   `fanotify_unanswered_events` have no series where the exporter finds groups in /proc:
   no file there tells the length of a queue.
@@ -77,12 +77,11 @@ explained in [fanotify_mark.md](fanotify_mark.md).
   gauges of groups, queues and inotify instances by comm have two more labels: `cgroup`,
   the path of the cgroup of the caller, listener or owner (`[unknown: ID]` until its
   name is read, and if the cgroup was removed before), and `container_id`, 64 digits,
-  empty outside a container. The 100 largest of a gauge by comm are then combinations of
-  the three labels. Bytes of a path are escaped as those of `comm` are, so a backslash
-  becomes two. A path longer than 256 characters is cut and ends with a hash of the
-  whole path. A cgroup inside a container has the path and the id of the outermost
-  container. A cgroup below 16 others has `cgroup="[unknown: ID]"` for good, and an
-  empty `container_id`.
+  empty outside a container. Bytes of a path are escaped as those of `comm` are, so a
+  backslash becomes two. A path longer than 256 characters is cut and ends with a hash
+  of the whole path. A cgroup inside a container has the path and the id of the
+  outermost container. A cgroup below 16 others has `cgroup="[unknown: ID]"` for good,
+  and an empty `container_id`.
   A user to whom a cgroup is delegated, such as `user@UID.service`, chooses the names of
   the cgroups inside, also names like those of containers. So a `container_id` is as
   trustworthy as the owner of the first folders in `cgroup`: a container of root is not

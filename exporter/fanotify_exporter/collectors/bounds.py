@@ -20,9 +20,8 @@ from prometheus_client.core import GaugeMetricFamily
 # most 15 bytes, so no process can have this name.
 TOO_MANY: Final = "[other: too many]"
 
-# Series for names that an ordinary user chose, in each family and for each value of the
-# labels that the user does not choose.
-MAX_NAMES: Final = 100
+# Series of names that an ordinary user chose, in each family.
+MAX_SERIES: Final = 100
 
 # The values of the labels that an ordinary user chooses: a uid alone, or a comm and,
 # if gauges have them, the labels of the container.
@@ -35,32 +34,28 @@ Values = Mapping[tuple[Name, tuple[str, ...]], float]
 Combine = Callable[[float, float], float]
 
 
-def bound_names(values: Values, always: Collection[Name], combine: Combine) -> Values:
+def bound_series(values: Values, always: Collection[Name], combine: Combine) -> Values:
     """
-    Return *values* with few enough names.
+    Return *values* with few enough series.
 
-    Names in *always* stay. Of the other names the MAX_NAMES with the largest values
-    stay, and the values of the rest are combined under the name TOO_MANY, whose labels
-    of the container are empty.
+    Series of names in *always* stay. Of the other series the MAX_SERIES with the
+    largest values stay. For each combination of the other labels, the values of the
+    rest are combined under the name TOO_MANY, whose labels of the container are empty.
     """
-    sizes: dict[Name, float] = {}
-    for (name, _), value in values.items():
-        if name not in always:
-            sizes[name] = combine(sizes[name], value) if name in sizes else value
-    if len(sizes) <= MAX_NAMES:
+    untrusted = [key for key in values if key[0] not in always]
+    if len(untrusted) <= MAX_SERIES:
         return values
-    largest = sorted(sizes, key=lambda name: (-sizes[name], name))
-    combined = set(largest[MAX_NAMES:])
-    bounded: dict[tuple[Name, tuple[str, ...]], float] = {}
-    for (name, others), value in values.items():
-        shown = (TOO_MANY, *[""] * (len(name) - 1)) if name in combined else name
-        key = shown, others
+    untrusted.sort(key=lambda key: (-values[key], key))
+    bounded = dict(values)
+    for name, others in untrusted[MAX_SERIES:]:
+        value = bounded.pop((name, others))
+        key = (TOO_MANY, *[""] * (len(name) - 1)), others
         bounded[key] = combine(bounded[key], value) if key in bounded else value
     return bounded
 
 
 class BoundedGauge:
-    """A gauge family whose first label, and the labels of containers, need a bound."""
+    """A gauge family whose number of series is bounded."""
 
     def __init__(
         self,
@@ -101,7 +96,7 @@ class BoundedGauge:
     def family(self, always: Collection[Name] = ()) -> GaugeMetricFamily:
         """Return the family; names in *always* have a series however many there are."""
         family = GaugeMetricFamily(self._name, self._documentation, labels=self._labels)
-        bounded = bound_names(self._values, always, self._combine)
+        bounded = bound_series(self._values, always, self._combine)
         for ((first, *container), others), value in bounded.items():
             family.add_metric((first, *others, *container), value)
         return family

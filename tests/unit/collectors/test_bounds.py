@@ -7,45 +7,44 @@ from operator import add
 import pytest
 
 from fanotify_exporter.collectors.bounds import (
-    MAX_NAMES,
+    MAX_SERIES,
     TOO_MANY,
     BoundedGauge,
     Combine,
     Values,
-    bound_names,
+    bound_series,
 )
 
 
-def test_few_names_stay() -> None:
-    """As many names as are allowed stay as they are."""
-    values: Values = {((f"u{n}",), ("mount",)): n for n in range(MAX_NAMES)}
-    assert values == bound_names(values, (), add)
+def test_few_series_stay() -> None:
+    """As many series as are allowed stay as they are."""
+    values: Values = {((f"u{n}",), ("mount",)): n for n in range(MAX_SERIES)}
+    assert values == bound_series(values, (), add)
 
 
 @pytest.mark.parametrize(("combine", "expected"), [(add, 3.0), (max, 2.0)])
 def test_rest(combine: Combine, expected: float) -> None:
     """The values of the smallest names are combined, without a container."""
-    values: Values = {((f"u{n}", "/a", "id"), ()): n for n in range(1, MAX_NAMES + 3)}
-    bounded = bound_names(values, (), combine)
-    assert MAX_NAMES + 1 == len(bounded)
+    values: Values = {((f"u{n}", "/a", "id"), ()): n for n in range(1, MAX_SERIES + 3)}
+    bounded = bound_series(values, (), combine)
+    assert MAX_SERIES + 1 == len(bounded)
     assert expected == bounded[(TOO_MANY, "", ""), ()]
 
 
-def test_size_of_a_name() -> None:
-    """The size of a name combines the values of its series, which stay apart."""
-    crowd: Values = {((f"u{n}",), ("x",)): 2 for n in range(MAX_NAMES)}
-    values = {**crowd, (("v",), ("x",)): 1.0, (("v",), ("y",)): 2.0}
-    bounded = bound_names(values, (), add)
-    assert 1 == bounded[("v",), ("x",)]
-    assert 2 == bounded[("v",), ("y",)] == bounded[(TOO_MANY,), ("x",)]
+def test_other_labels() -> None:
+    """Each series counts, and the rest has a series for each of the other labels."""
+    crowd: Values = {((f"u{n}",), ("x",)): 2 for n in range(MAX_SERIES)}
+    small: Values = {((f"v{n}",), (other,)): 1 for n in range(9) for other in "xy"}
+    bounded = bound_series({**crowd, **small}, (), add)
+    assert {**crowd, ((TOO_MANY,), ("x",)): 9, ((TOO_MANY,), ("y",)): 9} == bounded
 
 
 def test_trusted_names_take_no_place() -> None:
-    """Names that always stay do not count among the largest."""
-    crowd: Values = {((f"u{n}",), ()): 5 for n in range(MAX_NAMES)}
-    trusted: Values = {((f"root{n}",), ()): 9 for n in range(MAX_NAMES)}
+    """Series that always stay do not count among the largest."""
+    crowd: Values = {((f"u{n}",), ()): 5 for n in range(MAX_SERIES)}
+    trusted: Values = {((f"root{n}",), ()): 9 for n in range(MAX_SERIES)}
     values = {**crowd, **trusted}
-    assert values == bound_names(values, [name for name, _ in trusted], add)
+    assert values == bound_series(values, [name for name, _ in trusted], add)
 
 
 def test_gauge() -> None:

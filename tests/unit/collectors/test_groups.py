@@ -141,6 +141,18 @@ def test_crowd_of_names_with_queues() -> None:
     assert of_names + of_the_user_and_the_scan == series(families)
 
 
+def test_crowd_of_mark_types() -> None:
+    """Types of marks make no more series: since Linux 6.16 a user can have several."""
+    marks = tuple(
+        Marks(mark_type, blocking=False, count=1)
+        for mark_type in ("inode", "mount", "filesystem")
+    )
+    crowd = [OwnedGroup(f"u{n}", 1000, Group(0, marks)) for n in range(128)]
+    samples = collect(GroupScan(tuple(crowd), 0, 5.0))["fanotify_marks"]
+    assert 103 == len(samples)
+    assert 3 * 128 == sum(samples.values())
+
+
 def test_scan_without_queues() -> None:
     """A scan that cannot see queues shows no queue, and above all no empty one."""
     groups = tuple(replace(held, queue=None) for held in SCAN.groups)
