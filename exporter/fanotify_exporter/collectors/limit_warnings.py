@@ -40,7 +40,8 @@ class Limit(NamedTuple):
         maximum: name of the gauge with the limit.
         label: the label of *used* that tells the users of the limit apart.
         setting: the sysctl of the limit, if any.
-        errno: the error of calls at the limit; fanotify_init(2), fanotify_mark(2).
+        errno: the error of calls at the limit; fanotify_init(2), fanotify_mark(2),
+            inotify_init(2), inotify_add_watch(2).
     """
 
     used: str
@@ -63,6 +64,20 @@ USER_LIMITS = (
         "fanotify_user_marks_limit",
         "uid",
         "fs.fanotify.max_user_marks",
+        "ENOSPC",
+    ),
+    Limit(
+        "inotify_user_instances",
+        "inotify_user_instances_limit",
+        "uid",
+        "fs.inotify.max_user_instances",
+        "EMFILE",
+    ),
+    Limit(
+        "inotify_user_watches",
+        "inotify_user_watches_limit",
+        "uid",
+        "fs.inotify.max_user_watches",
         "ENOSPC",
     ),
 )

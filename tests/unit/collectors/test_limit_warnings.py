@@ -51,6 +51,25 @@ def test_users_at_a_limit(caplog: pytest.LogCaptureFixture) -> None:
     assert [100, 101] == warned(caplog, "used")
 
 
+def test_users_of_inotify_at_a_limit(caplog: pytest.LogCaptureFixture) -> None:
+    """A user of inotify is named with the sysctl and the error of the next calls."""
+    warnings = LimitWarnings()
+    warnings.observe([gauge("inotify_user_instances_limit", "", {"": 128})])
+    warnings.observe([gauge("inotify_user_watches_limit", "", {"": 9}), LIMIT])
+    warnings.observe(
+        [
+            gauge("inotify_user_instances", "uid", {"0": 128, "7": 127}),
+            gauge("inotify_user_watches", "uid", {"0": 8, "7": 9}),
+        ]
+    )
+    assert ["0", "7"] == warned(caplog, "uid")
+    assert ["EMFILE", "ENOSPC"] == warned(caplog, "errno")
+    assert [
+        "fs.inotify.max_user_instances",
+        "fs.inotify.max_user_watches",
+    ] == warned(caplog, "sysctl")
+
+
 def test_many_users(caplog: pytest.LogCaptureFixture) -> None:
     """At most MAX_USERS users are named, and never the sum over the other users."""
     users = {str(uid): 100.0 for uid in range(500)} | {"[other: too many]": 9e9}
