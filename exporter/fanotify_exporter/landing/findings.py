@@ -220,6 +220,6 @@ def _missing_figures(summary: Summary) -> Iterator[Finding]:
         yield Finding(
             "note",
             f"{processes} could not be inspected",
-            f"Groups only {'it holds' if summary.unreadable == 1 else 'they hold'} "
-            "are missing.",
+            "Groups and inotify instances only "
+            f"{'it holds' if summary.unreadable == 1 else 'they hold'} are missing.",
         )

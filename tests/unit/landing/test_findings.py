@@ -198,12 +198,12 @@ def test_misses_of_any_system_call() -> None:
         (
             1,
             "1 process could not be inspected",
-            "Groups only it holds are missing.",
+            "Groups and inotify instances only it holds are missing.",
         ),
         (
             2,
             "2 processes could not be inspected",
-            "Groups only they hold are missing.",
+            "Groups and inotify instances only they hold are missing.",
         ),
     ],
 )
