@@ -86,9 +86,10 @@ explained in [fanotify_mark.md](fanotify_mark.md).
   the cgroups inside, also names like those of containers. So a `container_id` is as
   trustworthy as the owner of the first folders in `cgroup`: a container of root is not
   below `/user.slice`.
-  The rule `container:fanotify_mark_calls:rate5m` adds the labels of kube-state-metrics,
-  whose ids begin with the name of the runtime. Containers that wait all have an empty
-  id there, and init containers have a family of their own. For another family:
+  The rules `container:fanotify_mark_calls:rate5m`, `container:inotify_instances:sum`
+  and `container:inotify_watches:sum` add the labels of kube-state-metrics, whose ids
+  begin with the name of the runtime. Containers that wait all have an empty id there,
+  and init containers have a family of their own. For another family:
 
   ```
   sum by (instance, comm, container_id) (
