@@ -17,15 +17,17 @@ LIMIT = 16_384
 # Seconds of the story: the queue begins to fill, is full, and is empty again.
 FILLING, FULL, EMPTY = 180, 300, 360
 
-FAN_CLASS_CONTENT = 0x4
+# Flags of fanotify_init(2).
+CLASSES = {"content": 0x4, "pre_content": 0x8}
 
 
-def scan(second: float, unanswered: dict[str, int]) -> GroupScan:
+def scan(second: float, unanswered: dict[tuple[str, str], int]) -> GroupScan:
     """
     Return the groups at *second* seconds after the begin of the story.
 
     Args:
-        unanswered: number of unanswered events by the comm of a permission listener.
+        unanswered: number of unanswered events by comm and class of a permission
+            listener.
     """
     marks = (Marks("filesystem", blocking=False, count=1),)
     full = FULL <= second < EMPTY
@@ -41,11 +43,11 @@ def scan(second: float, unanswered: dict[str, int]) -> GroupScan:
         OwnedGroup(
             comm,
             0,
-            Group(FAN_CLASS_CONTENT, (Marks("mount", blocking=True, count=4),)),
+            Group(CLASSES[group_class], (Marks("mount", blocking=True, count=4),)),
             privileged=True,
             queue=Queue(0, LIMIT, unanswered=number),
         )
-        for comm, number in unanswered.items()
+        for (comm, group_class), number in unanswered.items()
     )
     return GroupScan((slow, *listeners), unreadable=0, scanned=second)
 

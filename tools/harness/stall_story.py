@@ -129,7 +129,9 @@ def moment(second: float, counting_since: float) -> Moment:
     )
     snapshot = PermissionSnapshot(counting_since, totals, usage, lost)
     scan = _scan(second, totals)
-    unanswered = {group.comm: group.waiting for group in scan.groups}
+    unanswered = {
+        (group.comm, group.group_class): group.waiting for group in scan.groups
+    }
     return Moment(snapshot, scan, queue_story.scan(second, unanswered))
 
 
