@@ -143,6 +143,7 @@ CATALOG = (
         family="inotify_instances",
         missing="until the first scan of all privileged processes has finished",
         capabilities=SCAN_CAPABILITIES,
+        lists_groups=True,
     ),
     CollectorInfo(
         name="permission",
@@ -168,6 +169,7 @@ CATALOG = (
         family="fanotify_mounts",
         missing="until the first scans of groups and of mounts have finished",
         capabilities=SCAN_CAPABILITIES,
+        lists_groups=True,
     ),
     CollectorInfo(
         name="limits",

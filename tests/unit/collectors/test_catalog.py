@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from fanotify_exporter.bpf.loaded import SYSCALLS
@@ -10,7 +13,9 @@ from fanotify_exporter.collectors.catalog import (
     CollectorInfo,
     droppable_labels,
     needed_syscalls,
+    needs_groups,
 )
+from fanotify_exporter.fsnotify.model import GroupScan
 from fanotify_exporter.procfs.capabilities import CAPABILITIES
 from tools.docs import pages
 from tools.harness.golden import SOURCES
@@ -75,3 +80,16 @@ def test_capabilities_are_known() -> None:
     assert set().union(*(each.capabilities for each in CATALOG)) <= set(
         CAPABILITIES.values()
     )
+
+
+@pytest.mark.parametrize("info", CATALOG, ids=lambda info: info.name)
+def test_collectors_that_list_groups(info: CollectorInfo) -> None:
+    """The catalogue knows which collectors start the scan for groups."""
+    started: list[str] = []
+
+    def start() -> Callable[[], GroupScan | None]:
+        started.append(info.name)
+        return lambda: None
+
+    info.build(replace(SOURCES, start_group_scan=start))
+    assert needs_groups([info.name]) == bool(started)
