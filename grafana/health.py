@@ -124,8 +124,8 @@ def map_usage() -> Builder[Panel]:
         PanelInfo(
             "Used share of the maps",
             "Share of --bpf.max-entries and --bpf.max-user-entries in use. "
-            "Unprivileged users can fill calls_user, which holds their calls. They "
-            "cannot fill calls_privileged. "
+            "Unprivileged users can fill calls_user, which holds their calls, and "
+            "inotify_add_watch. They cannot fill calls_privileged. "
             "Keys stay until the exporter restarts.",
             runbooks=("FanotifyExporterMapNearFull",),
         ),

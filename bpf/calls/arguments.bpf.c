@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Takes the arguments of a call from the registers with which the thread
- * entered the kernel, and counts the call.
+ * entered the kernel, and counts the call. No argument of inotify_add_watch(2)
+ * is part of a key.
  */
 #include <calls/calls.h>
 #include <user_regs.h>
@@ -20,7 +21,7 @@ static inline int count_native(u32 syscall, struct pt_regs *regs, s32 result)
 		mask = (u32)NATIVE_ARG2(regs);
 	} else if (syscall == INOTIFY_INIT1) {
 		flags = NATIVE_ARG1(regs);
-	} else {
+	} else if (syscall == INOTIFY_INIT) {
 		syscall = INOTIFY_INIT1;
 	}
 	return count_call(syscall, flags, mask, result);
@@ -40,7 +41,7 @@ static inline int count_compat(u32 syscall, struct pt_regs *regs, s32 result)
 		mask = (u32)COMPAT_ARG2(regs);
 	} else if (syscall == INOTIFY_INIT1) {
 		flags = COMPAT_ARG1(regs);
-	} else {
+	} else if (syscall == INOTIFY_INIT) {
 		syscall = INOTIFY_INIT1;
 	}
 	return count_call(syscall, flags, mask, result);

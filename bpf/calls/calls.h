@@ -20,9 +20,10 @@
 #define OTHER_SLOTS_PER_SYSCALL 64
 
 /* The loader defines MAX_ENTRIES, the number of slots for keys of privileged
- * callers, and MAX_USER_ENTRIES, the number of slots for keys of all others.
+ * callers, MAX_USER_ENTRIES, the number of slots for keys of all others, and
+ * MAX_WATCH_ENTRIES, the number of slots for inotify_add_watch(2).
  */
-#define FIRST_OTHER_SLOT (MAX_ENTRIES + MAX_USER_ENTRIES)
+#define FIRST_OTHER_SLOT (MAX_ENTRIES + MAX_USER_ENTRIES + MAX_WATCH_ENTRIES)
 #define SLOTS (FIRST_OTHER_SLOT + SYSCALLS * OTHER_SLOTS_PER_SYSCALL)
 
 /* Whether a thread has CAP_SYS_ADMIN in the initial user namespace.
@@ -49,6 +50,7 @@ enum syscall {
 	FANOTIFY_MARK,
 	FANOTIFY_INIT,
 	INOTIFY_INIT1,
+	INOTIFY_ADD_WATCH,
 	SYSCALLS,
 	INOTIFY_INIT, /* counted as INOTIFY_INIT1 without flags */
 	OTHER_SYSCALL,
@@ -65,6 +67,7 @@ enum lost_reason {
 	LOST_REASONS,
 };
 
+/* Keys of inotify_add_watch(2) have the comm and the error only. */
 struct call {
 	u64 mask; /* fanotify_init(2): event_f_flags */
 #ifdef CONTAINER

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Counts fanotify_mark(2), fanotify_init(2), inotify_init(2) and
- * inotify_init1(2) calls by thread name, arguments and errno.
+ * inotify_init1(2) calls by thread name, arguments and errno, and
+ * inotify_add_watch(2) calls by thread name and errno.
  *
  * The programs in the other parts unpack the arguments and call count_call().
  * One of the parts privileged_*.bpf.c defines is_privileged(): whether the
@@ -22,16 +23,19 @@
  */
 BPF_HASH(slot_of, struct call, u32, FIRST_OTHER_SLOT);
 
-/* FIRST_OTHER_SLOT slots to claim, then the fixed slots of other_slot(). */
+/* FIRST_OTHER_SLOT slots to claim, in three sections, then the fixed slots of
+ * other_slot().
+ */
 BPF_F_TABLE("array", u32, struct slot, slots, SLOTS, BPF_F_MMAPABLE);
 
 /*
  * Indexes of free slots, pushed by the loader. Keys that are first seen from a
  * privileged caller have a stack of their own, so no other caller can use up
- * their slots.
+ * their slots. So have keys of inotify_add_watch(2), whoever calls.
  */
 BPF_STACK(free_privileged, u32, MAX_ENTRIES);
 BPF_STACK(free_user, u32, MAX_USER_ENTRIES);
+BPF_STACK(free_watch, u32, MAX_WATCH_ENTRIES);
 
 /* enum syscall * LOST_REASONS + enum lost_reason -> calls */
 BPF_F_TABLE("array", u32, u64, lost, SYSCALLS *LOST_REASONS, BPF_F_MMAPABLE);
@@ -45,16 +49,50 @@ static inline void count_lost(u32 syscall, u32 reason)
 		lock_xadd(calls, 1);
 }
 
+/* The sections of the slots that a call can claim. */
+enum section {
+	PRIVILEGED_SECTION,
+	USER_SECTION,
+	WATCH_SECTION,
+};
+
+static inline enum section section_of(struct call *call)
+{
+	if (call->syscall == INOTIFY_ADD_WATCH)
+		return WATCH_SECTION;
+	return is_privileged() ? PRIVILEGED_SECTION : USER_SECTION;
+}
+
+/* Take a free slot of *section*. Return false if there is none. */
+static inline bool pop_slot(enum section section, u32 *index)
+{
+	if (section == WATCH_SECTION)
+		return !free_watch.pop(index);
+	if (section == PRIVILEGED_SECTION)
+		return !free_privileged.pop(index);
+	return !free_user.pop(index);
+}
+
+static inline void push_slot(enum section section, u32 *index)
+{
+	if (section == WATCH_SECTION)
+		free_watch.push(index, 0);
+	else if (section == PRIVILEGED_SECTION)
+		free_privileged.push(index, 0);
+	else
+		free_user.push(index, 0);
+}
+
 /* Give a new key a slot. Return false if no slot is free or the hash refused
  * the key.
  */
 static inline bool claim_slot(struct call *call, u32 *index)
 {
-	bool privileged = is_privileged();
+	enum section section = section_of(call);
 	struct slot *slot;
 	u32 *winner;
 
-	if (privileged ? free_privileged.pop(index) : free_user.pop(index))
+	if (!pop_slot(section, index))
 		return false;
 	slot = slots.lookup(index);
 	if (!slot)
@@ -67,10 +105,7 @@ static inline bool claim_slot(struct call *call, u32 *index)
 	/* Another CPU inserted the same key first. Push our slot back and use
 	 * the slot of the other CPU.
 	 */
-	if (privileged)
-		free_privileged.push(index, 0);
-	else
-		free_user.push(index, 0);
+	push_slot(section, index);
 	winner = slot_of.lookup(call);
 	if (!winner)
 		return false;
@@ -121,7 +156,8 @@ static inline int count_call(u32 syscall, u32 flags, u64 mask, s32 result)
 	if (syscall == FANOTIFY_MARK && result > 0)
 		return 0;
 #ifdef CONTAINER
-	call.cgroup = bpf_get_current_cgroup_id();
+	if (syscall != INOTIFY_ADD_WATCH)
+		call.cgroup = bpf_get_current_cgroup_id();
 #endif
 	bpf_get_current_comm(call.comm, sizeof(call.comm));
 	known = slot_of.lookup(&call);

@@ -46,6 +46,8 @@ static inline u32 native_syscall(u32 number)
 		return FANOTIFY_INIT;
 	case NATIVE_INOTIFY_INIT1:
 		return INOTIFY_INIT1;
+	case NATIVE_INOTIFY_ADD_WATCH:
+		return INOTIFY_ADD_WATCH;
 #ifdef NATIVE_INOTIFY_INIT
 	case NATIVE_INOTIFY_INIT:
 		return INOTIFY_INIT;
@@ -65,6 +67,8 @@ static inline u32 compat_syscall(u32 number)
 		return INOTIFY_INIT1;
 	case COMPAT_INOTIFY_INIT:
 		return INOTIFY_INIT;
+	case COMPAT_INOTIFY_ADD_WATCH:
+		return INOTIFY_ADD_WATCH;
 	}
 	return OTHER_SYSCALL;
 }

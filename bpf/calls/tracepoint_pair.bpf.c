@@ -70,3 +70,9 @@ ON_EXIT(fanotify_mark, FANOTIFY_MARK)
 ON_EXIT(fanotify_init, FANOTIFY_INIT)
 ON_EXIT(inotify_init1, INOTIFY_INIT1)
 ON_EXIT(inotify_init, INOTIFY_INIT1)
+
+/* The key of a call has no argument, so no program is at the entry. */
+int exit_inotify_add_watch(struct sys_exit *ctx)
+{
+	return count_call(INOTIFY_ADD_WATCH, 0, 0, ctx->ret);
+}

@@ -136,6 +136,12 @@ def inotify_groups(shared_probes: LoadedCalls, before: Snapshot) -> Counts:
 
 
 @pytest.fixture
+def watches(shared_probes: LoadedCalls, before: Snapshot) -> Counts:
+    """Count inotify_add_watch(2) from now on."""
+    return Counts(shared_probes, "inotify_add_watch", before)
+
+
+@pytest.fixture
 def load(method: str) -> Iterator[Load]:
     """Load once more, with a map size of the test's own."""
     with ExitStack() as stack:

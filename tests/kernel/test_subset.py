@@ -16,6 +16,7 @@ PLANS = {
     "fanotify_mark": [(1, 0x20, 13)],
     "fanotify_init": [(1, 0, 17)],
     "inotify_init": [(0x800, 0, 19)],
+    "inotify_add_watch": [(0, 0, 23)],
 }
 CALLED = {"inotify_init": "inotify_init1"}
 

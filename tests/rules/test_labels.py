@@ -16,6 +16,7 @@ OF = {
     "mark_calls": {"action"},
     "mark_errors": {"action", "errno"},
     "init_errors": {"errno"},
+    "inotify_limit_errors": {"errno"},
     "privileged_errors": {"errno"},
     "blocking_adds": set[str](),
     "blocking_removals": set[str](),

@@ -26,6 +26,7 @@ PAGES = {
     "FanotifyQueueFilling": "FanotifyQueueFilling",
     "InotifyInstancesNearLimit": "InotifyInstancesNearLimit",
     "InotifyWatchesNearLimit": "InotifyWatchesNearLimit",
+    "InotifyLimitReached": "InotifyLimitReached",
 }
 QUERY = re.compile(
     r"^ *\$ promtool query instant \$PROM '(.*)'\n((?:.* => .*\n)*)", re.MULTILINE

@@ -41,7 +41,7 @@ def test_limits_of_samples() -> None:
     """Each limit is above the page's formula; with _created above twice the formula."""
     assert 4 == len(limits())
     for slots, (plain, created) in limits().items():
-        samples = 2 * sum(slots) + 1_500
+        samples = 2 * sum(slots) + 5_000
         assert samples <= plain
         assert 2 * samples <= created
 

@@ -36,9 +36,8 @@ DAEMONS: dict[str, Steps] = {
     'inotify_init_calls_total{comm="systemd-udevd",flags="IN_CLOEXEC"}': {0: 1},
     'inotify_init_calls_total{comm="containerd",flags="IN_CLOEXEC"}': {0: 3, 30: "+1"},
     'inotify_init_calls_total{comm="kubelet",flags="IN_CLOEXEC"}': {0: 9, 30: "+1"},
-    'inotify_init_errors_total{comm="kubelet",flags="IN_CLOEXEC",errno="EMFILE"}': {
-        30: 1
-    },
+    'inotify_add_watch_calls_total{comm="kubelet"}': {0: 90, 30: "+70"},
+    'inotify_add_watch_errors_total{comm="kubelet",errno="ENOENT"}': {30: 1},
     'fanotify_marks{comm="systemd",mark_type="mntns",blocking="false"}': {0: 1},
     'fanotify_marks{comm="udisksd",mark_type="mntns",blocking="false"}': {0: 1},
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fanotify_exporter.bpf.loaded import SYSCALLS
 from tools.harness.rules import shipped, timeline
 from tools.harness.rules.promtool import query_document
 from tools.harness.rules.releases import Release
@@ -22,6 +23,7 @@ NAMES = (*PROTECTORS, *(f"name{number}" for number in range(197)))
 # Alerts that the user can raise, with severities.
 RAISED = {
     "FanotifyLimitReached": "warning",
+    "InotifyLimitReached": "warning",
     "FanotifyGroupsNearLimit": "warning",
     "FanotifyMarksNearLimit": "warning",
     "InotifyInstancesNearLimit": "warning",
@@ -91,6 +93,8 @@ def calls(name: str, labels: str, hook: str) -> Iterator[tuple[str, Steps]]:
         key = f'{own}class="{kind}",flags="{flags}",event_f_flags="O_RDONLY"'
         yield f"fanotify_init_calls_total{{{key}}}", {20: 500}
         yield f'fanotify_init_errors_total{{{key},errno="{errno}"}}', {20: 500}
+    comm = own.partition("cgroup=")[0]
+    yield f'inotify_add_watch_errors_total{{{comm}errno="ENOSPC"}}', {20: 500}
 
 
 def host(hook: str) -> dict[str, Steps]:
@@ -120,9 +124,11 @@ def host(hook: str) -> dict[str, Steps]:
         'fanotify_queue_fill_ratio{comm="[other: too many]"}': {20: 1},
         'fanotify_exporter_map_entries{map="calls_user"}': {20: 1024},
         'fanotify_exporter_map_max_entries{map="calls_user"}': {0: 1024},
+        'fanotify_exporter_map_entries{map="inotify_add_watch"}': {20: 256},
+        'fanotify_exporter_map_max_entries{map="inotify_add_watch"}': {0: 256},
         "fanotify_exporter_groups_descriptors_left_out": {20: 18_900},
     }
-    for probe in ("fanotify_mark", "fanotify_init", "inotify_init"):
+    for probe in SYSCALLS:
         for reason in ("map_full", "recursion", "nmissed"):
             series[f'{lost}{{probe="{probe}",reason="{reason}"}}'] = {0: 0, 20: 700}
     return series

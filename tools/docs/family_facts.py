@@ -46,6 +46,8 @@ FAMILIES = {
     "fanotify_init_errors_total": CALL,
     "inotify_init_calls_total": CALL,
     "inotify_init_errors_total": CALL,
+    "inotify_add_watch_calls_total": CALL,
+    "inotify_add_watch_errors_total": CALL,
     "fanotify_groups": GROUPS,
     "fanotify_marks": FDINFO,
     "fanotify_queue_length": QUEUES,
@@ -84,7 +86,8 @@ FAMILIES = {
     "fanotify_exporter_probe_attached": Source("`/proc/sys/kernel/ftrace_enabled`"),
     "fanotify_exporter_map_entries": Source("map `slots`; permission waits: the maps"),
     "fanotify_exporter_map_max_entries": Source(
-        "`--bpf.max-entries`, `--bpf.max-user-entries`; permission waits: fixed"
+        "`--bpf.max-entries`, `--bpf.max-user-entries`; `inotify_add_watch` and "
+        "permission waits: fixed"
     ),
     "fanotify_exporter_lost_calls_total": Source(
         "map `lost`; `map_full`: map `slots`; `recursion`: `/proc/self/fdinfo` of the "
@@ -151,6 +154,7 @@ LABELS = {
     "other",
     "map": "`calls_privileged` has the keys that were first used by a thread with "
     "CAP_SYS_ADMIN in the initial user namespace, `calls_user` all others; "
+    "`inotify_add_watch` has those of inotify_add_watch(2), whoever called; "
     "`permission_groups` has the permission groups that exist, `permission_waits` the "
     "tasks that wait",
     "reason": "`map_full`: the map had no free slot for the key. `no_entry`: the call "

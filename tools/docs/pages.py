@@ -53,6 +53,10 @@ explained in [fanotify_mark.md](fanotify_mark.md).
   `comm="[other: map full]"` and empty `flags`, `mask` and `errno`, and, whatever labels
   are dropped, in `fanotify_exporter_lost_calls_total{reason="map_full"}`. Keys of
   callers with CAP_SYS_ADMIN in the initial user namespace have slots of their own.
+- `inotify_add_watch_*` have neither the mask nor the cgroup: an editor adds 100,000
+  watches. Their keys have 256 slots of their own, which all callers share. A user who
+  calls under many names hides the names of other callers of this call, and of no
+  other.
 - Gauges by comm or uid have all series of owners with CAP_SYS_ADMIN in the initial user
   namespace, and in each family the 100 largest of the others. The rest is combined as
   `comm="[other: too many]"` or `uid="[other: too many]"`: the largest ratio of
@@ -73,8 +77,8 @@ explained in [fanotify_mark.md](fanotify_mark.md).
   instances and watches none in `inotify_user_*`.
 - A call that no BPF program saw because the kernel skipped the run has
   `comm="[other: not seen]"`, and all other labels are empty.
-- With `--label.container` all families of calls by comm, of permission waits, and the
-  gauges of groups, queues and inotify instances by comm have two more labels: `cgroup`,
+- With `--label.container` all families of calls by comm except `inotify_add_watch_*`, of
+  permission waits, and the gauges of groups, queues and inotify instances by comm have two more labels: `cgroup`,
   the path of the cgroup of the caller, listener or owner (`[unknown: ID]` until its
   name is read, and if the cgroup was removed before), and `container_id`, 64 digits,
   empty outside a container. Bytes of a path are escaped as those of `comm` are, so a

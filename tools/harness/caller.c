@@ -8,11 +8,12 @@
  * number of 32 bits. native_hidden and compat_hidden make calls with a number
  * that no kernel has: a tracer has to clear the bit HIDDEN of the number.
  *
- * SYSCALL is fanotify_mark, fanotify_init, inotify_init1 or inotify_init. Each
- * line of the plan is "flags mask count" in hex, hex and decimal. fanotify_init
- * takes event_f_flags from the mask; the program closes the new group at once.
- * Each thread makes all of its marks on the same group (descriptor -1 if the
- * kernel refuses fanotify_init(2)). For each line of the plan and each errno, a
+ * SYSCALL is fanotify_mark, fanotify_init, inotify_init1, inotify_init or
+ * inotify_add_watch. Each line of the plan is "flags mask count" in hex, hex
+ *and decimal. fanotify_init takes event_f_flags from the mask; the program
+ *closes the new group at once. inotify_add_watch takes no flags. Each thread
+ *makes all of its marks or watches on the same group (descriptor -1 if the
+ *kernel refuses to make one). For each line of the plan and each errno, a
  * thread prints "comm flags mask errno count" in decimal. The thread's name is
  * COMM; several threads are named COMM0, COMM1, ...
  *
@@ -63,18 +64,24 @@ static const char *comm, *action;
 static char *path;
 static uint64_t *progress;
 
-/* Numbers of the native entry, and of the compat entry of x86. */
+/* Numbers of the native entry, and of the compat entry of x86. Bit i of wide
+ * stands for argument i: the native call takes 64 bits.
+ */
 static const struct entry {
 	const char *name;
 	long native, compat;
+	unsigned int wide;
 } entries[] = {
-	{"fanotify_mark", SYS_fanotify_mark, 339},
-	{"fanotify_init", SYS_fanotify_init, 338},
-	{"inotify_init1", SYS_inotify_init1, 332},
+	{"fanotify_mark", SYS_fanotify_mark, 339, 1 << 2 | 1 << 4},
+	{"inotify_add_watch", SYS_inotify_add_watch, 292, 1 << 1},
+	{"fanotify_init", SYS_fanotify_init, 338, 0},
+	{"inotify_init1", SYS_inotify_init1, 332, 0},
 #ifdef SYS_inotify_init
-	{"inotify_init", SYS_inotify_init, 291},
+	{"inotify_init", SYS_inotify_init, 291, 0},
 #endif
 };
+#define MARK (&entries[0])
+#define WATCH (&entries[1])
 static const struct entry *entry;
 
 #ifdef __x86_64__
@@ -137,14 +144,12 @@ static long enter_native(long number, const long *args)
 #endif
 }
 
-/* Set the upper half of the number and of each argument of 32 bits. A native
- * fanotify_mark(2) has two arguments of 64 bits: mask and path.
- */
+/* Set the upper half of the number and of each argument of 32 bits. */
 static void make_odd(long *number, long *args)
 {
 	*number |= ODD;
 	for (int i = 0; i < 6; i++)
-		if (compat || entry != &entries[0] || (i != 2 && i != 4))
+		if (compat || !(entry->wide & 1 << i))
 			args[i] = (uint32_t)args[i] | ODD;
 }
 
@@ -156,16 +161,18 @@ static long call(const struct step *step)
 	long number = (compat ? entry->compat : entry->native) | number_bits;
 	long args[6] = {step->flags, low};
 
-	if (entry == &entries[0] && split)
+	if (entry == MARK && split)
 		memcpy(args,
 		       (long[6]){group, step->flags, low, high, AT_FDCWD,
 				 (long)path},
 		       sizeof(args));
-	else if (entry == &entries[0])
+	else if (entry == MARK)
 		memcpy(args,
 		       (long[6]){group, step->flags, step->mask, AT_FDCWD,
 				 (long)path},
 		       sizeof(args));
+	else if (entry == WATCH)
+		memcpy(args, (long[6]){group, (long)path, low}, sizeof(args));
 	if (odd)
 		make_odd(&number, args);
 	return compat ? enter_compat(number, args) : enter_native(number, args);
@@ -181,7 +188,7 @@ static void run_step(const struct step *step, unsigned long *errors)
 		result = call(step);
 		if (progress)
 			__atomic_fetch_add(&progress[1], 1, __ATOMIC_SEQ_CST);
-		if (result > 0)
+		if (result > 0 && entry != WATCH)
 			close(result);
 		errors[result < 0 ? -result : 0]++;
 	}
@@ -272,7 +279,8 @@ int main(int argc, char **argv)
 	if (argc > 6)
 		progress = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
 				open(argv[6], O_RDWR), 0);
-	group = syscall(SYS_fanotify_init, 0, O_RDONLY);
+	group = entry == WATCH ? syscall(SYS_inotify_init1, 0)
+			       : syscall(SYS_fanotify_init, 0, O_RDONLY);
 	read_plan();
 	for (long i = 0; i < threads; i++)
 		pthread_create(&ids[i], NULL, run_thread, (void *)i);

@@ -139,18 +139,32 @@ SNAPSHOT = Snapshot(
             Call("tail", 0, 0, 24, 1, BOOTED + 300),
             Call("future", 0x1, 0, 22, 1, BOOTED + 301),
         ),
+        "inotify_add_watch": (
+            # An editor reaches the limit of watches. systemd meets files that are gone.
+            Call("code", 0, 0, 0, 98_304, BOOTED + 40),
+            Call("code", 0, 0, 28, 12, BOOTED + 41),
+            Call("systemd", 0, 0, 0, 61, BOOTED + 1),
+            Call("systemd", 0, 0, 2, 3, BOOTED + 2),
+        ),
     },
-    usage=(Usage("calls_privileged", 4096, 8192), Usage("calls_user", 1024, 1024)),
+    usage=(
+        Usage("calls_privileged", 4096, 8192),
+        Usage("calls_user", 1024, 1024),
+        Usage("inotify_add_watch", 4, 256),
+    ),
     lost=(
         Lost("fanotify_mark", "map_full", 403),
         Lost("fanotify_init", "map_full", 7),
         Lost("inotify_init", "map_full", 0),
+        Lost("inotify_add_watch", "map_full", 0),
         Lost("fanotify_mark", "no_entry", 0),
         Lost("fanotify_mark", "recursion", 2),
         Lost("fanotify_init", "no_entry", 0),
         Lost("fanotify_init", "recursion", 0),
         Lost("inotify_init", "no_entry", 1),
         Lost("inotify_init", "recursion", 0),
+        Lost("inotify_add_watch", "no_entry", 0),
+        Lost("inotify_add_watch", "recursion", 0),
     ),
 )
 

@@ -59,6 +59,14 @@ class Caller:
         return calls
 
 
+def without_arguments(made: Counter[Key]) -> Counter[Key]:
+    """Return *made* by comm and errno, as inotify_add_watch(2) is counted."""
+    calls: Counter[Key] = Counter()
+    for (comm, _, _, errno), count in made.items():
+        calls[comm, 0, 0, errno] += count
+    return calls
+
+
 @contextmanager
 def placed(built: Path) -> Iterator[Caller]:
     """Copy a program to a folder that every user may enter: pytest's are 0700."""

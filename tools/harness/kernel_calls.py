@@ -92,7 +92,8 @@ class Counts:
     @property
     def is_pair(self) -> bool:
         """Return whether a program at the entry saves arguments for the exit."""
-        return any("sys_enter" in p.attach_point for p in self._loaded.probes)
+        own = [p for p in self._loaded.probes if p.name == self._syscall]
+        return any("sys_enter" in p.attach_point for p in own)
 
     @property
     def counts_any_skip(self) -> bool:

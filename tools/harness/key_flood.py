@@ -1,9 +1,9 @@
 """
-Make fanotify_mark(2) calls that fail, each with a key of its own.
+Make fanotify_mark(2) and inotify_add_watch(2) calls that fail, under many names.
 
-Tests call make(), which runs this file as a separate process. The calls have the
-longest labels: a comm of bytes that are escaped, nearly all flags, and every mask bit.
-They take turns through all actions and mark types.
+Tests call make(), which runs this file as a separate process. Each call has a key of
+its own, with the longest labels: a comm of bytes that are escaped, nearly all flags,
+and every mask bit. Marks take turns through all actions and mark types.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ MARK_TYPES = (0x000, 0x010, 0x100, 0x110)
 
 
 def make(number: int, prefix: Sequence[str] = ()) -> None:
-    """Make *number* calls from a process that is started through *prefix*."""
+    """Make *number* calls of each kind from a process started through *prefix*."""
     subprocess.run([*prefix, sys.executable, "-I", __file__, str(number)], check=True)
 
 
 def main(number: int) -> None:
-    """Make the calls, on no group."""
+    """Make the calls, on no group and no instance."""
     libc = ctypes.CDLL(None)
     for each in range(number):
         libc.prctl(PR_SET_NAME, b"\xff" * 10 + b"%05d" % each)
         flags = OTHER_FLAGS | ACTIONS[each % 4] | MARK_TYPES[each // 4 % 4]
         libc.fanotify_mark(-1, flags, ctypes.c_uint64(ALL_BITS), -100, b".")
+        libc.inotify_add_watch(-1, b".", 1)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ WITHOUT_MAPS = LoadedCalls(
     lost_reasons=("no_entry",),
     max_entries=8192,
     max_user_entries=1024,
+    max_watch_entries=256,
     sees_compat=False,
     slows_all_syscalls=True,
     bcc="0.26.0",
@@ -58,10 +59,11 @@ def pack_slot(
 def make_loaded(
     slots: Sequence[bytes] = (),
     *,
-    lost: Sequence[int] = (0, 0, 0),
+    lost: Sequence[int] = (0, 0, 0, 0),
     lost_reasons: tuple[str, ...] = ("no_entry",),
     max_entries: int = 3,
     max_user_entries: int = 3,
+    max_watch_entries: int = 0,
     probes: Sequence[AttachedProbe] = (),
     hook: str = "tracepoint",
     share: Callable[[bytes], int] = share_memory,
@@ -83,6 +85,7 @@ def make_loaded(
         lost_reasons=lost_reasons,
         max_entries=max_entries,
         max_user_entries=max_user_entries,
+        max_watch_entries=max_watch_entries,
         fds={
             "slots": share(b"".join(slots)),
             "lost": share(struct.pack(f"@{len(lost)}Q", *lost)),

@@ -35,21 +35,22 @@ WALL = 0x40000000
 HIDDEN = 0x1000
 ODD = 0xDEADBEEF << 32
 
-# include/uapi/linux/audit.h -> numbers of fanotify_mark(2), fanotify_init(2) and
-# inotify_init1(2).
+# include/uapi/linux/audit.h -> numbers of fanotify_mark(2), fanotify_init(2),
+# inotify_init1(2) and inotify_add_watch(2).
 AUDIT_ARCH_I386 = 0x40000003
 COUNTED = {
-    AUDIT_ARCH_I386: (339, 338, 332),
-    0xC000003E: (301, 300, 294),  # AUDIT_ARCH_X86_64
-    0xC00000B7: (263, 262, 26),  # AUDIT_ARCH_AARCH64
+    AUDIT_ARCH_I386: (339, 338, 332, 292),
+    0xC000003E: (301, 300, 294, 254),  # AUDIT_ARCH_X86_64
+    0xC00000B7: (263, 262, 26, 27),  # AUDIT_ARCH_AARCH64
 }
 
 # Positions in struct user_regs_struct of x86-64: orig_rax and the first six arguments
 # of a native and of a compat call.
 ORIG_RAX = 15
 NATIVE_ARGUMENTS, COMPAT_ARGUMENTS = (14, 13, 12, 7, 9, 8), (5, 11, 12, 13, 14, 4)
-# The mask and the path of a native fanotify_mark(2) have 64 bits.
-WIDE = (2, 4)
+# Arguments of 64 bits: the mask and the path of a native fanotify_mark(2), and the path
+# of a native inotify_add_watch(2).
+WIDE = {301: (2, 4), 254: (1,)}
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -108,9 +109,9 @@ def change_x86(pid: int, arch: int, number: int, *, odd: bool) -> None:
     words[ORIG_RAX] = number | (ODD if odd else 0)
     is_compat = arch == AUDIT_ARCH_I386
     places = COMPAT_ARGUMENTS if is_compat else NATIVE_ARGUMENTS
+    wide = () if is_compat else WIDE.get(number, ())
     for position, place in enumerate(places if odd else ()):
-        is_mark = number == COUNTED[arch][0]
-        if is_compat or not is_mark or position not in WIDE:
+        if position not in wide:
             words[place] = words[place] & 0xFFFFFFFF | ODD
     struct.pack_into("=27Q", call.buffer, 0, *words)
     call.write()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from operator import itemgetter
 
@@ -23,9 +23,9 @@ CALL_MEMBERS = (
     "created_ns",
 )
 
-# Sections of the slots: keys of privileged callers, keys of all other callers, and the
-# fixed slots for keys that did not fit.
-PRIVILEGED, USER, OVERFLOW = range(3)
+# Sections of the slots: keys of privileged callers, keys of all other callers, keys of
+# inotify_add_watch(2), and the fixed slots for keys that did not fit.
+PRIVILEGED, USER, WATCH, OVERFLOW = range(4)
 
 
 class CallMaps:
@@ -49,9 +49,10 @@ class CallMaps:
         first key.
         """
         first_user = self._loaded.max_entries
-        first_overflow = first_user + self._loaded.max_user_entries
+        first_watch = first_user + self._loaded.max_user_entries
+        first_overflow = first_watch + self._loaded.max_watch_entries
         calls: dict[str, list[Call]] = {syscall: [] for syscall in SYSCALLS}
-        used = [0, 0, 0]
+        used = [0, 0, 0, 0]
         map_full = dict.fromkeys(SYSCALLS, 0)
         for index, count in enumerate(self._slots.first_members()):
             if not count:
@@ -59,7 +60,11 @@ class CallMaps:
             slot = self._pick(self._slots[index])
             number, comm, flags, mask, errno, created_ns, *cgroup = slot
             syscall = SYSCALLS[number]
-            section = (index >= first_user) + (index >= first_overflow)
+            section = (
+                (index >= first_user)
+                + (index >= first_watch)
+                + (index >= first_overflow)
+            )
             used[section] += 1
             if section == OVERFLOW:
                 map_full[syscall] += count
@@ -70,10 +75,7 @@ class CallMaps:
         return Snapshot(
             counting_since=self._loaded.counting_since,
             calls=calls,
-            usage=(
-                Usage("calls_privileged", used[PRIVILEGED], self._loaded.max_entries),
-                Usage("calls_user", used[USER], self._loaded.max_user_entries),
-            ),
+            usage=tuple(self._usage(used)),
             lost=(
                 *(
                     Lost(name, "map_full", map_full[name])
@@ -82,6 +84,14 @@ class CallMaps:
                 *self._read_lost(),
             ),
         )
+
+    def _usage(self, used: Sequence[int]) -> Iterator[Usage]:
+        """Yield the use of each section; *used* has the used slots by section."""
+        loaded = self._loaded
+        yield Usage("calls_privileged", used[PRIVILEGED], loaded.max_entries)
+        yield Usage("calls_user", used[USER], loaded.max_user_entries)
+        if "inotify_add_watch" in loaded.syscalls:
+            yield Usage("inotify_add_watch", used[WATCH], loaded.max_watch_entries)
 
     def _read_lost(self) -> Iterator[Lost]:
         """Yield the calls that the programs could not count, then the missed runs."""

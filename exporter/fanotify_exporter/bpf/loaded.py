@@ -11,7 +11,12 @@ from typing import Any, Final
 
 # The counted system calls, by enum syscall of bpf/calls/calls.h. inotify_init1(2) is
 # counted as inotify_init.
-SYSCALLS: Final = ("fanotify_mark", "fanotify_init", "inotify_init")
+SYSCALLS: Final = (
+    "fanotify_mark",
+    "fanotify_init",
+    "inotify_init",
+    "inotify_add_watch",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,8 @@ class LoadedCalls(LoadedPrograms):
     Attributes:
         max_entries: maximum distinct keys of privileged callers.
         max_user_entries: maximum distinct keys of all other callers together.
+        max_watch_entries: maximum distinct keys of inotify_add_watch(2), which are not
+            among the others.
         uid_reason: why uid 0 decides which callers are privileged, empty if
             CAP_SYS_ADMIN in the initial user namespace decides.
         sees_compat: True if 32-bit compat calls are counted.
@@ -101,6 +108,7 @@ class LoadedCalls(LoadedPrograms):
 
     max_entries: int
     max_user_entries: int
+    max_watch_entries: int
     sees_compat: bool
     slows_all_syscalls: bool
     uid_reason: str = ""
@@ -142,6 +150,7 @@ NO_PROGRAMS: Final = LoadedCalls(
     lost_reasons=(),
     max_entries=0,
     max_user_entries=0,
+    max_watch_entries=0,
     sees_compat=True,
     slows_all_syscalls=False,
     bcc="none",

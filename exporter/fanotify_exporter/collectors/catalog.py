@@ -18,6 +18,7 @@ from fanotify_exporter.bpf.samples import Snapshot
 from fanotify_exporter.collectors.groups import GroupsCollector
 from fanotify_exporter.collectors.init_calls import InitCallsCollector
 from fanotify_exporter.collectors.inotify import InotifyCollector
+from fanotify_exporter.collectors.inotify_calls import InotifyCallsCollector
 from fanotify_exporter.collectors.labels import Labelling
 from fanotify_exporter.collectors.limits import LimitsCollector
 from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
@@ -120,6 +121,20 @@ CATALOG = (
         family="fanotify_init_calls",
         syscalls=("fanotify_init", "inotify_init"),
         droppable=("comm", "flags", "event_f_flags"),
+    ),
+    CollectorInfo(
+        name="inotify_calls",
+        help="inotify_add_watch(2) calls",
+        # The cgroup is not in the key of these calls.
+        build=lambda sources: InotifyCallsCollector(
+            sources.calls,
+            Labelling(sources.labelling.dropped),
+            created=sources.created_samples,
+        ),
+        needs="any hook",
+        family="inotify_add_watch_calls",
+        syscalls=("inotify_add_watch",),
+        droppable=("comm",),
     ),
     CollectorInfo(
         name="groups",

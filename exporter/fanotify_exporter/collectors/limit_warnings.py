@@ -92,6 +92,10 @@ _CALLS_TOGETHER = (
 FULL_MAPS: dict[str, tuple[str, dict[str, str]]] = {
     "calls_privileged": (_CALLS_TOGETHER, {"flag": "--bpf.max-entries"}),
     "calls_user": (_CALLS_TOGETHER, {"flag": "--bpf.max-user-entries"}),
+    "inotify_add_watch": (
+        "a map is full: callers of inotify_add_watch are [other: map full] from now on",
+        {},
+    ),
     "permission_groups": (
         "a map is full: waits for new listeners are counted as [other: map full]",
         {},

@@ -145,6 +145,10 @@ FULL_MAPS = {
         f"{_NO_CALLER} Raise --bpf.max-user-entries.",
         "FanotifyExporterUserMapNearFull",
     ),
+    "inotify_add_watch": (
+        "In a full map, watches of new callers are counted without their caller.",
+        "FanotifyExporterUserMapNearFull",
+    ),
     "permission_groups": (
         "In a full map, waits for new listeners are counted without their listener.",
         "",

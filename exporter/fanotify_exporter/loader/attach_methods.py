@@ -18,11 +18,21 @@ COMPAT_MARK: Final = (
     else "__ia32_compat_sys_fanotify_mark"
 )
 
-_ALL = ("fanotify_mark", "fanotify_init", "inotify_init1", "inotify_init")
+_ALL = (
+    "fanotify_mark",
+    "fanotify_init",
+    "inotify_init1",
+    "inotify_init",
+    "inotify_add_watch",
+)
 
 # On arm64 only 32-bit programs can call inotify_init(2), so the kernel has no
 # tracepoint for the call.
-_TRACED = _ALL[:3] if IS_ARM64 else _ALL
+_UNTRACED = {"inotify_init"} if IS_ARM64 else set()
+_TRACED = tuple(syscall for syscall in _ALL if syscall not in _UNTRACED)
+
+# The key of inotify_add_watch(2) has no argument to save.
+_WITH_ARGUMENTS = tuple(each for each in _TRACED if each != "inotify_add_watch")
 
 
 def _counted_as(syscall: str) -> str:
@@ -126,6 +136,7 @@ ATTACH_METHODS: Final[tuple[AttachMethod, ...]] = (
             *_COMMON_SOURCES,
             "calls/fexit_typed",
             "calls/fexit_init",
+            "calls/fexit_watch",
             "calls/fexit_mark",
         ),
         probes=_FEXIT,
@@ -137,6 +148,7 @@ ATTACH_METHODS: Final[tuple[AttachMethod, ...]] = (
             *_COMMON_SOURCES,
             "calls/fexit_read",
             "calls/fexit_init",
+            "calls/fexit_watch",
             "calls/fexit_mark",
         ),
         probes=_FEXIT,
@@ -148,6 +160,7 @@ ATTACH_METHODS: Final[tuple[AttachMethod, ...]] = (
             *_COMMON_SOURCES,
             "calls/fexit_typed",
             "calls/fexit_init",
+            "calls/fexit_watch",
             "calls/fexit_mark_wrappers",
         ),
         probes=tuple(_fexits(_ALL)),
@@ -171,7 +184,7 @@ ATTACH_METHODS: Final[tuple[AttachMethod, ...]] = (
         hook="tracepoint",
         sources=("calls/count", "calls/tracepoint_pair"),
         probes=(
-            *_tracepoints("enter", _TRACED, saves_arguments=True),
+            *_tracepoints("enter", _WITH_ARGUMENTS, saves_arguments=True),
             *_tracepoints("exit", _TRACED),
         ),
         sees_compat=False,

@@ -13,6 +13,7 @@ from typing import Any
 
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.attach_methods import COMPAT_MARK
+from fanotify_exporter.loader.maps import MAX_WATCH_ENTRIES
 from fanotify_exporter.loader.methods import AttachMethod
 from fanotify_exporter.loader.privilege import PrivilegeTest
 from fanotify_exporter.loader.sources import find_programs, join_sources
@@ -73,6 +74,7 @@ def compile_method(
     macros = {
         "MAX_ENTRIES": settings.max_entries,
         "MAX_USER_ENTRIES": settings.max_user_entries,
+        "MAX_WATCH_ENTRIES": MAX_WATCH_ENTRIES,
         "COMPAT_WORD_OFFSET": compat_word_offset(),
         **test.offsets,
     }

@@ -26,6 +26,7 @@ from fanotify_exporter.loader.diagnostics import (
 )
 from fanotify_exporter.loader.maps import (
     LOST_REASONS,
+    MAX_WATCH_ENTRIES,
     SHARED_MAPS,
     fill_free_slots,
     read_layouts,
@@ -130,6 +131,7 @@ def _load_method(
         lost_reasons=LOST_REASONS,
         max_entries=settings.max_entries,
         max_user_entries=settings.max_user_entries,
+        max_watch_entries=MAX_WATCH_ENTRIES,
         uid_reason=test.uid_reason,
         sees_compat=method.sees_compat,
         slows_all_syscalls=method.slows_all_syscalls,

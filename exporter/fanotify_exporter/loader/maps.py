@@ -17,11 +17,18 @@ SHARED_MAPS: Final = ("slots", "lost")
 LOST_REASONS: Final = ("no_entry",)
 
 
+# Maximum distinct keys of inotify_add_watch(2), each a comm and an errno. Any user can
+# take the slots with calls that fail. Each slot gives a scrape two samples at most.
+MAX_WATCH_ENTRIES: Final = 256
+
+
 def fill_free_slots(bpf: Any, max_entries: int, max_user_entries: int) -> None:
-    """Push the indexes of both sections, so that indexes pop in ascending order."""
-    push_indexes(bpf[b"free_privileged"], range(max_entries))
-    slots = max_entries + max_user_entries
-    push_indexes(bpf[b"free_user"], range(max_entries, slots))
+    """Push the indexes of each section, so that indexes pop in ascending order."""
+    first_user, first_watch = max_entries, max_entries + max_user_entries
+    push_indexes(bpf[b"free_privileged"], range(first_user))
+    push_indexes(bpf[b"free_user"], range(first_user, first_watch))
+    watches = range(first_watch, first_watch + MAX_WATCH_ENTRIES)
+    push_indexes(bpf[b"free_watch"], watches)
 
 
 def push_indexes(stack: Any, indexes: range) -> None:

@@ -93,22 +93,28 @@ def test_unused_slots_are_no_calls(memory: Memory) -> None:
     claimed = pack_slot(b"claimed", 0, created_ns=5)
     snapshot = read(memory, UNUSED, claimed, UNUSED, *[UNUSED] * 3)
     assert {syscall: [] for syscall in SYSCALLS} == snapshot.calls
-    assert [0, 0] == [usage.entries for usage in snapshot.usage]
+    assert [0, 0, 0] == [usage.entries for usage in snapshot.usage]
 
 
 def test_sections_are_counted_separately(memory: Memory) -> None:
-    """Privileged and other callers have sections of different sizes."""
+    """Privileged callers, others, and watches have sections of different sizes."""
     slots = (
         *(pack_slot(b"root 0", 1), UNUSED, pack_slot(b"root 2", 1)),
         *(UNUSED, pack_slot(b"user 1", 1)),
+        *(pack_slot(b"editor", 1, syscall=3), UNUSED, UNUSED, UNUSED),
         *[pack_slot(b"", 9)] * 4,
     )
-    loaded = make_loaded(slots, max_entries=3, max_user_entries=2, share=memory)
+    loaded = make_loaded(
+        slots, max_entries=3, max_user_entries=2, max_watch_entries=4, share=memory
+    )
     snapshot = CallMaps(loaded).read()
     assert (
         Usage("calls_privileged", 2, 3),
         Usage("calls_user", 1, 2),
+        Usage("inotify_add_watch", 1, 4),
     ) == snapshot.usage
+    (watch,) = snapshot.calls["inotify_add_watch"]
+    assert "editor" == watch.comm
     assert [
         *("root 0", "root 2", "user 1"),
         *[OTHER_COMM] * 4,
@@ -118,7 +124,7 @@ def test_sections_are_counted_separately(memory: Memory) -> None:
 def test_full_sections(memory: Memory) -> None:
     """The last slot of a section belongs to the section."""
     snapshot = read(memory, *[pack_slot(b"a", 1)] * 6, UNUSED)
-    assert [SECTION_SIZE] * 2 == [usage.entries for usage in snapshot.usage]
+    assert [SECTION_SIZE, SECTION_SIZE, 0] == [each.entries for each in snapshot.usage]
     assert {"a"} == {call.comm for call in snapshot.calls["fanotify_mark"]}
 
 
@@ -138,7 +144,8 @@ def test_overflow_is_lost_as_map_full(memory: Memory) -> None:
         Lost("fanotify_mark", "map_full", 7),
         Lost("fanotify_init", "map_full", 5),
         Lost("inotify_init", "map_full", 0),
-    ) == snapshot.lost[:3]
+        Lost("inotify_add_watch", "map_full", 0),
+    ) == snapshot.lost[:4]
 
 
 def test_other_comm_cannot_be_forged(memory: Memory) -> None:
@@ -160,7 +167,7 @@ def test_lost_calls_have_their_reasons(memory: Memory) -> None:
     """Each entry of the array lost has its reason, and precedes the missed runs."""
     loaded = make_loaded(
         [UNUSED] * 6,
-        lost=(7, 0, 1, 2, 3, 4),
+        lost=(7, 0, 1, 2, 3, 4, 5, 6),
         lost_reasons=("no_entry", "other"),
         share=memory,
     )
@@ -172,6 +179,8 @@ def test_lost_calls_have_their_reasons(memory: Memory) -> None:
         Lost("fanotify_init", "other", 2),
         Lost("inotify_init", "no_entry", 3),
         Lost("inotify_init", "other", 4),
+        Lost("inotify_add_watch", "no_entry", 5),
+        Lost("inotify_add_watch", "other", 6),
         *NO_RECURSION,
     ) == CallMaps(loaded).read().lost
 
@@ -180,7 +189,7 @@ def test_two_probes_of_a_syscall_are_one_row(memory: Memory) -> None:
     """A system call with an entry and an exit program has each reason once."""
     loaded = make_loaded(
         [UNUSED] * 6,
-        lost=(3, 0, 0),
+        lost=(3, 0, 0, 0),
         probes=[
             AttachedProbe("fanotify_mark", "tracepoint:enter"),
             AttachedProbe("fanotify_mark", "tracepoint:exit", programs=("program",)),
@@ -192,18 +201,20 @@ def test_two_probes_of_a_syscall_are_one_row(memory: Memory) -> None:
         Lost("fanotify_mark", "no_entry", 3),
         Lost("fanotify_init", "no_entry", 0),
         Lost("inotify_init", "no_entry", 0),
+        Lost("inotify_add_watch", "no_entry", 0),
         *NO_RECURSION,
     ) == CallMaps(loaded).read().lost
 
 
 def test_calls_by_syscall(memory: Memory) -> None:
     """The C program's number of a system call selects the element of SYSCALLS."""
-    slots = [pack_slot(b"p%d" % number, 1, syscall=number) for number in range(3)]
-    calls = read(memory, *slots, *[UNUSED] * 3).calls
+    slots = [pack_slot(b"p%d" % number, 1, syscall=number) for number in range(4)]
+    calls = read(memory, *slots, *[UNUSED] * 2).calls
     assert {
         "fanotify_mark": ["p0"],
         "fanotify_init": ["p1"],
         "inotify_init": ["p2"],
+        "inotify_add_watch": ["p3"],
     } == {syscall: [call.comm for call in own] for syscall, own in calls.items()}
 
 
@@ -215,13 +226,15 @@ def test_layout_and_reasons_that_disagree(memory: Memory) -> None:
 
 
 def test_losses_of_counted_syscalls(memory: Memory) -> None:
-    """A system call that the programs do not count has no lost calls, not even 0."""
+    """A system call that is not counted has no lost calls, not even 0, and no map."""
     loaded = replace(
         make_loaded([UNUSED] * 6, share=memory), syscalls=("fanotify_init",)
     )
-    lost = CallMaps(loaded).read().lost
+    snapshot = CallMaps(loaded).read()
+    lost = snapshot.lost
     assert {"map_full", "no_entry", "recursion"} == {each.reason for each in lost}
     assert {"fanotify_init"} == {each.probe for each in lost}
+    assert ["calls_privileged", "calls_user"] == [each.map for each in snapshot.usage]
 
 
 def test_no_programs() -> None:

@@ -64,6 +64,7 @@ def test_droppable_labels_are_listed_once() -> None:
         ([each.name for each in CATALOG], SYSCALLS),
         (["mark_calls", "limits"], ("fanotify_mark",)),
         (["init_calls"], ("fanotify_init", "inotify_init")),
+        (["inotify_calls"], ("inotify_add_watch",)),
         (["groups", "mark_calls"], ("fanotify_mark",)),
         (["groups"], ()),
         (["limits"], ()),

@@ -144,6 +144,7 @@ def test_exporter_state(golden: Summary) -> None:
     assert {
         "calls_privileged": (4096, 8192),
         "calls_user": (1024, 1024),
+        "inotify_add_watch": (4, 256),
         "permission_groups": (3, 256),
         "permission_waits": (37, 32768),
     } == golden.maps

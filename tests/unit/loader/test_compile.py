@@ -16,6 +16,7 @@ from fanotify_exporter.loader.compile import (
     compile_method,
     import_bcc,
 )
+from fanotify_exporter.loader.maps import MAX_WATCH_ENTRIES
 from fanotify_exporter.loader.methods import AttachMethod
 from fanotify_exporter.loader.privilege import PrivilegeTest
 
@@ -52,6 +53,7 @@ def test_each_method_is_compiled_from_its_sources(method: AttachMethod) -> None:
     ] == names
     assert {
         *("-DMAX_ENTRIES=8", "-DMAX_USER_ENTRIES=4"),
+        f"-DMAX_WATCH_ENTRIES={MAX_WATCH_ENTRIES}",
         *("-DCONTAINER=1", "-DTASK_CRED=23"),
     } < set(flags)
 

@@ -6,7 +6,12 @@ import ctypes
 from types import SimpleNamespace
 
 from fanotify_exporter.bpf.loaded import Layout
-from fanotify_exporter.loader.maps import SHARED_MAPS, fill_free_slots, read_layouts
+from fanotify_exporter.loader.maps import (
+    MAX_WATCH_ENTRIES,
+    SHARED_MAPS,
+    fill_free_slots,
+    read_layouts,
+)
 
 
 # Q where ctypes tells unsigned long long from unsigned long, else L.
@@ -41,6 +46,9 @@ def test_layout_of_nested_structures() -> None:
 
 def test_free_slots_pop_in_ascending_order() -> None:
     """Each section has its own indexes, and the lowest is pushed last."""
-    stacks = {b"free_privileged": Stack(), b"free_user": Stack()}
+    names = (b"free_privileged", b"free_user", b"free_watch")
+    stacks = {name: Stack() for name in names}
     fill_free_slots(stacks, 3, 2)
+    watches = stacks.pop(b"free_watch")
     assert {b"free_privileged": [2, 1, 0], b"free_user": [4, 3]} == stacks
+    assert [*range(5, 5 + MAX_WATCH_ENTRIES)] == watches[::-1]
