@@ -60,6 +60,7 @@ def test_wall_clock_step(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> Non
     """No time moves if the wall clock steps and a restart adopts the programs."""
     slot = pack_slot(b"a", 1, created_ns=10**9)
     loaded = make_loaded([slot, *[UNUSED] * 5], share=memory)
+    loaded = replace(loaded, counting_since=time.time())
     first = CallMaps(loaded).read()
     step = time.time() + 3600
     monkeypatch.setattr(time, "time", lambda: step)
