@@ -24,7 +24,7 @@ from fanotify_exporter.fsnotify.model import (
     Queue,
     WideMarks,
 )
-from fanotify_exporter.fsnotify.mount_coverage import MountScanner
+from fanotify_exporter.fsnotify.mount_table import MountScanner
 from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.uapi.comm import comm_text
 from fanotify_exporter.uapi.fanotify import FAN_UNLIMITED_MARKS

@@ -25,7 +25,7 @@ from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
 from fanotify_exporter.collectors.mount_coverage import MountCoverageCollector
 from fanotify_exporter.collectors.permission import PermissionCollector
 from fanotify_exporter.fsnotify.model import GroupScan
-from fanotify_exporter.fsnotify.mount_coverage import MountTable
+from fanotify_exporter.fsnotify.mount_table import MountTable
 from fanotify_exporter.fsnotify.waits import WaitScan
 from fanotify_exporter.metrics.registry import Collector
 

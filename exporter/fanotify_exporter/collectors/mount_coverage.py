@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from prometheus_client.core import GaugeMetricFamily
 
 from fanotify_exporter.fsnotify.model import GroupScan
-from fanotify_exporter.fsnotify.mount_coverage import MountTable, find_coverage
+from fanotify_exporter.fsnotify.mount_coverage import find_coverage
+from fanotify_exporter.fsnotify.mount_table import MountTable
 from fanotify_exporter.uapi.printable import printable_text
 
 

@@ -11,13 +11,8 @@ from pathlib import Path
 
 from fanotify_exporter.fsnotify.background import BackgroundScan
 from fanotify_exporter.fsnotify.model import GroupScan
-from fanotify_exporter.fsnotify.mount_coverage import (
-    MAX_AGE,
-    Coverage,
-    MountScanner,
-    MountTable,
-    find_coverage,
-)
+from fanotify_exporter.fsnotify.mount_coverage import Coverage, find_coverage
+from fanotify_exporter.fsnotify.mount_table import MAX_AGE, MountScanner, MountTable
 from fanotify_exporter.landing.mounts import UnmarkedMount, UnmarkedMounts
 from fanotify_exporter.procfs.mountinfo import Mount
 from fanotify_exporter.uapi.printable import printable_text

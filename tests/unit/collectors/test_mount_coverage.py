@@ -6,11 +6,7 @@ import pytest
 
 from fanotify_exporter.collectors.mount_coverage import MountCoverageCollector
 from fanotify_exporter.fsnotify.model import GroupScan
-from fanotify_exporter.fsnotify.mount_coverage import (
-    MountScanner,
-    MountTable,
-    mount_table,
-)
+from fanotify_exporter.fsnotify.mount_table import MountScanner, MountTable, mount_table
 from fanotify_exporter.procfs.mountinfo import Mount
 from tools.harness.golden import PROC, SCAN
 

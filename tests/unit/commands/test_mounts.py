@@ -16,7 +16,7 @@ from fanotify_exporter.commands.mounts import (
     to_rows,
 )
 from fanotify_exporter.fsnotify.model import Group, GroupScan, OwnedGroup, WideMarks
-from fanotify_exporter.fsnotify.mount_coverage import MountScanner, mount_table
+from fanotify_exporter.fsnotify.mount_table import MountScanner, mount_table
 from fanotify_exporter.landing.mounts import UnmarkedMount
 from fanotify_exporter.procfs.mountinfo import Mount
 from tools.harness.golden import PROC, SCAN
