@@ -96,6 +96,7 @@ def mounts() -> Builder[Panel]:
             "program that blocks, its blocking marks. A program may leave out mounts "
             "on purpose; the exporter's own page names the mount points. All callers.",
             width=24,
+            runbooks=("FanotifyProtectorMissesMount",),
         ),
         {"instance": "Host", "comm": "Program", "fstype": "Filesystem"},
         (

@@ -140,11 +140,12 @@ def test_names_of_records() -> None:
     lists = {
         "fanotify_allowed_comm",
         "fanotify_expected_error",
+        "fanotify_expected_unmarked_mounts",
         "fanotify_host_threshold",
         "fanotify_protector_comm",
     }
     form = re.compile(
-        r"(instance|cluster|container)(_comm)?(_mark_type|_action|_class|_reason)?"
+        r"(instance|cluster|container)(_comm)?(_mark_type|_fstype|_action|_class|_reason)?"
         r"(_errno|_uid|_map)?:(fan|in)otify_\w+:"
         r"(rate5m|increase15m|fall30m|sum|count|max|max1h|p99|ratio|present(1h)?)"
     )

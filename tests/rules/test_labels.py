@@ -28,7 +28,7 @@ OF = {
 # Words of a level, such as instance_comm_errno, that name a label.
 LEVELS = {
     **{word: word for word in ("comm", "mark_type", "action", "errno", "uid", "map")},
-    **{word: word for word in ("class", "reason")},
+    **{word: word for word in ("class", "reason", "fstype")},
     "container": "container_id",
 }
 AGGREGATION = re.compile(

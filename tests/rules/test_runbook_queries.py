@@ -22,6 +22,7 @@ PAGES = {
     "FanotifyPermissionStall": "FanotifyPermissionStall.critical",
     "FanotifyPermissionSlow": "FanotifyPermissionSlow",
     "FanotifyDenialsSurge": "FanotifyDenialsSurge",
+    "FanotifyProtectorMissesMount": "FanotifyProtectorMissesMount",
     "FanotifyAccessUnchecked": "FanotifyAccessUnchecked.critical",
     "FanotifyQueueFilling": "FanotifyQueueFilling",
     "InotifyInstancesNearLimit": "InotifyInstancesNearLimit",
