@@ -85,7 +85,7 @@ def test_capabilities_are_known() -> None:
 
 @pytest.mark.parametrize("info", CATALOG, ids=lambda info: info.name)
 def test_collectors_that_list_groups(info: CollectorInfo) -> None:
-    """The catalogue knows which collectors start the scan for groups."""
+    """A collector that starts the scan for groups says that it needs the groups."""
     started: list[str] = []
 
     def start() -> Callable[[], GroupScan | None]:
@@ -93,4 +93,4 @@ def test_collectors_that_list_groups(info: CollectorInfo) -> None:
         return lambda: None
 
     info.build(replace(SOURCES, start_group_scan=start))
-    assert needs_groups([info.name]) == bool(started)
+    assert bool(started) == info.lists_groups == needs_groups([info.name])
