@@ -84,6 +84,21 @@ class CounterFamily:
                 yield Sample(f"{self.name}_created", labels, self.first[values])
 
 
+def join(parts: Sequence[CounterFamily]) -> CounterFamily:
+    """Return a family with the series of *parts*, whose names and labels are equal."""
+    first, *_ = parts
+    joined = CounterFamily(
+        first.name,
+        first.documentation,
+        first.labels,
+        created=first.first is not None,
+    )
+    for part in parts:
+        for values, count in part.counts.items():
+            joined.add(values, count, part.first[values] if part.first else 0.0)
+    return joined
+
+
 class HistogramFamily:
     """
     A family of classic histograms.

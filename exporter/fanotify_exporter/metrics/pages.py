@@ -89,7 +89,7 @@ class ScrapePages:
     def __init__(self, scrape: Scrape) -> None:
         """Make pages of *scrape*, which collects when a page needs a family."""
         self.scrape = scrape
-        self._parts: dict[tuple[Format, str], Part] = {}
+        self._parts: dict[tuple[Format, str, tuple[str, ...]], Part] = {}
 
     def body(self, form: Format, selection: Selection, *, gzip: bool) -> Body:
         """Return the page of the families in *selection*."""
@@ -98,7 +98,8 @@ class ScrapePages:
 
     def _page(self, form: Format, selection: Selection) -> Iterator[Part]:
         for family in self.scrape.families(selection):
-            key = form, family.name
+            owners = self.scrape.owners(family.name, selection)
+            key = form, family.name, owners
             if key not in self._parts:
                 self._parts[key] = make_part(form, family)
             yield self._parts[key]

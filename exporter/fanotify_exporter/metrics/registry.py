@@ -7,11 +7,15 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from prometheus_client import ProcessCollector
-from prometheus_client.core import GaugeMetricFamily
-
 from fanotify_exporter.metrics.caching import OncePerScrape
-from fanotify_exporter.metrics.families import Family, IncompleteError, count_series
+from fanotify_exporter.metrics.families import (
+    CounterFamily,
+    Family,
+    IncompleteError,
+    count_series,
+    join,
+)
+from fanotify_exporter.metrics.own_families import Process, about_collectors
 
 
 log = logging.getLogger(__name__)
@@ -70,7 +74,9 @@ class Registry:
     """
     The collectors, by name.
 
-    The collector "process" has the process_* metrics of the exporter itself.
+    Several collectors may describe a counter, in the same way: a page has it once, with
+    the series of all of them. The collector "process" has the process_* metrics of the
+    exporter itself.
     """
 
     def __init__(
@@ -89,26 +95,29 @@ class Registry:
                 this raises, the collector fails.
             after_scrape: called after each scrape.
         """
-        self._collectors = {**collectors, "process": _Process()}
+        self._collectors = {**collectors, "process": Process()}
         self._sources = tuple(sources)
         self._observe = observe
         self.after_scrape = after_scrape
         self._failures = dict[str, type[Exception]]()
-        self._about = frozenset(family.name for family in _about_collectors())
-        self._owners: dict[str, str] = {}
+        self._about = frozenset(family.name for family in about_collectors())
+        self._owners: dict[str, tuple[str, ...]] = {}
         self._families = {name: name for name in self._about}
         for name, collector in self._collectors.items():
             for family in collector.describe():
-                self._owners[family.name] = name
+                owners = self._owners.get(family.name, ())
+                self._owners[family.name] = (*owners, name)
                 for suffix in ("", *SAMPLE_SUFFIXES.get(family.type, ())):
                     self._families[family.name + suffix] = family.name
         self.everything = Selection(tuple(self._collectors))
 
     def describe(self) -> Iterator[Family]:
         """Yield the families of all collectors, then the families about collectors."""
-        for collector in self._collectors.values():
-            yield from collector.describe()
-        yield from _about_collectors()
+        for name, collector in self._collectors.items():
+            for family in collector.describe():
+                if self._owners[family.name][0] == name:
+                    yield family
+        yield from about_collectors()
 
     def select(
         self,
@@ -144,11 +153,16 @@ class Registry:
         if not names:
             return Selection(tuple(chosen))
         families = {self._families[each] for each in names if each in self._families}
-        owners = {self._owners.get(family) for family in families}
+        owners = {owner for each in families for owner in self._owners.get(each, ())}
         if families & self._about:
             owners.update(chosen)
         running = tuple(name for name in chosen if name in owners)
         return Selection(running, frozenset(families))
+
+    def owners(self, family: str, selection: Selection) -> tuple[str, ...]:
+        """Return the collectors in *selection* that describe the family."""
+        owners = self._owners.get(family, ())
+        return tuple(name for name in owners if name in selection.collectors)
 
     def scrape(self) -> Scrape:
         """Begin a scrape. No collector runs before its families are asked for."""
@@ -198,11 +212,11 @@ class Scrape:
         for name in selection.collectors:
             for family in self._result(name).families:
                 if selection.has(family.name):
-                    yield family
+                    yield from self._once(family, selection)
 
     def about_collectors(self, selection: Selection) -> Iterator[Family]:
         """Yield the families about the collectors in *selection*."""
-        success, duration, size = _about_collectors()
+        success, duration, size = about_collectors()
         for name in selection.collectors:
             result = self._result(name)
             success.add_metric((name,), result.succeeded)
@@ -212,49 +226,32 @@ class Scrape:
             if selection.has(family.name):
                 yield family
 
+    def owners(self, family: str, selection: Selection) -> tuple[str, ...]:
+        """Return the collectors in *selection* whose series the family has."""
+        return self._registry.owners(family, selection)
+
     def end(self) -> None:
         """Drop what the scrape has read."""
         self._results.clear()
         self._registry.forget_readings()
         self._registry.after_scrape()
 
+    def _once(self, family: Family, selection: Selection) -> Iterator[Family]:
+        """Yield *family*; of several with the name only the first, joined with all."""
+        owners = self.owners(family.name, selection)
+        if len(owners) < 2:  # noqa: PLR2004
+            yield family
+            return
+        parts = [
+            part
+            for owner in owners
+            for part in self._result(owner).families
+            if part.name == family.name and isinstance(part, CounterFamily)
+        ]
+        if parts[0] is family:
+            yield join(parts)
+
     def _result(self, name: str) -> Result:
         if name not in self._results:
             self._results[name] = self._registry.run(name)
         return self._results[name]
-
-
-class _Process:
-    """Collector of the process_* metrics, as all Prometheus clients have them."""
-
-    def __init__(self) -> None:
-        """Read /proc/self."""
-        self._collector = ProcessCollector(registry=None)
-
-    def describe(self) -> Iterable[Family]:
-        """Return the families."""
-        return self._collector.collect()
-
-    def collect(self) -> Iterable[Family]:
-        """Return the families with their values."""
-        return self._collector.collect()
-
-
-def _about_collectors() -> tuple[GaugeMetricFamily, ...]:
-    return (
-        GaugeMetricFamily(
-            "fanotify_exporter_collector_success",
-            "1 if the collector succeeded in this scrape, 0 if it failed.",
-            labels=("collector",),
-        ),
-        GaugeMetricFamily(
-            "fanotify_exporter_collector_duration_seconds",
-            "Seconds that the collector took in this scrape.",
-            labels=("collector",),
-        ),
-        GaugeMetricFamily(
-            "fanotify_exporter_collector_series",
-            "Number of series that the collector returned in this scrape.",
-            labels=("collector",),
-        ),
-    )

@@ -132,3 +132,30 @@ def test_plain_text_in_pieces(registry: Registry) -> None:
     sizes = [len(piece) for piece in page.pieces]
     assert page.length == sum(sizes) > 5 * INFLATE_BYTES
     assert max(sizes) <= INFLATE_BYTES
+
+
+class Sharing:
+    """A collector of a counter that another collector has too."""
+
+    def __init__(self, who: str) -> None:
+        self.who = who
+
+    def describe(self) -> Iterator[CounterFamily]:
+        yield CounterFamily("shared", "Shared.", ("who",))
+
+    def collect(self) -> Iterator[CounterFamily]:
+        for family in self.describe():
+            family.add((self.who,), 1, 0.0)
+            yield family
+
+
+def test_counter_of_two_collectors() -> None:
+    """A page has of a shared counter the series of the selected collectors only."""
+    registry = Registry({"a": Sharing("x"), "b": Sharing("y")})
+    made = ScrapePages(registry.scrape())
+    for collect, series in ((["a"], "x"), (["b"], "y"), (["a", "b"], "xy")):
+        selection = registry.select(names=["shared"], collect=collect)
+        page = made.body(TEXT, selection, gzip=False)
+        text = b"".join(page.pieces).decode()
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        assert [f'shared_total{{who="{who}"}} 1.0' for who in series] == lines

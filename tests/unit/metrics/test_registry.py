@@ -8,7 +8,11 @@ from collections.abc import Iterable, Iterator
 import pytest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from fanotify_exporter.metrics.families import HistogramFamily, IncompleteError
+from fanotify_exporter.metrics.families import (
+    CounterFamily,
+    HistogramFamily,
+    IncompleteError,
+)
 from fanotify_exporter.metrics.registry import Registry, SelectionError
 from tools.harness.exposition import sample_value
 
@@ -112,6 +116,61 @@ def test_part_of_a_collector_fails() -> None:
     registry = Registry({"half": HalfBroken("a")})
     assert ["a_one", *ABOUT_COLLECTORS] == names(registry)
     assert (0, 1) == (success(registry, "half"), series(registry, "half"))
+
+
+class Sharing:
+    """A collector of a counter that another collector has too, with *series*."""
+
+    def __init__(self, series: dict[str, int] | None, first: float = 1.5) -> None:
+        self.series = series
+        self.first = first
+
+    def describe(self) -> Iterable[CounterFamily]:
+        return [CounterFamily("shared", "Shared.", ("reason",), created=True)]
+
+    def collect(self) -> Iterator[CounterFamily]:
+        assert self.series is not None
+        for family in self.describe():
+            for reason, count in self.series.items():
+                family.add((reason,), count, self.first)
+            yield family
+
+
+def shared(registry: Registry, **query: list[str]) -> dict[str, float]:
+    """Return the samples of the family "shared", which must be there once."""
+    (family,) = (
+        each
+        for each in registry.scrape().families(registry.select(**query))
+        if each.name == "shared"
+    )
+    return {
+        f"{sample.name.removeprefix('shared_')} {sample.labels['reason']}": sample.value
+        for sample in family.samples
+    }
+
+
+def test_counter_of_two_collectors() -> None:
+    """A counter that two collectors have is there once, with the series of both."""
+    registry = Registry(
+        {"a": Sharing({"x": 3}), "b": Steady("b"), "c": Sharing({"y": 4}, first=2.5)}
+    )
+    x, y = {"total x": 3, "created x": 1.5}, {"total y": 4, "created y": 2.5}
+    assert x | y == shared(registry)
+    assert x | y == shared(registry, names=["shared_total"])
+    assert x == shared(registry, collect=["a", "b"])
+    assert y == shared(registry, exclude=["a"])
+    assert 1 == sum(family.name == "shared" for family in registry.describe())
+    assert (1, 1) == (series(registry, "a"), series(registry, "c"))
+
+
+@pytest.mark.parametrize("broken", ["a", "c"])
+def test_one_of_two_collectors_fails(broken: str) -> None:
+    """The counter has the series of the collector that works."""
+    registry = Registry(
+        {name: Sharing(None if name == broken else {"x": 3}) for name in "ac"}
+    )
+    assert {"total x": 3, "created x": 1.5} == shared(registry)
+    assert 0 == success(registry, broken)
 
 
 def test_failing_collector_is_logged(caplog: pytest.LogCaptureFixture) -> None:
