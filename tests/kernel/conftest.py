@@ -19,6 +19,7 @@ from fanotify_exporter.bpf.call_maps import CallMaps
 from fanotify_exporter.bpf.loaded import LoadedCalls
 from fanotify_exporter.bpf.samples import Snapshot
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
+from fanotify_exporter.loader.events_methods import EVENTS_METHODS
 from fanotify_exporter.loader.permission_methods import PERMISSION_METHODS
 from tools.harness.compiled import COMPAT, NATIVE, program
 from tools.harness.kernel_caller import Caller, placed
@@ -31,13 +32,21 @@ HOOKS = {method.name: method.hook for method in ATTACH_METHODS} | {"auto": "auto
 # First argument of run.load_permission() -> name of its tests' results.
 PERMISSION = {method.name: f"permission {method.hook}" for method in PERMISSION_METHODS}
 
+# First argument of run.load_events() -> name of its tests' results: the tests of events
+# are in the column of permission waits.
+EVENTS = {method.name: f"permission {method.hook}" for method in EVENTS_METHODS}
+
+# Fixture with a method -> names of the results by method.
+METHODS = {"permission_method": PERMISSION, "events_method": EVENTS}
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--hook",
         action="append",
         help="test the methods of this hook only; 'auto': the tests marked any_hook; "
-        "'permission': the programs of permission waits, with each of their hooks; "
+        "'permission': the programs of permission waits and of events, with each of "
+        "their hooks; "
         "'iterator': the iterator over groups and instances",
     )
     parser.addoption(
@@ -55,12 +64,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         }
         methods = [method for method, hook in HOOKS.items() if hook in only]
         metafunc.parametrize("method", methods, scope="session")
-    if "permission_method" in metafunc.fixturenames:
-        is_wanted = "permission" in (
-            metafunc.config.getoption("--hook") or "permission"
-        )
-        methods = list(PERMISSION) if is_wanted else []
-        metafunc.parametrize("permission_method", methods, scope="session")
+    is_wanted = "permission" in (metafunc.config.getoption("--hook") or "permission")
+    for fixture, names in METHODS.items():
+        if fixture in metafunc.fixturenames:
+            methods = list(names) if is_wanted else []
+            metafunc.parametrize(fixture, methods, scope="session")
 
 
 @pytest.hookimpl(tryfirst=True)  # then pytest groups by method
@@ -89,8 +97,9 @@ def hook_of(item: pytest.Item) -> str:
     if "iterator" in getattr(item, "fixturenames", ()):
         return "iterator"
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    if "permission_method" in parameters:
-        return PERMISSION.get(parameters["permission_method"], "none")
+    for fixture, names in METHODS.items():
+        if fixture in parameters:
+            return names.get(parameters[fixture], "none")
     return HOOKS.get(parameters.get("method", ""), "none")
 
 

@@ -142,6 +142,11 @@ class LoadedFsnotify(LoadedPrograms):
     users_reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedEvents(LoadedPrograms):
+    """The programs that count events of fanotify groups."""
+
+
 # For collectors that need no programs.
 NO_PROGRAMS: Final = LoadedCalls(
     hook="none",
@@ -164,6 +169,7 @@ _CLASSES: Final[Mapping[str, type[LoadedPrograms]]] = {
     "calls": LoadedCalls,
     "permission": LoadedPermission,
     "fsnotify": LoadedFsnotify,
+    "events": LoadedEvents,
 }
 
 

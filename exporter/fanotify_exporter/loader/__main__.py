@@ -71,6 +71,24 @@ def load_permission(methods: list[str], settings: Mapping[str, Any]) -> LoadedPr
     return load(wanted, Settings(**settings))
 
 
+def load_events(methods: list[str], settings: Mapping[str, Any]) -> LoadedPrograms:
+    """
+    Load the programs that count events.
+
+    Args:
+        methods: names of attach methods.
+        settings: members of events.Settings.
+
+    Raises:
+        LoadError: no method works.
+    """
+    from fanotify_exporter.loader.events import Settings, load  # noqa: PLC0415
+    from fanotify_exporter.loader.events_methods import EVENTS_METHODS  # noqa: PLC0415
+
+    wanted = [each for each in EVENTS_METHODS if each.name in methods]
+    return load(wanted, Settings(**settings))
+
+
 def load_fsnotify(_methods: list[str], _settings: Mapping[str, Any]) -> LoadedPrograms:
     """
     Load the iterator over groups and instances, by its only method.
@@ -87,6 +105,7 @@ _SETS = {
     "calls": load_calls,
     "permission": load_permission,
     "fsnotify": load_fsnotify,
+    "events": load_events,
 }
 
 

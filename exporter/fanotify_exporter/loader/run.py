@@ -19,12 +19,14 @@ from typing import Any, BinaryIO, TypeVar
 from fanotify_exporter.bpf.loaded import (
     SYSCALLS,
     LoadedCalls,
+    LoadedEvents,
     LoadedFsnotify,
     LoadedPermission,
     LoadedPrograms,
 )
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
+from fanotify_exporter.loader.events_methods import EVENTS_METHODS
 from fanotify_exporter.loader.handover import receive
 from fanotify_exporter.loader.methods import AttachMethod
 from fanotify_exporter.loader.permission_methods import PERMISSION_METHODS
@@ -91,15 +93,31 @@ def load_permission(
         LoadError: *hook* has no method for these programs, or the child could not load
             the programs, died, or took too long.
     """
-    methods = _select(PERMISSION_METHODS, hook)
-    if not methods:
-        hooks = dict.fromkeys(each.hook for each in PERMISSION_METHODS)
-        raise LoadError(
-            f"no program sees permission waits by the hook {hook}: they need "
-            f"{' or '.join(hooks)}"
-        )
+    methods = _require(PERMISSION_METHODS, hook, "permission waits")
     settings = {"container": container}
     return _load("permission", methods, settings, timeout, LoadedPermission)
+
+
+def load_events(
+    hook: str, *, container: bool = False, timeout: float = TIMEOUT_SECONDS
+) -> LoadedEvents:
+    """
+    Load and attach the programs that count events, in a child process.
+
+    A stop signal ends the child.
+
+    Args:
+        hook: "auto", a hook, or the name of an attach method.
+        container: whether the listener's cgroup is a part of the key.
+        timeout: seconds that the child may take.
+
+    Raises:
+        LoadError: *hook* has no method for these programs, or the child could not load
+            the programs, died, or took too long.
+    """
+    methods = _require(EVENTS_METHODS, hook, "events")
+    settings = {"container": container}
+    return _load("events", methods, settings, timeout, LoadedEvents)
 
 
 def load_fsnotify(*, timeout: float = TIMEOUT_SECONDS) -> LoadedFsnotify:
@@ -122,6 +140,22 @@ def _select(methods: Sequence[AttachMethod], hook: str) -> list[str]:
     return [
         method.name for method in methods if hook in ("auto", method.hook, method.name)
     ]
+
+
+def _require(methods: Sequence[AttachMethod], hook: str, seen: str) -> list[str]:
+    """
+    Return the names of the *methods* that *hook* selects.
+
+    Raises:
+        LoadError: *hook* selects none.
+    """
+    selected = _select(methods, hook)
+    if not selected:
+        hooks = dict.fromkeys(each.hook for each in methods)
+        raise LoadError(
+            f"no program sees {seen} by the hook {hook}: they need {' or '.join(hooks)}"
+        )
+    return selected
 
 
 def _load(

@@ -40,6 +40,7 @@ _OWN_MODULES: Final = {
     "calls": {"attach_methods.py", "privilege.py"},
     "permission": {"permission.py", "permission_methods.py", "iterator.py"},
     "fsnotify": {"fsnotify.py", "iterator.py"},
+    "events": {"events.py", "events_methods.py"},
 }
 
 
@@ -53,7 +54,7 @@ def identity(programs: str, *settings: object) -> str:
     or container.
 
     Args:
-        programs: "calls", "permission" or "fsnotify", also the folder of the sources.
+        programs: a key of _OWN_MODULES, also the folder of the sources.
     """
     kernel = os.uname()
     facts = kernel.release, kernel.version, kernel.machine, programs, settings

@@ -180,6 +180,21 @@ def test_arguments_for_permission_programs(
     assert f'permission {methods} {{"container": true}}\n' == told
 
 
+def test_arguments_for_programs_of_events(loader_child: Child, tmp_path: Path) -> None:
+    """The child is told the set, the methods of the hook, and the settings."""
+    loader_child(f"echo $4 $5 $6 > {tmp_path}/arguments")
+    with pytest.raises(LoadError):
+        run.load_events("fentry")
+    told = (tmp_path / "arguments").read_text()
+    assert 'events fentry_typed,fentry_read {"container": false}\n' == told
+
+
+def test_hook_without_programs_of_events() -> None:
+    """A hook by which no program sees events is an error, and no child runs."""
+    with pytest.raises(LoadError, match="sees events by the hook raw_tracepoint: they"):
+        run.load_events("raw_tracepoint")
+
+
 def test_hook_without_permission_programs() -> None:
     """A hook that no permission program has is an error, and no child runs."""
     with pytest.raises(LoadError, match="by the hook tracepoint: they need"):

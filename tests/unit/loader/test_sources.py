@@ -118,7 +118,7 @@ def test_every_imported_module_is_in_the_list() -> None:
         [sys.executable, "-c", LIST_MODULES], text=True, cwd=PACKAGE.parent
     )
     imported = set(map(Path, printed.splitlines())) - {PACKAGE / "__init__.py"}
-    sets = ("calls", "permission", "fsnotify")
+    sets = ("calls", "permission", "fsnotify", "events")
     hashed = {path for programs in sets for path in identity_files(programs)}
     assert imported | set((PACKAGE / "loader").glob("*.py")) <= hashed
     assert set(find_programs().rglob("*.[ch]")) <= hashed
@@ -140,7 +140,7 @@ def test_module_of_two_sets() -> None:
     """The loader of iterators is a part of the two sets that have an iterator."""
     having = {
         programs
-        for programs in ("calls", "permission", "fsnotify")
+        for programs in ("calls", "permission", "fsnotify", "events")
         if PACKAGE / "loader/iterator.py" in set(identity_files(programs))
     }
     assert {"permission", "fsnotify"} == having
