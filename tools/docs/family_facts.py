@@ -22,6 +22,11 @@ WAIT = Source(
     "`fentry` or `kprobe` at `fsnotify_prepare_user_wait`, `fsnotify_finish_user_wait` "
     "and `fanotify_write`"
 )
+EVENT = Source(
+    "`fentry` or `kprobe` at `fsnotify_insert_event` (before Linux 5.16 "
+    "`fsnotify_add_event`), `fsnotify_add_mark_locked` and `fanotify_read`",
+    "5.13, 5.10.220",
+)
 WAITING = Source(
     "iterator over the tasks that wait for each group; elsewhere `/proc/*/wchan`",
     "5.10; `/proc`: 5.16",
@@ -68,6 +73,7 @@ FAMILIES = {
     "fanotify_permission_waits_total": WAIT,
     "fanotify_permission_responses_total": WAIT,
     "fanotify_unchecked_accesses_total": WAIT,
+    "fanotify_events_total": EVENT,
     "fanotify_permission_waiting_tasks": WAITING,
     "fanotify_permission_oldest_wait_seconds": WAITING,
     "fanotify_permission_listener_waits": Source("the iterator"),
@@ -84,10 +90,12 @@ FAMILIES = {
     "inotify_queued_events_limit": Source(INOTIFY_LIMIT.format("max_queued_events")),
     "fanotify_exporter_build_info": ITSELF,
     "fanotify_exporter_probe_attached": Source("`/proc/sys/kernel/ftrace_enabled`"),
-    "fanotify_exporter_map_entries": Source("map `slots`; permission waits: the maps"),
+    "fanotify_exporter_map_entries": Source(
+        "map `slots`; permission waits and events: the maps"
+    ),
     "fanotify_exporter_map_max_entries": Source(
-        "`--bpf.max-entries`, `--bpf.max-user-entries`; `inotify_add_watch` and "
-        "permission waits: fixed"
+        "`--bpf.max-entries`, `--bpf.max-user-entries`; `inotify_add_watch`, permission "
+        "waits and events: fixed"
     ),
     "fanotify_exporter_lost_calls_total": Source(
         "map `lost`; `map_full`: map `slots`; `recursion`: `/proc/self/fdinfo` of the "
@@ -114,8 +122,12 @@ LABELS = {
     "open. Of permission "
     "families: name of the process that last marked or answered, else of the oldest "
     "process that has the group open; empty if a scan of /proc could mean several "
-    "listeners. Bytes that are not printable UTF-8 are written as "
-    "`\\xNN` and a backslash as `\\\\`, so that different names stay different",
+    "listeners. Of events: name of the process that last marked or read by the group, "
+    "`[other: not known]` before the first such call since the programs were loaded, "
+    "and `[other: unprivileged]` for all groups that a process without CAP_SYS_ADMIN "
+    "in the initial user namespace made. Bytes that are not printable UTF-8 are "
+    "written as `\\xNN` and a backslash as `\\\\`, so that different "
+    "names stay different",
     "action": "`add`, `remove`, `flush`, or `invalid` if the flags have not exactly "
     "one of these commands",
     "mark_type": "`inode`, `mount`, `filesystem` or `mntns`; of marks that exist also "
@@ -142,21 +154,24 @@ LABELS = {
     "`listener_closed`: the access went ahead because the group was closed. "
     "`unanswered`: the kernel could make no descriptor for the listener, or the queue "
     "was full",
+    "outcome": "`queued`: for the listener to read. `merged`: with a queued event that "
+    "says the same. `dropped`: the queue was full, or there was no memory for the "
+    "event",
     "response": "`allow` or `deny`",
     "on": "the listener that the listener `comm` waits for; may be the same",
     "errno": "`EINVAL`, `ENOSPC` and so on, or the number of an errno without a name; "
     "of answers empty for `allow`, and for `deny` what the access fails with",
     "probe": "name of the system call that the probe counts, or `permission_wait`, "
-    "`permission_response`, `permission_group`",
+    "`permission_response`, `permission_group`, `event`",
     "hook": "hook and attach point: `fentry:do_fanotify_mark`",
     "programs": "`calls`: the programs that count system calls. `permission`: the "
-    "programs that count permission waits. A change of one set does not restart the "
-    "other",
+    "programs that count permission waits. `events`: the programs that count events. A "
+    "change of one set does not restart the others",
     "map": "`calls_privileged` has the keys that were first used by a thread with "
     "CAP_SYS_ADMIN in the initial user namespace, `calls_user` all others; "
     "`inotify_add_watch` has those of inotify_add_watch(2), whoever called; "
     "`permission_groups` has the permission groups that exist, `permission_waits` the "
-    "tasks that wait",
+    "tasks that wait, `event_groups` the groups that CAP_SYS_ADMIN made",
     "reason": "`map_full`: the map had no free slot for the key. `no_entry`: the call "
     "began before the exporter started, or its entry was missed, or seccomp refused "
     "it. `recursion`: the kernel skipped the BPF program, and counted the skipped run. "

@@ -6,6 +6,11 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from fanotify_exporter.bpf.event_samples import (
+    UNPRIVILEGED_COMM,
+    EventSnapshot,
+    ListenerEvents,
+)
 from fanotify_exporter.bpf.loaded import AttachedProbe
 from fanotify_exporter.bpf.samples import OTHER_COMM, Call, Lost, Snapshot, Usage
 from fanotify_exporter.collectors.catalog import CATALOG, Sources
@@ -177,9 +182,21 @@ LOADED = replace(
 )
 
 
+EVENTS = EventSnapshot(
+    counting_since=1_700_000_090.0,
+    listeners=(
+        ListenerEvents("auditor", {"queued": 9000, "merged": 400, "dropped": 12}, 0),
+        ListenerEvents("hsmd", {"queued": 9, "merged": 0, "dropped": 3}, 3),
+        ListenerEvents(UNPRIVILEGED_COMM, {"queued": 70, "merged": 5, "dropped": 2}, 0),
+    ),
+    usage=(Usage("event_groups", 2, 256),),
+    lost=(Lost("event", "no_entry", 0), Lost("event", "nmissed", 4)),
+)
+
 SOURCES = Sources(
     calls=lambda: SNAPSHOT,
     waits=lambda: permission_waits.SNAPSHOT,
+    events=lambda: EVENTS,
     labelling=PLAIN,
     start_group_scan=lambda: lambda: SCAN,
     start_wait_scan=lambda: lambda: permission_waits.SCAN,
@@ -204,11 +221,18 @@ WAIT_PROGRAMS = ProgramSet(
 )
 
 
+EVENT_PROGRAMS = ProgramSet(
+    "events",
+    (AttachedProbe("event", "kprobe:fsnotify_insert_event"),),
+    lambda: EVENTS,
+)
+
+
 def registry() -> Registry:
     """Return a registry of all collectors, which collect the fixed samples."""
     health = ExporterHealthCollector(
         LOADED.bcc,
-        [call_programs(), WAIT_PROGRAMS],
+        [call_programs(), WAIT_PROGRAMS, EVENT_PROGRAMS],
         lambda hook: "sys_exit" not in hook,
         ServerState(lambda: 0, web_config_age=lambda: 0.25),
     )

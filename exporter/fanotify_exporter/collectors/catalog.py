@@ -12,9 +12,11 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from fanotify_exporter.bpf.event_samples import EventSnapshot
 from fanotify_exporter.bpf.loaded import SYSCALLS
 from fanotify_exporter.bpf.permission_samples import PermissionSnapshot
 from fanotify_exporter.bpf.samples import Snapshot
+from fanotify_exporter.collectors.events import EventsCollector
 from fanotify_exporter.collectors.groups import GroupsCollector
 from fanotify_exporter.collectors.init_calls import InitCallsCollector
 from fanotify_exporter.collectors.inotify import InotifyCollector
@@ -39,6 +41,7 @@ class Sources:
         calls: returns the calls counted so far.
         waits: returns the permission waits counted so far; None if no program counts
             them.
+        events: returns the events counted so far; None if no program counts them.
         labelling: the labels that are dropped or added.
         start_group_scan: starts the background scan for groups and inotify instances
             unless it runs, and returns the function that returns its latest result.
@@ -52,6 +55,7 @@ class Sources:
 
     calls: Callable[[], Snapshot]
     waits: Callable[[], PermissionSnapshot] | None
+    events: Callable[[], EventSnapshot] | None
     labelling: Labelling
     start_group_scan: Callable[[], Callable[[], GroupScan | None]]
     start_wait_scan: Callable[[], Callable[[], WaitScan | None]]
@@ -185,6 +189,17 @@ CATALOG = (
         missing="until the first scans of groups and of mounts have finished",
         capabilities=SCAN_CAPABILITIES,
         lists_groups=True,
+    ),
+    CollectorInfo(
+        name="events",
+        help="events queued, merged and dropped; costs time on every event",
+        build=lambda sources: EventsCollector(
+            sources.events, sources.labelling, created=sources.created_samples
+        ),
+        needs="fentry or kprobe, on every event",
+        family="fanotify_events",
+        on_by_default=False,
+        droppable=("comm",),
     ),
     CollectorInfo(
         name="limits",

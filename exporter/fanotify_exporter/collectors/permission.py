@@ -21,6 +21,7 @@ from fanotify_exporter.bpf.permission_samples import (
     PermissionSnapshot,
 )
 from fanotify_exporter.collectors.labels import PLAIN, Labelling, Picker
+from fanotify_exporter.collectors.unchecked import unchecked_accesses
 from fanotify_exporter.fsnotify.deadlocks import listener_waits
 from fanotify_exporter.fsnotify.waits import PermissionGroup, WaitScan
 from fanotify_exporter.metrics.families import (
@@ -37,7 +38,7 @@ USUAL_RESPONSES = {("allow", ""): 0, ("deny", "EPERM"): 0}
 
 class PermissionCollector:
     """
-    Collector of fanotify_permission_* and fanotify_unchecked_accesses_total.
+    Collector of fanotify_permission_*, and of accesses that closed listeners let pass.
 
     Only a process with CAP_SYS_ADMIN in the initial user namespace can make a group
     that others wait for, so the comms need no bound.
@@ -116,10 +117,8 @@ class PermissionCollector:
             "errno.",
             ("comm", "response", "errno"),
         )
-        unchecked, pick_reason = self._counter(
-            "fanotify_unchecked_accesses",
-            "Accesses that went ahead without an answer of the listener.",
-            ("comm", "reason"),
+        unchecked, pick_reason = unchecked_accesses(
+            self._labelling, created=self._created
         )
         for each in totals:
             comm, group_class = each.comm, each.group_class

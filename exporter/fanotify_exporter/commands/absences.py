@@ -26,6 +26,8 @@ def find_limitations(programs: Programs, live: LiveSources) -> dict[str, str]:
     found = {}
     if programs.permission_reason:
         found["permission waits"] = f"not counted: {programs.permission_reason}"
+    if programs.events_reason:
+        found["events"] = f"not counted: {programs.events_reason}"
     if live.waits and live.waits.name != "iterator":
         state = "from /proc" if live.waits.name == "procfs" else "not seen"
         found["waiting tasks"] = f"{state}: {live.waits.reason}"

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanotify_exporter.bpf.call_maps import CallMaps, NoCallMaps
+from fanotify_exporter.bpf.event_maps import EventMaps
+from fanotify_exporter.bpf.event_samples import EventSnapshot
 from fanotify_exporter.bpf.loaded import LoadedPermission
 from fanotify_exporter.bpf.permission_maps import PermissionMaps
 from fanotify_exporter.bpf.permission_samples import PermissionSnapshot
@@ -94,6 +96,7 @@ def assemble(  # noqa: PLR0913  the one place that knows all parts
     maps = CallMaps(programs.calls) if programs.calls.syscalls else NoCallMaps()
     calls = OncePerScrape(maps.read)
     waits = read_permission_maps(programs)
+    events = read_event_maps(programs)
     cgroup_root = find_cgroup_root() if labels.container else None
     cgroups = start_cgroups(cgroup_root, stack) if labels.container else None
     start_groups = cache(partial(start_group_scan, collectors, stack))
@@ -113,6 +116,7 @@ def assemble(  # noqa: PLR0913  the one place that knows all parts
     sources = Sources(
         calls=calls,
         waits=waits,
+        events=events,
         labelling=Labelling(labels.dropped, cgroups),
         start_group_scan=start_groups,
         start_wait_scan=start_waits,
@@ -126,11 +130,11 @@ def assemble(  # noqa: PLR0913  the one place that knows all parts
         if each.name in collectors.enabled
     }
     built["exporter_health"] = ExporterHealthCollector(
-        programs.bcc, list(_sets(programs, calls, waits)), server=server
+        programs.bcc, list(_sets(programs, calls, waits, events)), server=server
     )
     registry = Registry(
         built,
-        [calls, *([waits] if waits else [])],
+        [calls, *([waits] if waits else []), *([events] if events else [])],
         observe=LimitWarnings().observe,
         after_scrape=return_free_memory,
     )
@@ -152,15 +156,23 @@ def read_permission_maps(
     return OncePerScrape(PermissionMaps(programs.permission).read)
 
 
+def read_event_maps(programs: Programs) -> OncePerScrape[EventSnapshot] | None:
+    """Return the function that reads the maps of events, None without."""
+    return OncePerScrape(EventMaps(programs.events).read) if programs.events else None
+
+
 def _sets(
     programs: Programs,
     calls: Callable[[], Snapshot],
     waits: Callable[[], PermissionSnapshot] | None,
+    events: Callable[[], EventSnapshot] | None,
 ) -> Iterator[ProgramSet]:
     if programs.calls.syscalls:
         yield ProgramSet("calls", programs.calls.probes, calls)
     if programs.permission and waits:
         yield ProgramSet("permission", programs.permission.probes, waits)
+    if programs.events and events:
+        yield ProgramSet("events", programs.events.probes, events)
 
 
 def make_wait_scanner(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +14,7 @@ from fanotify_exporter.bpf.iterator import BPF_ITER_CREATE
 from fanotify_exporter.bpf.loaded import (
     NO_PROGRAMS,
     LoadedCalls,
+    LoadedEvents,
     LoadedFsnotify,
     LoadedPermission,
     LoadedPrograms,
@@ -67,6 +68,9 @@ class Programs:
         fsnotify: the iterator over groups and instances, None without.
         fsnotify_reason: why there is no iterator; empty if no collector needs the
             iterator, or there is one.
+        events: the programs that count events, None without.
+        events_reason: why no program counts events; empty if the collector is off or
+            the programs are attached.
     """
 
     calls: LoadedCalls
@@ -74,6 +78,8 @@ class Programs:
     permission_reason: str = ""
     fsnotify: LoadedFsnotify | None = None
     fsnotify_reason: str = ""
+    events: LoadedEvents | None = None
+    events_reason: str = ""
 
     @property
     def bcc(self) -> str:
@@ -84,8 +90,8 @@ class Programs:
     @property
     def sets(self) -> tuple[LoadedPrograms, ...]:
         """Return the sets of programs that are attached."""
-        calls = (self.calls,) if self.calls.syscalls else ()
-        return (*calls, self.permission) if self.permission else calls
+        calls = self.calls if self.calls.syscalls else None
+        return tuple(each for each in (calls, self.permission, self.events) if each)
 
 
 def load(
@@ -99,8 +105,8 @@ def load(
     Attach the programs for the *enabled* collectors, or adopt pinned programs.
 
     Pinned programs are adopted only if this exporter would load the same ones, and are
-    removed otherwise. Without programs that count permission waits, and without the
-    iterator over groups, the exporter runs, also if these cannot be pinned.
+    removed otherwise. Without programs that count permission waits or events, and
+    without the iterator over groups, the exporter runs, also if these cannot be pinned.
 
     Raises:
         LoadError: no method attaches the programs that count calls.
@@ -112,6 +118,7 @@ def load(
     syscalls = needed_syscalls(enabled)
     calls = NO_PROGRAMS
     permission, permission_reason, fsnotify, fsnotify_reason = None, "", None, ""
+    events, events_reason = None, ""
     if syscalls:
         settings = (options.hook, options.max_entries, options.max_user_entries)
         wanted.append(identity("calls", *settings, container, syscalls))
@@ -126,9 +133,21 @@ def load(
     if needs_groups(enabled):
         wanted.append(identity("fsnotify"))
         fsnotify, fsnotify_reason = _try(loader.load_fsnotify, folder, wanted[-1])
+    if "events" in enabled:
+        wanted.append(identity("events", options.hook, container))
+        attach_events = partial(loader.load_events, options.hook, container=container)
+        events, events_reason = _try(attach_events, folder, wanted[-1])
     if folder:
         pins.remove_others(folder, wanted)
-    return Programs(calls, permission, permission_reason, fsnotify, fsnotify_reason)
+    return Programs(
+        calls,
+        permission,
+        permission_reason,
+        fsnotify,
+        fsnotify_reason,
+        events,
+        events_reason,
+    )
 
 
 def _try(
@@ -182,22 +201,31 @@ def confine(programs: Programs, live: LiveSources) -> None:
 def log_programs(programs: Programs, live: LiveSources) -> None:
     """Log what is attached, what failed, and what the hooks miss and cost."""
     _log_calls(programs.calls)
-    _log_permission(programs)
+    _log_counting(
+        "permission",
+        "permission waits",
+        programs.permission,
+        programs.permission_reason,
+        COUNTED_FAMILIES,
+    )
+    events = programs.events, programs.events_reason
+    _log_counting("events", "events", *events, ("fanotify_events_total",))
     _log_live_sources(live)
 
 
-def _log_permission(programs: Programs) -> None:
-    waits = programs.permission
-    if programs.permission_reason:
-        log.warning(
-            "permission waits are not counted",
-            extra={
-                "missing": ",".join(COUNTED_FAMILIES),
-                "reason": programs.permission_reason,
-            },
-        )
-    elif waits:
-        log.info("attached", extra={"programs": "permission", "hook": waits.hook})
+def _log_counting(
+    name: str,
+    counted: str,
+    loaded: LoadedPrograms | None,
+    reason: str,
+    missing: Sequence[str],
+) -> None:
+    """Log the hook of the set of programs *name*, or the *reason* for having none."""
+    if reason:
+        why = {"missing": ",".join(missing), "reason": reason}
+        log.warning("%s are not counted", counted, extra=why)
+    elif loaded:
+        log.info("attached", extra={"programs": name, "hook": loaded.hook})
 
 
 def _log_live_sources(live: LiveSources) -> None:

@@ -21,11 +21,12 @@ from tools.harness.loaded_programs import WITHOUT_MAPS as LOADED
             {},
         ),
         (
-            Programs(LOADED, permission_reason="no BTF"),
+            Programs(LOADED, permission_reason="no BTF", events_reason="no kprobes"),
             LiveSources(
                 GroupSource("procfs", "refused"), WaitSource("procfs", "no iterator")
             ),
             {
+                "events": "not counted: no kprobes",
                 "groups and inotify instances": "from /proc: refused",
                 "permission waits": "not counted: no BTF",
                 "waiting tasks": "from /proc: no iterator",

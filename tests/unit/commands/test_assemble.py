@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fanotify_exporter.bpf.loaded import LoadedCalls, LoadedPermission
+from fanotify_exporter.bpf.loaded import NO_PROGRAMS, LoadedCalls, LoadedPermission
 from fanotify_exporter.collectors.catalog import CATALOG
 from fanotify_exporter.commands import assemble
 from fanotify_exporter.commands.assemble import start_group_scan
@@ -24,6 +24,7 @@ from fanotify_exporter.fsnotify.background import BackgroundScan
 from fanotify_exporter.fsnotify.waits import WaitScan
 from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.options.model import CollectorOptions, LabelOptions
+from tools.harness import loaded_events
 from tools.harness.exposition import encode_text
 from tools.harness.loaded_permission import make_permission, pack_total
 from tools.harness.loaded_programs import UNUSED, make_loaded, pack_slot
@@ -119,6 +120,18 @@ def test_permission_programs(
     assert "fanotify_permission_waiting_tasks{" not in text
     for programs_name in ("calls", "permission"):
         assert f'start_time_seconds{{programs="{programs_name}"}}' in text
+
+
+def test_programs_of_events(memory: Callable[[bytes], int], stack: ExitStack) -> None:
+    """The collector reads the maps, and the programs have a start time of their own."""
+    total = loaded_events.pack_total(b"av", outcomes=(7, 0, 2), unchecked=2)
+    events = loaded_events.make_events({0: total}, share=memory)
+    registry = build(Programs(NO_PROGRAMS, events=events), enable("events"), stack)
+    text = encode_text(registry.scrape().collect()).decode()
+    assert 'fanotify_events_total{comm="av",outcome="dropped"} 2.0\n' in text
+    assert 'unchecked_accesses_total{comm="av",reason="queue_full"} 2.0\n' in text
+    assert 'start_time_seconds{programs="events"}' in text
+    assert 'start_time_seconds{programs="calls"}' not in text
 
 
 def test_waiting_tasks_without_programs(

@@ -30,6 +30,7 @@ from fanotify_exporter.errors import LoadError, PinError
 from fanotify_exporter.loader import run as loader
 from fanotify_exporter.options.model import BpfOptions
 from fanotify_exporter.system import seccomp
+from tools.harness.loaded_events import make_events
 from tools.harness.loaded_fsnotify import make_fsnotify
 from tools.harness.loaded_permission import make_permission
 from tools.harness.loaded_programs import WITHOUT_MAPS
@@ -223,7 +224,7 @@ def test_nothing_is_attached_without_collectors(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A set that no collector needs is not loaded."""
-    for name in ("load", "load_permission"):
+    for name in ("load", "load_permission", "load_events"):
         monkeypatch.setattr(loader, name, None)
     options = BpfOptions("auto", 5, 7, None)
     assert Programs(NO_PROGRAMS) == programs.load(options, stack, enabled={"limits"})
@@ -383,3 +384,59 @@ def test_refused_iterator_over_groups(
     record = caplog.records[-1]
     assert "groups and inotify instances are read from /proc" == record.message
     assert "no BTF" == vars(record)["reason"]
+
+
+EVENTS = make_events({})
+
+
+def test_programs_of_events(
+    tmp_path: Path, stack: ExitStack, adopted: list[tuple[Any, ...]]
+) -> None:
+    """The programs are loaded for the collector events only, under their own pin."""
+    options = BpfOptions("auto", 5, 7, tmp_path)
+    programs.load(options, stack, enabled=CALLS)
+    programs.load(options, stack, enabled={"events"})
+    programs.load(options, stack, enabled={"events"}, container=True)
+    *_, (_, _, calls), (_, first), (_, _, kept), (_, other), _ = adopted
+    assert [first] == kept
+    assert 3 == len({*calls, first, other})
+
+
+def test_events_are_counted(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log names the hook of the programs that count events."""
+    monkeypatch.setattr(loader, "load_events", lambda *_, **__: EVENTS)
+    options = BpfOptions("auto", 5, 7, None)
+    found = programs.load(options, stack, enabled={"events"})
+    assert Programs(NO_PROGRAMS, events=EVENTS) == found
+    assert ((EVENTS,), "0.26.0") == (found.sets, found.bcc)
+    with caplog.at_level(logging.INFO):
+        programs.log_programs(found, NO_SOURCES)
+    attached = vars(caplog.records[-1])
+    assert ("attached", "events", "kprobe") == (
+        attached["message"],
+        attached["programs"],
+        attached["hook"],
+    )
+
+
+def test_refused_programs_of_events(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The exporter runs without them, and the log says what is missing and why."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise LoadError("no BTF")
+
+    monkeypatch.setattr(loader, "load_events", refuse)
+    options = BpfOptions("auto", 5, 7, None)
+    found = programs.load(options, stack, enabled={"events"})
+    assert (None, "no BTF") == (found.events, found.events_reason)
+    programs.log_programs(found, NO_SOURCES)
+    (record,) = (each for each in caplog.records if "WARNING" == each.levelname)
+    assert ("events are not counted", "no BTF", "fanotify_events_total") == (
+        record.message,
+        vars(record)["reason"],
+        vars(record)["missing"],
+    )
