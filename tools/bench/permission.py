@@ -3,7 +3,8 @@ Measure what programs at permission waits cost: `python -m tools.bench.permissio
 
 Times an open(2) that waits for a listener which answers at once, and an open(2) on a
 host without permission marks. Compares the exporter's programs with empty programs at
-the same functions. The variants are described in tools.bench.permission_variants.
+the same functions, and shows what the programs that count events add. The variants are
+described in tools.bench.permission_variants.
 
 Each variant runs the same C program (permission_caller.c) in a process of its own,
 because bcc detaches probes only when the process ends. Needs root. The listener marks

@@ -4,7 +4,8 @@ The variants of tools.bench.permission: which programs see the waits.
 - ``bare``: no program;
 - ``empty-HOOK-wait``: programs that only return, at the begin and the end of a wait;
 - ``empty-HOOK``: these and programs at the answer: at all functions of ours;
-- ``ours-METHOD``: the exporter's programs.
+- ``ours-METHOD``: the exporter's programs;
+- ``events-METHOD``: the exporter's programs that count events, without the others.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fanotify_exporter.bpf.event_maps import EventMaps
 from fanotify_exporter.bpf.permission_maps import PermissionMaps
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run
 from fanotify_exporter.loader.attach import require_hook
 from fanotify_exporter.loader.compile import import_bcc
+from fanotify_exporter.loader.events_methods import EVENTS_METHODS
 from fanotify_exporter.loader.permission_methods import PERMISSION_METHODS
 from tools.bench.hooks_caller import RefusedError, build_caller, run_caller
 from tools.bench.hooks_variants import compiled
@@ -79,11 +82,32 @@ def ours(method: str, caller: list[str]) -> dict[str, float]:
     loaded = run.load_permission(method)
     figures = run_caller(caller)
     totals = PermissionMaps(loaded).read().totals
-    counted = sum(each.ends["answered"] for each in totals if each.comm == COMM)
-    if counted != figures["waits"]:
-        waits = f"{figures['waits']:.0f}"
-        raise RefusedError(f"counted {counted} of {waits} waits")
+    require_all(
+        sum(each.ends["answered"] for each in totals if each.comm == COMM), figures
+    )
     return figures
+
+
+def events(method: str, caller: list[str]) -> dict[str, float]:
+    """Time the opens with the programs that count events: one for each wait."""
+    loaded = run.load_events(method)
+    figures = run_caller(caller)
+    listeners = EventMaps(loaded).read().listeners
+    require_all(
+        sum(each.outcomes["queued"] for each in listeners if each.comm == COMM), figures
+    )
+    return figures
+
+
+def require_all(counted: int, figures: dict[str, float]) -> None:
+    """
+    Check that the programs *counted* each wait of *figures*.
+
+    Raises:
+        RefusedError: the programs missed some.
+    """
+    if counted != figures["waits"]:
+        raise RefusedError(f"counted {counted} of {figures['waits']:.0f} waits")
 
 
 def names_module() -> bool:
@@ -100,6 +124,8 @@ def variants() -> dict[str, Callable[[list[str]], dict[str, float]]]:
         found[f"empty-{hook}"] = partial(empty, hook, (*WAIT[hook], *ANSWER))
     for method in PERMISSION_METHODS:
         found[f"ours-{method.name}"] = partial(ours, method.name)
+    for method in EVENTS_METHODS:
+        found[f"events-{method.name}"] = partial(events, method.name)
     return found
 
 
