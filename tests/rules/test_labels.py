@@ -24,6 +24,7 @@ OF = {
     "denials": set[str](),
     "unanswered": set[str](),
     "unchecked": {"reason"},
+    "dropped": set[str](),
 }
 # Words of a level, such as instance_comm_errno, that name a label.
 LEVELS = {

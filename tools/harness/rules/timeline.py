@@ -46,9 +46,13 @@ def health(labels: str, starts: Sequence[int], interval: str) -> dict[str, Steps
         f'{start_time}{{{labels},programs="permission"}}': {
             max(0, start): start * seconds for start in starts
         },
+        f'{start_time}{{{labels},programs="events"}}': {
+            max(0, start): start * seconds for start in starts
+        },
         f'{success}{{{labels},collector="mark_calls"}}': {first: 1},
         f'{success}{{{labels},collector="groups"}}': {first: 1},
         f'{success}{{{labels},collector="permission"}}': {first: 1},
+        f'{success}{{{labels},collector="events"}}': {first: 1},
     }
 
 
