@@ -7,10 +7,7 @@
  * thread whose descriptors are its own. A thread goes on with the descriptors
  * of its process after the first thread has ended.
  */
-#include <read_word.h>
-
-/* TASK_COMM_LEN in include/linux/sched.h, in words of 8 bytes. */
-#define COMM_WORDS 2
+#include <fsnotify/process.h>
 
 /* Records of one group or instance in a pass, beside those of privileged
  * processes: an ordinary user may have any number of processes.
@@ -29,9 +26,6 @@
  * kernel/user_namespace.c).
  */
 #define MAX_LEVELS 33
-
-/* CAP_SYS_ADMIN in include/uapi/linux/capability.h */
-#define CAP_SYS_ADMIN_BIT (1ULL << 21)
 
 enum kind {
 	FANOTIFY,
@@ -146,29 +140,6 @@ static inline void note_seen(struct seen *seen, struct file_record *record,
 		seen->holders++;
 }
 
-/* As parse_credentials() in procfs/process.py. */
-static inline void read_credentials(struct file_record *record, u64 leader)
-{
-	u64 cred = read_word(leader + TASK_REAL_CRED);
-	u64 user_ns = read_word(cred + CRED_USER_NS);
-	u64 capabilities = read_word(cred + CRED_CAP_EFFECTIVE);
-	u32 uid = read_word(cred + CRED_UID);
-	u32 saved = read_word(cred + CRED_SUID);
-
-	record->uid = read_word(cred + CRED_EUID);
-	record->is_privileged = (capabilities & CAP_SYS_ADMIN_BIT) &&
-				(u32)read_word(user_ns + USER_NS_LEVEL) == 0 &&
-				uid == record->uid && saved == record->uid;
-}
-
-static inline u64 find_cgroup(u64 task)
-{
-	u64 set = read_word(task + TASK_CGROUPS);
-	u64 cgroup = read_word(set + CSS_SET_DFL_CGRP);
-
-	return read_word(read_word(cgroup + CGROUP_KN) + KERNFS_NODE_ID);
-}
-
 #ifdef UCOUNT_BYTES
 static inline u64 read_count(u64 ucounts, u32 type)
 {
@@ -238,7 +209,7 @@ int bpf_iter__task_file(u64 *ctx)
 {
 	u64 meta = ctx[0], task = ctx[1], file = ctx[3];
 	struct file_record record = {.fd = (u32)ctx[2]};
-	u64 operations, leader, pass;
+	u64 operations, leader, cred, pass;
 	struct seen *seen;
 	void *seq;
 
@@ -254,7 +225,9 @@ int bpf_iter__task_file(u64 *ctx)
 	leader = read_word(task + TASK_GROUP_LEADER);
 	record.address = read_word(file + FILE_PRIVATE_DATA);
 	record.tid = read_word(task + TASK_PID);
-	read_credentials(&record, leader);
+	cred = read_word(leader + TASK_REAL_CRED);
+	record.uid = read_word(cred + CRED_EUID);
+	record.is_privileged = is_privileged(cred);
 	pass = *(u64 *)(meta + 8) + 1; /* session_id may be 0 */
 	seen = find_seen(&record, pass);
 	if (!seen)

@@ -23,6 +23,8 @@ struct pt_regs {
 	u64 orig_ax, ip, cs, flags, sp, ss;
 };
 #define REGS_RESULT(r) ((r)->ax)
+/* The entry of a call sets ax to -ENOSYS. */
+#define IS_RESULT_SET(r) ((s32)(r)->ax != -38)
 #define KERNEL_ARG1(r) ((r)->di)
 #define KERNEL_ARG2(r) ((r)->si)
 #define NATIVE_ARG1(r) ((r)->di)
@@ -41,6 +43,7 @@ struct pt_regs {
 #define SYSCALL_NUMBER(r) ((r)->orig_ax)
 #define X32_BIT 0x40000000 /* __X32_SYSCALL_BIT */
 #define COMPAT_BIT 0x2 /* TS_COMPAT of thread_info.status */
+#define NATIVE_READ 0
 #define NATIVE_INOTIFY_INIT 253
 #define NATIVE_INOTIFY_ADD_WATCH 254
 #define NATIVE_INOTIFY_INIT1 294
@@ -58,6 +61,8 @@ struct pt_regs {
 	u32 unused; /* makes the size a multiple of 8 */
 };
 #define REGS_RESULT(r) ((r)->regs[0])
+/* The result takes the place of the first argument. */
+#define IS_RESULT_SET(r) ((r)->regs[0] != (r)->orig_x0)
 #define KERNEL_ARG1(r) ((r)->regs[0])
 #define KERNEL_ARG2(r) ((r)->regs[1])
 #define NATIVE_ARG1(r) ((r)->orig_x0) /* the result overwrites regs[0] */
@@ -73,6 +78,7 @@ struct pt_regs {
 #define SYSCALL_NUMBER(r) ((r)->syscallno)
 #define X32_BIT 0 /* x32 is x86's */
 #define COMPAT_BIT (1 << 22) /* TIF_32BIT of thread_info.flags */
+#define NATIVE_READ 63
 #define NATIVE_INOTIFY_INIT1 26 /* arm64 has no native inotify_init */
 #define NATIVE_INOTIFY_ADD_WATCH 27
 #define NATIVE_FANOTIFY_INIT 262

@@ -94,7 +94,7 @@ def pytest_collection_modifyitems(
 
 
 def hook_of(item: pytest.Item) -> str:
-    if "iterator" in getattr(item, "fixturenames", ()):
+    if "iterators" in getattr(item, "fixturenames", ()):
         return "iterator"
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     for fixture, names in METHODS.items():

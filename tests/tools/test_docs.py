@@ -85,6 +85,7 @@ def test_documented_families_are_served(monkeypatch: pytest.MonkeyPatch) -> None
     build = serve.add_flags(parser)
     options = build(parser.parse([f"--collector.{each.name}" for each in CATALOG], {}))
     monkeypatch.setattr(assemble, "start_wait_scan", lambda *_: lambda: SCAN)
+    monkeypatch.setattr(assemble, "start_call_scan", lambda *_: lambda: ())
     with ExitStack() as stack:
         programs = Programs(run.load("auto", 1, 1), run.load_permission("auto"))
         served = assemble.assemble(

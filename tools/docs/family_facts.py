@@ -47,6 +47,9 @@ FAMILIES = {
     "fanotify_mark_calls_total": CALL,
     "fanotify_mark_errors_total": CALL,
     "fanotify_mark_mask_bit_calls_total": CALL,
+    "fanotify_mark_calls_in_progress": Source(
+        "iterator over threads; elsewhere `/proc/*/task/*/syscall`"
+    ),
     "fanotify_init_calls_total": CALL,
     "fanotify_init_errors_total": CALL,
     "inotify_init_calls_total": CALL,

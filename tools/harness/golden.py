@@ -20,6 +20,7 @@ from fanotify_exporter.collectors.exporter_health import (
     ServerState,
 )
 from fanotify_exporter.collectors.labels import PLAIN
+from fanotify_exporter.fsnotify.calls_in_progress import OngoingCall
 from fanotify_exporter.fsnotify.model import (
     Group,
     GroupScan,
@@ -173,6 +174,12 @@ SNAPSHOT = Snapshot(
     ),
 )
 
+CALLS_IN_PROGRESS = (
+    OngoingCall(4711, 1, "fapolicyd", privileged=True, registers=1, sleeps=3),
+    OngoingCall(4712, 1, "fapolicyd", privileged=True, registers=2, sleeps=3),
+    OngoingCall(5000, 2, "indexer", privileged=False, registers=3, sleeps=9),
+)
+
 LOADED = replace(
     WITHOUT_MAPS,
     probes=(
@@ -200,6 +207,7 @@ SOURCES = Sources(
     labelling=PLAIN,
     start_group_scan=lambda: lambda: SCAN,
     start_wait_scan=lambda: lambda: permission_waits.SCAN,
+    start_call_scan=lambda: lambda: CALLS_IN_PROGRESS,
     start_mount_scan=lambda: MountScanner(PROC).poll,
     procfs=PROC,
 )

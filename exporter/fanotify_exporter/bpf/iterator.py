@@ -29,11 +29,21 @@ def read_pass(link: int) -> bytes:
         OSError: the kernel refuses: before Linux 5.19 a pass needs CAP_BPF. Or the pass
             does not end.
     """
-    descriptor = bpf(BPF_ITER_CREATE, struct.pack("=II", link, 0))
+    descriptor = create_pass(link)
     try:
         return _read_all(descriptor)
     finally:
         os.close(descriptor)
+
+
+def create_pass(link: int) -> int:
+    """
+    Return a descriptor of a new pass of the iterator of *link*.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    return bpf(BPF_ITER_CREATE, struct.pack("=II", link, 0))
 
 
 def _read_all(descriptor: int) -> bytes:

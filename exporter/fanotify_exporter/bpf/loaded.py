@@ -137,9 +137,12 @@ class LoadedFsnotify(LoadedPrograms):
 
     Attributes:
         users_reason: why the kernel's counts of users are unknown, empty if known.
+        calls_reason: why the iterator over calls in progress was refused. If empty, its
+            link is the descriptor "calls".
     """
 
     users_reason: str = ""
+    calls_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,8 +24,12 @@ from fanotify_exporter.collectors.inotify_calls import InotifyCallsCollector
 from fanotify_exporter.collectors.labels import Labelling
 from fanotify_exporter.collectors.limits import LimitsCollector
 from fanotify_exporter.collectors.mark_calls import MarkCallsCollector
+from fanotify_exporter.collectors.mark_calls_in_progress import (
+    MarkCallsInProgressCollector,
+)
 from fanotify_exporter.collectors.mount_coverage import MountCoverageCollector
 from fanotify_exporter.collectors.permission import PermissionCollector
+from fanotify_exporter.fsnotify.calls_in_progress import OngoingCall
 from fanotify_exporter.fsnotify.model import GroupScan
 from fanotify_exporter.fsnotify.mount_table import MountTable
 from fanotify_exporter.fsnotify.waits import WaitScan
@@ -47,6 +51,8 @@ class Sources:
             unless it runs, and returns the function that returns its latest result.
         start_wait_scan: starts the background passes over waiting tasks, and returns
             the function that returns the latest pass.
+        start_call_scan: starts the background passes over threads inside
+            fanotify_mark(2), and returns the function that returns the long calls.
         start_mount_scan: starts the background scan for mounts, and returns the
             function that returns its latest result.
         procfs: mount point of the host's procfs.
@@ -59,6 +65,7 @@ class Sources:
     labelling: Labelling
     start_group_scan: Callable[[], Callable[[], GroupScan | None]]
     start_wait_scan: Callable[[], Callable[[], WaitScan | None]]
+    start_call_scan: Callable[[], Callable[[], tuple[OngoingCall, ...] | None]]
     start_mount_scan: Callable[[], Callable[[], MountTable | None]]
     procfs: Path
     created_samples: bool = False
@@ -102,6 +109,8 @@ class CollectorInfo:
 # To see other users' processes: the first lists their descriptors, and the second reads
 # them, and what tasks wait for.
 SCAN_CAPABILITIES = frozenset({"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"})
+
+CALLS_COLLECTOR = "mark_calls_in_progress"
 
 CATALOG = (
     CollectorInfo(
@@ -200,6 +209,14 @@ CATALOG = (
         family="fanotify_events",
         on_by_default=False,
         droppable=("comm",),
+    ),
+    CollectorInfo(
+        name=CALLS_COLLECTOR,
+        help="fanotify_mark(2) calls that do not return",
+        build=lambda sources: MarkCallsInProgressCollector(sources.start_call_scan()),
+        needs="an iterator, else `/proc/*/task/*/stat` and `syscall`",
+        family="fanotify_mark_calls_in_progress",
+        missing="until the first pass over all threads has finished",
     ),
     CollectorInfo(
         name="limits",

@@ -33,4 +33,6 @@ def find_limitations(programs: Programs, live: LiveSources) -> dict[str, str]:
         found["waiting tasks"] = f"{state}: {live.waits.reason}"
     if live.groups and live.groups.name != "iterator":
         found["groups and inotify instances"] = f"from /proc: {live.groups.reason}"
+    if live.calls and live.calls.name != "iterator":
+        found["calls in progress"] = f"from /proc: {live.calls.reason}"
     return found

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fanotify_exporter.bpf.call_maps import CallMaps, NoCallMaps
 from fanotify_exporter.bpf.event_maps import EventMaps
@@ -27,6 +26,8 @@ from fanotify_exporter.collectors.exporter_health import (
 from fanotify_exporter.collectors.labels import Labelling
 from fanotify_exporter.collectors.limit_warnings import LimitWarnings
 from fanotify_exporter.collectors.wait_warnings import WaitWarnings
+from fanotify_exporter.commands.call_scan import start_call_scan
+from fanotify_exporter.commands.cgroups import find_cgroup_root, start_cgroups
 from fanotify_exporter.commands.live_sources import NO_SOURCES, LiveSources
 from fanotify_exporter.commands.mounts import reading_unmarked, start_mount_scan
 from fanotify_exporter.commands.programs import Programs
@@ -45,13 +46,8 @@ from fanotify_exporter.landing.waits import Waits
 from fanotify_exporter.metrics.caching import OncePerScrape
 from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.options.model import CollectorOptions, LabelOptions
-from fanotify_exporter.procfs.mounts import read_mounted
 from fanotify_exporter.system.malloc import return_free_memory
 from fanotify_exporter.web.service import no_mounts, no_waits
-
-
-if TYPE_CHECKING:
-    from fanotify_exporter.system.cgroups import Cgroups
 
 
 log = logging.getLogger(__name__)
@@ -120,6 +116,14 @@ def assemble(  # noqa: PLR0913  the one place that knows all parts
         labelling=Labelling(labels.dropped, cgroups),
         start_group_scan=start_groups,
         start_wait_scan=start_waits,
+        start_call_scan=partial(
+            start_call_scan,
+            live.calls,
+            programs.fsnotify,
+            collectors.procfs,
+            cgroup_root,
+            stack,
+        ),
         start_mount_scan=start_mounts,
         procfs=collectors.procfs,
         created_samples=created_samples,
@@ -248,25 +252,3 @@ def start_group_scan(
     scan.start()
     stack.callback(scan.stop)
     return scan.latest
-
-
-def find_cgroup_root() -> Path | None:
-    """Return where cgroup v2 is mounted; warn and return None if it is not."""
-    roots = read_mounted("cgroup2")
-    if not roots:
-        log.warning(
-            "no cgroup v2 hierarchy is mounted: the labels cgroup and container_id "
-            "stay empty"
-        )
-        return None
-    return Path(roots[0])
-
-
-def start_cgroups(root: Path | None, stack: ExitStack) -> Cgroups:
-    """Start the thread that reads the names of cgroups. *stack* stops the thread."""
-    from fanotify_exporter.system.cgroups import Cgroups  # noqa: PLC0415  70 KB that serving without the labels saves
-
-    cgroups = Cgroups(root)
-    cgroups.start()
-    stack.callback(cgroups.stop)
-    return cgroups

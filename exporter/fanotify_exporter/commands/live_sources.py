@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from fanotify_exporter.bpf.loaded import LoadedFsnotify
-from fanotify_exporter.collectors.catalog import needs_groups
+from fanotify_exporter.collectors.catalog import CALLS_COLLECTOR, needs_groups
 from fanotify_exporter.commands.wait_source import WaitSource, find_wait_source
 from fanotify_exporter.options.model import CollectorOptions
 from fanotify_exporter.procfs.pid_namespace import is_initial_pid_namespace
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class GroupSource:
     """
-    A source of groups and instances.
+    A source of groups and instances, or of calls in progress.
 
     Attributes:
         reason: why the source is not "iterator"; empty if it is.
@@ -37,15 +37,17 @@ class LiveSources:
     Attributes:
         groups: of groups and instances.
         waits: of tasks that wait for a permission listener.
+        calls: of threads inside fanotify_mark(2).
     """
 
     groups: GroupSource | None = None
     waits: WaitSource | None = None
+    calls: GroupSource | None = None
 
     @property
     def use_iterators(self) -> bool:
         """Return whether an iterator is used."""
-        used = (self.groups, self.waits)
+        used = (self.groups, self.waits, self.calls)
         return any(source and source.name == "iterator" for source in used)
 
 
@@ -58,12 +60,25 @@ def find_live_sources(programs: Programs, options: CollectorOptions) -> LiveSour
 
     Call before privileges are dropped: find_wait_source() has the reason.
     """
-    groups = waits = None
+    groups = waits = calls = None
     if "permission" in options.enabled:
         waits = find_wait_source(programs.permission, options.procfs)
     if needs_groups(options.enabled) or (waits and waits.name == "procfs"):
         groups = find_group_source(programs.fsnotify, programs.fsnotify_reason)
-    return LiveSources(groups, waits)
+    if CALLS_COLLECTOR in options.enabled:
+        calls = find_call_source(programs.fsnotify, programs.fsnotify_reason)
+    return LiveSources(groups, waits, calls)
+
+
+def find_call_source(loaded: LoadedFsnotify | None, reason: str = "") -> GroupSource:
+    """
+    Return the best source of calls in progress; the arguments as find_group_source().
+
+    The kernel may refuse the iterator over threads alone.
+    """
+    if loaded and loaded.calls_reason:
+        return GroupSource("procfs", loaded.calls_reason)
+    return find_group_source(loaded, reason)
 
 
 def find_group_source(loaded: LoadedFsnotify | None, reason: str = "") -> GroupSource:

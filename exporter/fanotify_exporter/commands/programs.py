@@ -22,6 +22,7 @@ from fanotify_exporter.bpf.loaded import (
 from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD, sums_are_exact
 from fanotify_exporter.bpf.pins import PinFolder
 from fanotify_exporter.collectors.catalog import (
+    CALLS_COLLECTOR,
     SCAN_CAPABILITIES,
     needed_syscalls,
     needs_groups,
@@ -130,7 +131,7 @@ def load(
             loader.load_permission, options.hook, container=container
         )
         permission, permission_reason = _try(attach_waits, folder, wanted[-1])
-    if needs_groups(enabled):
+    if needs_groups(enabled) or CALLS_COLLECTOR in enabled:
         wanted.append(identity("fsnotify"))
         fsnotify, fsnotify_reason = _try(loader.load_fsnotify, folder, wanted[-1])
     if "events" in enabled:
@@ -181,7 +182,7 @@ def needed_capabilities(live: LiveSources) -> frozenset[str]:
     if live.use_iterators and kernel_version() < (5, 19):
         holds_bpf = "CAP_BPF" in read_capabilities()
         needed |= {"CAP_BPF" if holds_bpf else "CAP_SYS_ADMIN"}
-    if live.waits and live.waits.name == "procfs":
+    if any(each and each.name == "procfs" for each in (live.waits, live.calls)):
         needed |= SCAN_CAPABILITIES
     return needed
 
@@ -244,6 +245,11 @@ def _log_live_sources(live: LiveSources) -> None:
         log.info(
             "groups and inotify instances are read from /proc",
             extra={"reason": groups.reason},
+        )
+    if live.calls and live.calls.name == "procfs":
+        log.info(
+            "calls of fanotify_mark in progress are read from /proc",
+            extra={"reason": live.calls.reason},
         )
 
 

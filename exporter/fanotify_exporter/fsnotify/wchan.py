@@ -17,7 +17,7 @@ once, as long as each poll finds it waiting.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container
 from contextlib import suppress
 from dataclasses import dataclass
 from operator import attrgetter
@@ -31,19 +31,14 @@ from fanotify_exporter.fsnotify.waited_group import attribute
 from fanotify_exporter.fsnotify.waits import MAX_WAITERS, PASSES, Waiter, WaitScan
 from fanotify_exporter.procfs import PROC
 from fanotify_exporter.procfs.cgroup import read_cgroup_id
-from fanotify_exporter.procfs.process import (
-    opened_process,
-    parse_start_time,
-    read_pids,
-)
+from fanotify_exporter.procfs.process import opened_process, parse_start_time
 from fanotify_exporter.procfs.task import (
     DISK_SLEEP,
     parse_task_comm,
     parse_task_state,
-    parse_thread_count,
     read_io_counts,
-    read_other_tids,
     read_task_stat,
+    read_tasks,
     read_voluntary_switches,
     read_wchan,
 )
@@ -113,7 +108,7 @@ class WaitScanner:
         self._now = now
         self._cpu = cpu
         self._waits: dict[tuple[int, int], _Wait] = {}
-        self._pass = self._tasks()
+        self._pass = read_tasks(self._proc)
         self._scanned = 0.0
         self._step_seconds = FIRST_STEP_SECONDS
         self._poll_seconds = 0.0
@@ -138,16 +133,6 @@ class WaitScanner:
         """Return the seconds to wait until the next poll."""
         return PASSES.delay(self._poll_seconds)
 
-    def _tasks(self) -> Iterator[tuple[int, int, bytes]]:
-        """Yield the pid, the thread id and the stat file of each thread."""
-        for pid in read_pids(self._proc):
-            stat = read_task_stat(pid, pid, self._proc)
-            yield pid, pid, stat
-            if stat and parse_thread_count(stat) > 1:
-                with suppress(*SKIPPED):
-                    for tid in read_other_tids(pid, self._proc):
-                        yield pid, tid, read_task_stat(pid, tid, self._proc)
-
     def _go_on(self) -> set[tuple[int, int]]:
         """Go on with the pass, at most to its end; return the inspected tasks."""
         started = self._cpu()
@@ -157,7 +142,7 @@ class WaitScanner:
             inspected.add((pid, tid))
             if self._cpu() - started >= self._step_seconds:
                 return inspected
-        self._pass = self._tasks()
+        self._pass = read_tasks(self._proc)
         return inspected
 
     def _inspect_known(self, inspected: Container[tuple[int, int]]) -> None:

@@ -8,6 +8,8 @@ from typing import Final
 from fanotify_exporter.bpf.loaded import LoadedFsnotify
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.btf import Btf, BtfError, read_btf
+from fanotify_exporter.loader.call_iterator import SOURCE as CALLS
+from fanotify_exporter.loader.call_iterator import load_call_iterator, read_call_offsets
 from fanotify_exporter.loader.compile import compile_parts, import_bcc, llvm_version
 from fanotify_exporter.loader.diagnostics import advise, captured_stderr
 from fanotify_exporter.loader.iterator import (
@@ -92,15 +94,22 @@ def load() -> LoadedFsnotify:
             "The iterator needs the kernel's type information (CONFIG_DEBUG_INFO_BTF).",
         ) from error
     users, users_reason = read_ucount_offsets(btf)
+    calls, calls_reason = _read_call_offsets(btf)
+    sources = (ITERATOR, CALLS) if calls else (ITERATOR,)
     with captured_stderr() as summarize:
         try:
-            bpf = compile_parts(bcc, (ITERATOR,), {**macros, **users})
+            bpf = compile_parts(bcc, sources, {**macros, **users, **calls})
         except Exception as error:  # bcc raises nothing narrower
             raise LoadError(summarize() or str(error), advise()) from error
     keep_attached(bpf)
     link, reason = load_iterator(bpf, (make_fanotify_group, make_inotify_instance))
     if link is None:
         raise LoadError(f"{REFUSED}: {reason}")
+    fds = {"iterator": link}
+    if calls:
+        call_link, calls_reason = load_call_iterator(bpf)
+        if call_link is not None:
+            fds["calls"] = call_link
     return LoadedFsnotify(
         hook="iterator",
         probes=(),
@@ -109,7 +118,8 @@ def load() -> LoadedFsnotify:
         bcc=bcc.__version__,
         llvm=llvm_version(),
         users_reason=users_reason,
-        fds={"iterator": link},
+        calls_reason=calls_reason,
+        fds=fds,
     )
 
 
@@ -138,6 +148,14 @@ def read_ucount_offsets(btf: Btf) -> tuple[dict[str, int], str]:
         types = {name: btf.enumerator("ucount_type", name) for name in _UCOUNT_TYPES}
         size = _count_bytes(btf, offsets["UCOUNTS_UCOUNT"])
         return offsets | types | _in_union(btf, _UCOUNTS_OF_GROUP) | size, ""
+    except BtfError as error:
+        return {}, str(error)
+
+
+def _read_call_offsets(btf: Btf) -> tuple[dict[str, int], str]:
+    """Return the macros for calls in progress and "", or none and the reason."""
+    try:
+        return read_call_offsets(btf), ""
     except BtfError as error:
         return {}, str(error)
 

@@ -56,19 +56,26 @@ def load_iterator(
             own_fds have an entry for each of *makers*.
         makers: make a descriptor of each kind that the iterator looks for.
     """
-    with captured_stderr() as summarize:
-        try:
-            program = bpf.load_func(PROGRAM, BPF_PROG_TYPE_TRACING).fd
-            attr = struct.pack("=IIII16x", program, 0, BPF_TRACE_ITER, 0)
-            link = bpf_command(BPF_LINK_CREATE, attr)
-        except Exception as error:  # noqa: BLE001  bcc raises nothing narrower
-            return None, summarize() or str(error)
+    link, reason = link_iterator(bpf, PROGRAM)
+    if link is None:
+        return None, reason
     try:
         _find_file_operations(bpf, link, makers)
     except OSError as error:
         os.close(link)
         return None, f"cannot make a first pass: {error}"
     return link, ""
+
+
+def link_iterator(bpf: Any, program: bytes) -> tuple[int | None, str]:
+    """Return a descriptor of the link of *program* and "", or None and the error."""
+    with captured_stderr() as summarize:
+        try:
+            loaded = bpf.load_func(program, BPF_PROG_TYPE_TRACING).fd
+            attr = struct.pack("=IIII16x", loaded, 0, BPF_TRACE_ITER, 0)
+            return bpf_command(BPF_LINK_CREATE, attr), ""
+        except Exception as error:  # noqa: BLE001  bcc raises nothing narrower
+            return None, summarize() or str(error)
 
 
 def _find_file_operations(

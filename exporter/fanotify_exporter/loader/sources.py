@@ -39,7 +39,7 @@ def join_sources(sources: Iterable[str]) -> str:
 _OWN_MODULES: Final = {
     "calls": {"attach_methods.py", "privilege.py"},
     "permission": {"permission.py", "permission_methods.py", "iterator.py"},
-    "fsnotify": {"fsnotify.py", "iterator.py"},
+    "fsnotify": {"fsnotify.py", "iterator.py", "call_iterator.py"},
     "events": {"events.py", "events_methods.py"},
 }
 

@@ -220,7 +220,7 @@ def collector_flags(
         dest="procfs",
         metavar="DIR",
         help="mount point of the host's procfs, for the collectors groups, "
-        "mount_coverage and limits",
+        "mark_calls_in_progress, mount_coverage and limits",
     )
 
     def build(found: Namespace) -> CollectorOptions:

@@ -1,9 +1,9 @@
 """
 Threads from /proc/PID/task/TID: state, counters, and what a thread waits for.
 
-Any user may read stat and status. Another user's wchan takes CAP_SYS_PTRACE, and io
-also CAP_DAC_READ_SEARCH. No function takes a lock that a thread may hold while it waits
-for a permission listener, as cmdline does with the lock of the memory map.
+Any user may read stat and status. Another user's wchan takes CAP_SYS_PTRACE, and io and
+syscall also CAP_DAC_READ_SEARCH. No function takes a lock that a thread may hold while
+it waits for a permission listener, as cmdline does with the lock of the memory map.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from fanotify_exporter.procfs import PROC
-from fanotify_exporter.procfs.process import read_process_file
+from fanotify_exporter.procfs.process import read_pids, read_process_file
 
 
 # The state of a thread in an uninterruptible or a killable wait; task_state_array in
@@ -27,6 +28,24 @@ STAT_BYTES: Final = 4096
 
 # The content of wchan if the kernel does not tell; proc_pid_wchan() in fs/proc/base.c.
 NO_FUNCTION: Final = "0"
+
+
+# Addresses of a 32-bit program are below.
+MAX_COMPAT: Final = 1 << 32
+
+# The words of a syscall file within a call.
+SYSCALL_WORDS: Final = 9
+
+
+def read_tasks(proc: Path = PROC) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the pid, the thread id and the stat file of each thread."""
+    for pid in read_pids(proc):
+        stat = read_task_stat(pid, pid, proc)
+        yield pid, pid, stat
+        if stat and parse_thread_count(stat) > 1:
+            with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+                for tid in read_other_tids(pid, proc):
+                    yield pid, tid, read_task_stat(pid, tid, proc)
 
 
 def read_other_tids(pid: int, proc: Path = PROC) -> Iterator[int]:
@@ -100,3 +119,28 @@ def read_io_counts(process: int, tid: int) -> bytes:
         return read_process_file(process, f"task/{tid}/io")
     except (FileNotFoundError, PermissionError):
         return b""
+
+
+def read_syscall(process: int, tid: int) -> bytes:
+    """
+    Return the number and the arguments of the system call that a thread is in.
+
+    The stack pointer and the program counter follow the six arguments. The result is
+    "running" for a thread that runs, and begins with -1 outside of a call:
+    proc_pid_syscall() in fs/proc/base.c.
+    """
+    return read_process_file(process, f"task/{tid}/syscall")
+
+
+def is_in_syscall(syscall: bytes, native: int, compat: int) -> bool:
+    """
+    Return whether a *syscall* file tells the call *native*, or *compat* by 32 bits.
+
+    The file does not tell which. A program whose stack and code are below 4 GiB counts
+    as a 32-bit program.
+    """
+    words = syscall.split()
+    if len(words) != SYSCALL_WORDS:
+        return False
+    is_compat = max(int(word, 16) for word in words[-2:]) < MAX_COMPAT
+    return int(words[0]) == (compat if is_compat else native)

@@ -15,6 +15,9 @@ from typing import Final
 from fanotify_exporter.uapi.bits import bit_names
 
 
+# The numbers of fanotify_mark(2) by machine: native, and of 32-bit programs.
+MARK_NUMBERS: Final = MappingProxyType({"x86_64": (301, 339), "aarch64": (263, 368)})
+
 # Commands in fanotify_mark(2) flags. The kernel accepts exactly one in a call.
 MARK_COMMANDS: Final = MappingProxyType(
     {

@@ -37,6 +37,11 @@ from tools.harness.loaded_programs import WITHOUT_MAPS as LOADED
             LiveSources(waits=WaitSource("none", "hidden")),
             {"waiting tasks": "not seen: hidden"},
         ),
+        (
+            Programs(LOADED),
+            LiveSources(calls=GroupSource("procfs", "refused")),
+            {"calls in progress": "from /proc: refused"},
+        ),
     ],
 )
 def test_limitations(

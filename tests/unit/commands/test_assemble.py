@@ -14,7 +14,7 @@ import pytest
 
 from fanotify_exporter.bpf.loaded import NO_PROGRAMS, LoadedCalls, LoadedPermission
 from fanotify_exporter.collectors.catalog import CATALOG
-from fanotify_exporter.commands import assemble
+from fanotify_exporter.commands import assemble, cgroups
 from fanotify_exporter.commands.assemble import start_group_scan
 from fanotify_exporter.commands.live_sources import LiveSources
 from fanotify_exporter.commands.programs import Programs
@@ -224,7 +224,7 @@ def test_cgroups_of_waiting_tasks(
         return FixedScanner(SCAN)
 
     monkeypatch.setattr(assemble, "WaitScanner", make)
-    monkeypatch.setattr(assemble, "read_mounted", lambda _: [str(tmp_path)])
+    monkeypatch.setattr(cgroups, "read_mounted", lambda _: [str(tmp_path)])
     labels = replace(LABELS, container=container)
     build(Programs(loaded), enable("permission"), stack, labels, PROCFS)
     assert [tmp_path if container else None] == roots
@@ -247,7 +247,7 @@ def test_labels(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without cgroup v2 the container labels are empty, and a warning says so."""
-    monkeypatch.setattr(assemble, "read_mounted", lambda _: [])
+    monkeypatch.setattr(cgroups, "read_mounted", lambda _: [])
     labels = LabelOptions(container=True, dropped=frozenset({"comm", "mask", "flags"}))
     registry = build(Programs(loaded), CALLS, stack, labels)
     os.pwrite(loaded.fds["slots"], pack_slot(b"a", 1), 0)

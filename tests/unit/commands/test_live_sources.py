@@ -52,6 +52,26 @@ def test_sources(
     assert LiveSources(expected, found) == find_live_sources(programs, options)
 
 
+@pytest.mark.parametrize(
+    ("programs", "expected"),
+    [
+        (WITH, ITERATOR),
+        (WITHOUT, PROCFS),
+        (
+            Programs(CALLS, fsnotify=make_fsnotify(calls_reason="refused")),
+            GroupSource("procfs", "refused"),
+        ),
+    ],
+)
+def test_sources_of_calls(
+    programs: Programs, expected: GroupSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel may refuse the iterator over threads, and that over files."""
+    monkeypatch.setattr(live_sources, "is_initial_pid_namespace", lambda: True)
+    options = CollectorOptions(frozenset({"mark_calls_in_progress"}), 30, Path("/proc"))
+    assert LiveSources(calls=expected) == find_live_sources(programs, options)
+
+
 def test_pid_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
     """An iterator that does not see the processes of the host is not used."""
     monkeypatch.setattr(live_sources, "is_initial_pid_namespace", lambda: False)
@@ -68,6 +88,7 @@ def test_pid_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
         (NO_SOURCES, False),
         (LiveSources(PROCFS, WaitSource("none", "hidden")), False),
         (LiveSources(ITERATOR), True),
+        (LiveSources(calls=ITERATOR), True),
         (LiveSources(PROCFS, WaitSource("iterator")), True),
     ],
 )

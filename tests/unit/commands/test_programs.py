@@ -366,6 +366,25 @@ def test_iterator_over_groups(
     assert Programs(LOADED, fsnotify=FSNOTIFY) == found
 
 
+def test_calls_in_progress(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls in progress need the iterators, and no program that counts calls."""
+    monkeypatch.setattr(loader, "load_fsnotify", lambda: FSNOTIFY)
+    options = BpfOptions("auto", 5, 7, None)
+    found = programs.load(options, stack, enabled={"mark_calls_in_progress"})
+    assert Programs(NO_PROGRAMS, fsnotify=FSNOTIFY) == found
+
+
+def test_calls_in_progress_from_proc(caplog: pytest.LogCaptureFixture) -> None:
+    """The log says why the iterator is not used, and serving may read /proc."""
+    live = LiveSources(calls=GroupSource("procfs", "refused"))
+    assert SCAN_CAPABILITIES == programs.needed_capabilities(live)
+    with caplog.at_level(logging.INFO):
+        programs.log_programs(Programs(LOADED), live)
+    record = caplog.records[-1]
+    assert "calls of fanotify_mark in progress are read from /proc" == record.message
+    assert "refused" == vars(record)["reason"]
+
+
 def test_refused_iterator_over_groups(
     stack: ExitStack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

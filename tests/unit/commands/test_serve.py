@@ -130,7 +130,7 @@ def test_whole_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     lines = served.log.splitlines()
     starting, dropped, *attaching, listening, full, stopping, stopped = lines
-    attached, compat, slow, permission, unseen, groups = attaching
+    attached, compat, slow, permission, unseen, groups, calls = attaching
     assert f'msg="starting fanotify-exporter" version={__version__} ' in starting
     assert " revision=" in starting
     assert 'msg="dropped privileges" capabilities_kept=CAP_DAC_READ_SEARCH' in dropped
@@ -145,6 +145,7 @@ def test_whole_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 'msg="tasks that wait for a permission listener are not seen"' in unseen
     assert "; hidden" in unseen
     assert 'msg="groups and inotify instances are read from /proc"' in groups
+    assert 'msg="calls of fanotify_mark in progress are read from /proc"' in calls
     assert "msg=listening" in listening
     for key in ("version", "address", "hook", "attach_points", "kernel", "bcc"):
         assert f" {key}=" in listening

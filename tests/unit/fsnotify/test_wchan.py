@@ -10,6 +10,7 @@ from fanotify_exporter.fsnotify import wchan
 from fanotify_exporter.fsnotify.model import Group, GroupScan, OwnedGroup
 from fanotify_exporter.fsnotify.waits import Waiter
 from fanotify_exporter.fsnotify.wchan import WaitScanner
+from fanotify_exporter.procfs import task
 from fanotify_exporter.procfs.task import read_task_stat
 from tools.harness.proc_folder import ProcFolder
 
@@ -56,7 +57,8 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
         host.used += host.cost
         return read_task_stat(pid, tid, proc)
 
-    monkeypatch.setattr(wchan, "read_task_stat", costly)
+    for module in (wchan, task):
+        monkeypatch.setattr(module, "read_task_stat", costly)
     return host
 
 

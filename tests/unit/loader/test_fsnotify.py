@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fanotify_exporter.loader.btf import Btf, BtfError
+from fanotify_exporter.loader.call_iterator import read_call_offsets
 from fanotify_exporter.loader.fsnotify import (
     read_offsets,
     read_ucount_offsets,
@@ -63,6 +64,23 @@ def test_kernel_without_counts_of_fanotify() -> None:
     )
     assert {} == macros
     assert reason.endswith("no member ucounts of fanotify_group_private_data")
+
+
+@pytest.mark.parametrize("state", ["state", "__state"])
+def test_offsets_of_calls(state: str) -> None:
+    """Linux 5.14 renamed the state of a thread."""
+    task = [Member("stack", 32 * 8), Member(state, 24 * 8), Member("nvcsw", 99 * 8)]
+    structures = [Struct("task_struct", task), Struct("pt_regs", [], size=168)]
+    macros = read_call_offsets(Btf(make_btf(structures)))
+    expected = {
+        "TASK_STACK": 32,
+        "TASK_STATE": 24,
+        "TASK_NVCSW": 99,
+        "PT_REGS_SIZE": 168,
+    }
+    assert expected.items() <= macros.items()
+    source = (find_programs() / "fsnotify/mark_calls.bpf.c").read_text()
+    assert [] == [name for name in macros if name not in source]
 
 
 def test_missing_name() -> None:

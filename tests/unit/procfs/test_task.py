@@ -11,12 +11,14 @@ import pytest
 
 from fanotify_exporter.procfs.process import opened_process, parse_start_time
 from fanotify_exporter.procfs.task import (
+    is_in_syscall,
     parse_task_comm,
     parse_task_state,
     parse_thread_count,
     parse_voluntary_switches,
     read_io_counts,
     read_other_tids,
+    read_syscall,
     read_task_stat,
     read_voluntary_switches,
     read_wchan,
@@ -44,6 +46,32 @@ def test_stat() -> None:
     assert "S" == parse_task_state(STAT)
     assert 7 == parse_thread_count(STAT)
     assert 2346 == parse_start_time(STAT)
+
+
+@pytest.mark.parametrize(
+    ("syscall", "expected"),
+    [
+        (b"301 0x4 0x1 0x0 0x0 0x0 0x0 0x7ffc15a3ef58 0x7f1e0a1b2c3d\n", True),
+        (b"301 0x4 0x1 0x0 0x0 0x0 0x0 0x7ffc15a3ef58 0x401000\n", True),
+        (b"339 0x4 0x1 0x0 0x0 0x0 0x0 0xffd51fa0 0xf7f2b579\n", True),
+        (b"301 0x4 0x1 0x0 0x0 0x0 0x0 0xffd51fa0 0xf7f2b579\n", False),
+        (b"339 0x4 0x1 0x0 0x0 0x0 0x0 0x7ffc15a3ef58 0x401000\n", False),
+        (b"-1 0x7ffc15a3ef58 0x401000\n", False),
+        (b"running\n", False),
+        (b"", False),
+    ],
+)
+def test_system_calls(syscall: bytes, *, expected: bool) -> None:
+    """The numbers of 32-bit programs are others."""
+    assert expected == is_in_syscall(syscall, 301, 339)
+
+
+def test_own_system_call(process: int) -> None:
+    """The thread that reads the file is inside read(2)."""
+    numbers = {"x86_64": (0, 3), "aarch64": (63, 3)}[os.uname().machine]
+    syscall = read_syscall(process, threading.get_native_id())
+    assert is_in_syscall(syscall, *numbers)
+    assert not is_in_syscall(syscall, 301, 339)
 
 
 def test_sleeping_thread(process: int) -> None:
