@@ -18,6 +18,7 @@ from tools.harness.rules.scenarios import Case, read_cases
 CASES = Path(__file__).parent / "alerts"
 # Pages whose outputs are of the incident in the case fires_and_resolves.
 PAGES = {
+    "FanotifyMarkStuck": "FanotifyMarkStuck",
     "FanotifyPermissionDeadlock": "FanotifyPermissionDeadlock",
     "FanotifyPermissionStall": "FanotifyPermissionStall.critical",
     "FanotifyPermissionSlow": "FanotifyPermissionSlow",

@@ -31,6 +31,7 @@ RAISED = {
     "FanotifyQueueFilling": "warning",
     "FanotifyErrorRatioHigh": "warning",
     "FanotifyMarkStorm": "warning",
+    "FanotifyMarkStuck": "warning",
     "FanotifyUnknownBits": "info",
     "FanotifyExporterCallsLost": "warning",
     "FanotifyExporterUserMapNearFull": "info",
@@ -89,6 +90,7 @@ def calls(name: str, labels: str, hook: str) -> Iterator[tuple[str, Steps]]:
     for action, kind, flags, mask in succeeded:
         key = f'{own}mark_type="{kind}",action="{action}",flags="{flags}",mask="{mask}"'
         yield f"fanotify_mark_calls_total{{{key}}}", {20: 1000}
+    yield f"fanotify_mark_calls_in_progress{{{own.rstrip(',')}}}", {20: 1}
     for kind, flags, errno in refused:
         key = f'{own}class="{kind}",flags="{flags}",event_f_flags="O_RDONLY"'
         yield f"fanotify_init_calls_total{{{key}}}", {20: 500}
