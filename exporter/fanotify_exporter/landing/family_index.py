@@ -146,6 +146,13 @@ class FamilyIndex:
         maximum = self.sums("fanotify_exporter_map_max_entries", "map")
         return {name: (entries[name], maximum[name]) for name in maximum}
 
+    def calls_in_progress(self) -> dict[str, float]:
+        """Return the threads inside fanotify_mark calls, by comm; most first."""
+        threads: dict[str, float] = defaultdict(float)
+        for sample in self.samples("fanotify_mark_calls_in_progress"):
+            threads[sample.labels["comm"]] += sample.value
+        return _descending(threads)
+
     def lost(self) -> dict[tuple[str, str], float]:
         """Return the nonzero numbers of lost calls by system call and reason."""
         return {

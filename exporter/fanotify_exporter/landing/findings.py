@@ -47,6 +47,7 @@ def find_all(summary: Summary) -> list[Finding]:
     """Return the findings about *summary*, most severe first; [GOOD] for none."""
     found = chain(
         find_permission(summary),
+        _calls_in_progress(summary),
         _detached_probes(summary),
         _failed_collectors(summary),
         _users_near_limits(summary),
@@ -69,6 +70,23 @@ def missing_reason(summary: Summary, collector: str) -> str:
     if absence and absence.family not in summary.families:
         return f"Unknown {absence.reason}."
     return ""
+
+
+def _calls_in_progress(summary: Summary) -> Iterator[Finding]:
+    threads = summary.calls_in_progress
+    if threads:
+        number = sum(threads.values())
+        names = [(comm, format_count(each, "thread")) for comm, each in threads.items()]
+        yield Finding(
+            "warning",
+            f"{format_count(number, 'fanotify_mark call')} "
+            f"{'does' if number == 1 else 'do'} not return",
+            "They wait for over 10 seconds already, most likely for a filesystem that "
+            "does not answer. Their threads mark nothing else.",
+            tuple(names[:MAX_NAMES]),
+            others=len(names) > MAX_NAMES,
+            runbook="FanotifyMarkStuck",
+        )
 
 
 def _detached_probes(summary: Summary) -> Iterator[Finding]:

@@ -180,6 +180,8 @@ class Summary:
         maps: used and maximum entries by BPF map.
         lost: calls not counted under their caller, by system call and reason.
             Reasons without a lost call are left out.
+        calls_in_progress: threads that have been inside one fanotify_mark call for over
+            10 seconds, by comm; most threads first.
         permission: waits for permission listeners.
         inotify: inotify instances and watches.
         absences: collectors whose figures may be missing, and why.
@@ -201,5 +203,6 @@ class Summary:
     lost: Mapping[tuple[str, str], float]
     absences: Mapping[str, Absence] = field(default_factory=dict)
     limitations: Mapping[str, str] = field(default_factory=dict)
+    calls_in_progress: Mapping[str, float] = field(default_factory=dict)
     permission: PermissionFigures = field(default_factory=PermissionFigures)
     inotify: InotifyFigures = field(default_factory=InotifyFigures)

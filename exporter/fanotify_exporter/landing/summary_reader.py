@@ -56,6 +56,7 @@ class SummaryReader:
             lost=index.lost(),
             absences=self._absences,
             limitations=self._limitations,
+            calls_in_progress=index.calls_in_progress(),
             permission=permission_figures(index),
             inotify=inotify_figures(index),
         )

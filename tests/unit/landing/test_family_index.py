@@ -51,6 +51,11 @@ def test_callers_are_the_metrics_sums(golden: Summary) -> None:
     assert [("EINVAL", 5041), ("ENOSPC", 3)] == [*clamonacc.errors.items()]
 
 
+def test_calls_in_progress(golden: Summary) -> None:
+    """The program with most threads comes first."""
+    assert [("fapolicyd", 2.0), ("indexer", 1.0)] == [*golden.calls_in_progress.items()]
+
+
 def test_highest_rates_come_first() -> None:
     """The MAX_ROWS callers with the highest rates are listed; the rest is counted."""
     calls = [Call(f"c{n}", 1, 1, 0, n, time.time() - 60) for n in range(1, 31)]

@@ -92,6 +92,19 @@ def test_collector_that_failed() -> None:
     assert "Programs that can block file access are unknown" == found[1].subject
 
 
+def test_calls_in_progress() -> None:
+    """Calls that do not return are a warning with the programs that made them."""
+    finding = only(replace(QUIET, calls_in_progress={"fapolicyd": 2, "edr": 1}))
+    assert ("warning", "3 fanotify_mark calls do not return") == (
+        finding.level,
+        finding.subject,
+    )
+    assert (("fapolicyd", "2 threads"), ("edr", "1 thread")) == finding.names
+    assert (RUNBOOKS / f"{finding.runbook}.md").exists()
+    one = only(replace(QUIET, calls_in_progress={"edr": 1}))
+    assert "1 fanotify_mark call does not return" == one.subject
+
+
 def test_blocking_programs() -> None:
     """A note names at most three programs with blocking marks, with their marks."""
     owners = [GroupOwner(f"edr{n}", 1, 9, 5 - n) for n in range(5)]
