@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -77,6 +78,7 @@ def make_loaded(
     return replace(
         WITHOUT_MAPS,
         hook=hook,
+        counting_since=time.time(),
         probes=tuple(probes),
         layouts={
             "slots": Layout(_SLOT_MEMBERS, _SLOT.format, len(slots)),
