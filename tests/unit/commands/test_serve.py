@@ -28,6 +28,9 @@ from tools.harness.loaded_programs import WITHOUT_MAPS
 
 LISTEN = "--web.listen-address=127.0.0.1:0"
 
+# A start takes a second; on a busy machine many times as long.
+START_SECONDS = 60
+
 LOADED = replace(WITHOUT_MAPS, reasons={"fentry": "no BTF"})
 
 own_root_logger = pytest.mark.usefixtures("root_logger", "signal_handlers")
@@ -85,14 +88,14 @@ class Served:
         return status
 
     def _scrape_and_stop(self) -> None:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + START_SECONDS
         while not (found := re.search(r"address=127\.0\.0\.1:(\d+)", self.log)):
             if self._ended.wait(0.01):
                 return
             if time.monotonic() > deadline:
                 os.kill(os.getpid(), signal.SIGINT)
                 return
-        connection = HTTPConnection("127.0.0.1", int(found[1]), timeout=5)
+        connection = HTTPConnection("127.0.0.1", int(found[1]), timeout=START_SECONDS)
         for path in self._paths:
             connection.request("GET", path)
             answer = connection.getresponse()
