@@ -1,13 +1,21 @@
-"""Seventh row of the dashboard: errors over time, by errno and by caller."""
+"""Seventh row of the dashboard: errors over time, and calls that do not return."""
 
 from __future__ import annotations
 
 from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from grafana.panel_base import PanelInfo
-from grafana.panels import bars
-from grafana.promql import name_missing_errno, per_second, sum_by, top_nonzero
+from grafana.panels import bars, lines
+from grafana.promql import (
+    CALLER_MATCHERS,
+    name_missing_errno,
+    per_second,
+    select,
+    sum_by,
+    top_nonzero,
+)
 from grafana.selectors import (
     CALLS_PER_SECOND,
     ERRORS,
@@ -19,7 +27,7 @@ from grafana.selectors import (
 
 def panels() -> list[Builder[Panel]]:
     """Return the panels, from left to right and top to bottom."""
-    return [by_errno(), by_caller(), init_errors()]
+    return [by_errno(), by_caller(), init_errors(), calls_in_progress()]
 
 
 def error_rate(series: str, labels: str) -> str:
@@ -75,4 +83,21 @@ def init_errors() -> Builder[Panel]:
             ),
         },
         unit=CALLS_PER_SECOND,
+    )
+
+
+def calls_in_progress() -> Builder[Panel]:
+    """Return the graph of fanotify_mark calls that do not return."""
+    threads = select("fanotify_mark_calls_in_progress", CALLER_MATCHERS)
+    return lines(
+        PanelInfo(
+            "fanotify_mark calls that do not return",
+            "Threads that have been inside one call for over 10 seconds: their "
+            "filesystem does not answer, as NFS without its server. Such a thread "
+            "marks nothing else.",
+            runbooks=("FanotifyMarkStuck",),
+            width=24,
+        ),
+        {"{{comm}}": top_nonzero(MAX_LINES, sum_by(threads, "comm"))},
+        unit=units.LocaleFormat,
     )
