@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from fanotify_exporter.fsnotify.group_scan import GroupScanner
 from fanotify_exporter.fsnotify.model import NO_WIDE_MARKS, GroupScan
 from fanotify_exporter.fsnotify.mount_coverage import Coverage, find_coverage
 from fanotify_exporter.fsnotify.mount_table import MountScanner, MountTable
-from fanotify_exporter.fsnotify.proc_scan import GroupScanner
+from fanotify_exporter.fsnotify.proc_scan import ProcScan
 from tools.harness.listeners import NEW_PIDS, Listener, as_user, listening
 from tools.harness.processes import poll
 
@@ -60,7 +61,7 @@ def inner_proc(listener: Listener) -> Path:
 
 def scan(listener: Listener) -> tuple[GroupScan, MountTable]:
     proc = inner_proc(listener)
-    return GroupScanner(proc).poll(), MountScanner(proc).poll()
+    return GroupScanner(ProcScan(proc), proc).poll(), MountScanner(proc).poll()
 
 
 def covered(listener: Listener) -> set[bytes]:
@@ -201,7 +202,7 @@ def test_marks_of_an_ordinary_user() -> None:
     ) as listener:
         if listener.said:
             pytest.skip("before Linux 6.16 such a mark takes more privileges")
-        scanner = GroupScanner()
+        scanner = GroupScanner(ProcScan())
         (owned,) = poll(
             lambda: [
                 each for each in scanner.poll().groups if each.comm == listener.comm

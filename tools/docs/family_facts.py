@@ -97,8 +97,8 @@ FAMILIES = {
         "map `slots`; permission waits and events: the maps"
     ),
     "fanotify_exporter_map_max_entries": Source(
-        "`--bpf.max-entries`, `--bpf.max-user-entries`; `inotify_add_watch`, permission "
-        "waits and events: fixed"
+        "`--bpf.max-entries`, `--bpf.max-user-entries`; `inotify_add_watch`, "
+        "permission waits and events: fixed"
     ),
     "fanotify_exporter_lost_calls_total": Source(
         "map `lost`; `map_full`: map `slots`; `recursion`: `/proc/self/fdinfo` of the "

@@ -7,12 +7,11 @@ fanotify_mark_calls_in_progress{comm="fapolicyd"} 1
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 
 from prometheus_client.core import GaugeMetricFamily
 
-from fanotify_exporter.collectors.bounds import bound_names
+from fanotify_exporter.collectors.bounds import BoundedGauge
 from fanotify_exporter.fsnotify.calls_in_progress import OngoingCall
 
 
@@ -25,11 +24,7 @@ class MarkCallsInProgressCollector:
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """Yield the family without series."""
-        yield GaugeMetricFamily(
-            "fanotify_mark_calls_in_progress",
-            "Threads that have been inside one fanotify_mark call for over 10 seconds.",
-            labels=("comm",),
-        )
+        yield _gauge().family()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """
@@ -44,9 +39,15 @@ class MarkCallsInProgressCollector:
         calls = self._read()
         if calls is None:
             return
-        counts = Counter[tuple[str, ...]]((each.comm,) for each in calls)
-        trusted = {each.comm for each in calls if each.privileged}
-        (family,) = self.describe()
-        for labels, number in bound_names(counts, trusted).items():
-            family.add_metric(labels, number)
-        yield family
+        gauge = _gauge()
+        for each in calls:
+            gauge.add((each.comm,), 1)
+        yield gauge.family({(each.comm,) for each in calls if each.privileged})
+
+
+def _gauge() -> BoundedGauge:
+    return BoundedGauge(
+        "fanotify_mark_calls_in_progress",
+        "Threads that have been inside one fanotify_mark call for over 10 seconds.",
+        ("comm",),
+    )

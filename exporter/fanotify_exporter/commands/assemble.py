@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from fanotify_exporter.collectors.limit_warnings import LimitWarnings
 from fanotify_exporter.collectors.wait_warnings import WaitWarnings
 from fanotify_exporter.commands.call_scan import start_call_scan
 from fanotify_exporter.commands.cgroups import find_cgroup_root, start_cgroups
+from fanotify_exporter.commands.group_scan import make_group_source, start_group_scan
 from fanotify_exporter.commands.live_sources import NO_SOURCES, LiveSources
 from fanotify_exporter.commands.mounts import reading_unmarked, start_mount_scan
 from fanotify_exporter.commands.programs import Programs
@@ -35,9 +35,7 @@ from fanotify_exporter.commands.wait_source import WaitSource
 from fanotify_exporter.commands.waits import ObservedWaits, reading_waits
 from fanotify_exporter.fsnotify.background import BackgroundScan, Scanner
 from fanotify_exporter.fsnotify.deadlocks import DeadlockDetector
-from fanotify_exporter.fsnotify.group_scan import GroupScanner, Source
 from fanotify_exporter.fsnotify.model import GroupScan
-from fanotify_exporter.fsnotify.proc_scan import INTERVAL_SECONDS, ProcScan
 from fanotify_exporter.fsnotify.task_iter import WaitIterator
 from fanotify_exporter.fsnotify.waits import MAX_AGE, WaitScan
 from fanotify_exporter.fsnotify.wchan import WaitScanner
@@ -48,9 +46,6 @@ from fanotify_exporter.metrics.registry import Registry
 from fanotify_exporter.options.model import CollectorOptions, LabelOptions
 from fanotify_exporter.system.malloc import return_free_memory
 from fanotify_exporter.web.service import no_mounts, no_waits
-
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +90,14 @@ def assemble(  # noqa: PLR0913  the one place that knows all parts
     events = read_event_maps(programs)
     cgroup_root = find_cgroup_root() if labels.container else None
     cgroups = start_cgroups(cgroup_root, stack) if labels.container else None
-    start_groups = cache(partial(start_group_scan, collectors, stack))
+    start_groups = cache(
+        partial(
+            start_group_scan,
+            partial(make_group_source, live.groups, programs.fsnotify, collectors),
+            collectors.procfs,
+            stack,
+        )
+    )
     start_waits = cache(
         lambda: start_wait_scan(
             make_wait_scanner(
@@ -216,39 +218,6 @@ def start_wait_scan(
         return lambda: None
     observed = ObservedWaits(scanner, DeadlockDetector(), WaitWarnings())
     scan = BackgroundScan(observed, "waiting tasks", max_age=MAX_AGE)
-    scan.start()
-    stack.callback(scan.stop)
-    return scan.latest
-
-
-def make_group_source(options: CollectorOptions) -> Source:
-    """
-    Return the source that lists groups and inotify instances: a scan of /proc.
-
-    Warns if the source cannot tell open files apart.
-    """
-    interval = options.groups_interval or INTERVAL_SECONDS
-    source = ProcScan(options.procfs, interval=interval)
-    if source.inexact_reason:
-        log.warning(
-            "cannot compare descriptors (kcmp): shared groups are counted more than "
-            "once",
-            extra={"reason": source.inexact_reason},
-        )
-    return source
-
-
-def start_group_scan(
-    options: CollectorOptions, stack: ExitStack
-) -> Callable[[], GroupScan | None]:
-    """
-    Start the background scan for groups and instances. *stack* stops the scan.
-
-    Returns:
-        The function that returns the latest result, None before there is one.
-    """
-    scanner = GroupScanner(make_group_source(options), options.procfs)
-    scan = BackgroundScan(scanner)
     scan.start()
     stack.callback(scan.stop)
     return scan.latest

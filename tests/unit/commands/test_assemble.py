@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -15,11 +14,9 @@ import pytest
 from fanotify_exporter.bpf.loaded import NO_PROGRAMS, LoadedCalls, LoadedPermission
 from fanotify_exporter.collectors.catalog import CATALOG
 from fanotify_exporter.commands import assemble, cgroups
-from fanotify_exporter.commands.assemble import start_group_scan
 from fanotify_exporter.commands.live_sources import LiveSources
 from fanotify_exporter.commands.programs import Programs
 from fanotify_exporter.commands.wait_source import WaitSource
-from fanotify_exporter.fsnotify import proc_scan
 from fanotify_exporter.fsnotify.background import BackgroundScan
 from fanotify_exporter.fsnotify.waits import WaitScan
 from fanotify_exporter.metrics.registry import Registry
@@ -258,20 +255,3 @@ def test_labels(
     ) in text
     message = caplog.messages[0]
     assert message.startswith("no cgroup v2 hierarchy is mounted")
-
-
-def test_inexact_scan_is_logged(
-    stack: ExitStack,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """If descriptors cannot be compared, a warning names the inexact counts."""
-    refused = None, "refused"
-    monkeypatch.setattr(proc_scan, "open_file_comparison", lambda _: refused)
-    monkeypatch.setattr(BackgroundScan, "start", lambda _: None)
-    monkeypatch.setattr(BackgroundScan, "stop", lambda _: None)
-    start_group_scan(CALLS, stack)
-    (record,) = caplog.records
-    assert logging.WARNING == record.levelno
-    assert "cannot compare descriptors (kcmp)" in record.message
-    assert "refused" == vars(record)["reason"]
