@@ -7,16 +7,20 @@ from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from grafana.panel_base import RED, YELLOW, PanelInfo
-from grafana.panels import lines, ratio_lines
+from grafana.panels import bars, lines, ratio_lines
 from grafana.promql import (
     CALLER_MATCHERS,
     HOST_MATCHERS,
     max_by,
+    name_missing_errno,
+    per_second,
     select,
     sum_by,
     top,
+    top_nonzero,
 )
 from grafana.selectors import (
+    CALLS_PER_SECOND,
     MAX_LINES,
     MAX_ROWS,
     NEAR_LIMIT,
@@ -35,6 +39,8 @@ def panels() -> list[Builder[Panel]]:
         used_instances(),
         used_watches(),
         limits(),
+        added_watches(),
+        refused_watches(),
     ]
 
 
@@ -146,4 +152,36 @@ def limits() -> Builder[Panel]:
             Column(heading, max_by(select(family, HOST_MATCHERS), "instance"))
             for heading, family in families.items()
         ],
+    )
+
+
+def added_watches() -> Builder[Panel]:
+    """Return the graph of inotify_add_watch calls by caller."""
+    calls = per_second(select("inotify_add_watch_calls_total", CALLER_MATCHERS))
+    return bars(
+        PanelInfo(
+            "inotify_add_watch calls by caller",
+            "Calls per second, failed ones too. A program that starts to watch a tree "
+            "makes one call for each directory.",
+            width=12,
+        ),
+        {"{{comm}}": top_nonzero(MAX_LINES, sum_by(calls, "comm"))},
+        unit=CALLS_PER_SECOND,
+    )
+
+
+def refused_watches() -> Builder[Panel]:
+    """Return the graph of inotify_add_watch errors by caller."""
+    errors = per_second(select("inotify_add_watch_errors_total", CALLER_MATCHERS))
+    by_errno = name_missing_errno(sum_by(errors, "comm, errno"))
+    return bars(
+        PanelInfo(
+            "inotify_add_watch errors by caller",
+            "Failed calls per second. ENOSPC: the user has reached the limit of "
+            "watches. ENOENT and EACCES are usual while a program walks a tree.",
+            runbooks=("InotifyLimitReached",),
+            width=12,
+        ),
+        {"{{comm}} {{errno}}": top_nonzero(MAX_LINES, by_errno)},
+        unit=CALLS_PER_SECOND,
     )

@@ -78,10 +78,10 @@ explained in [fanotify_mark.md](fanotify_mark.md).
 - A call that no BPF program saw because the kernel skipped the run has
   `comm="[other: not seen]"`, and all other labels are empty.
 - With `--label.container` all families of calls by comm except `inotify_add_watch_*`,
-  those of permission waits, and the gauges of groups, queues and inotify instances by
-  comm have two more labels: `cgroup`, the path of the cgroup of the caller, listener or
-  owner (`[unknown: ID]` until its
-  name is read, and if the cgroup was removed before), and `container_id`, 64 digits,
+  those of permission waits, and the gauges of groups, queues, inotify instances and
+  calls in progress by comm have two more labels: `cgroup`, the path of the cgroup of
+  the caller, listener or owner (`[unknown: ID]` until its name is read, and if the
+  cgroup was removed before), and `container_id`, 64 digits,
   empty outside a container. Bytes of a path are escaped as those of `comm` are, so a
   backslash becomes two. A path longer than 256 characters is cut and ends with a hash
   of the whole path. A cgroup inside a container has the path and the id of the

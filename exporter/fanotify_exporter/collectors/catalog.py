@@ -213,7 +213,9 @@ CATALOG = (
     CollectorInfo(
         name=CALLS_COLLECTOR,
         help="fanotify_mark(2) calls that do not return",
-        build=lambda sources: MarkCallsInProgressCollector(sources.start_call_scan()),
+        build=lambda sources: MarkCallsInProgressCollector(
+            sources.start_call_scan(), sources.labelling
+        ),
         needs="an iterator, else `/proc/*/task/*/stat` and `syscall`",
         family="fanotify_mark_calls_in_progress",
         missing="until the first pass over all threads has finished",

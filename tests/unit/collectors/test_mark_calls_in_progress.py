@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from fanotify_exporter.collectors import bounds
+from fanotify_exporter.collectors.bounds import TOO_MANY
+from fanotify_exporter.collectors.labels import Labelling
 from fanotify_exporter.collectors.mark_calls_in_progress import (
     MarkCallsInProgressCollector,
 )
@@ -27,22 +28,30 @@ def test_samples() -> None:
     assert {"fapolicyd": 2.0, "indexer": 1.0} == collect(CALL, USER, CALL)
 
 
+def test_containers() -> None:
+    """The gauge carries the container of the process, and a user's are bounded."""
+    labelling = Labelling(container=lambda cgroup: (f"/{cgroup}", f"c{cgroup}"))
+    calls = (replace(CALL, cgroup=5), replace(CALL, cgroup=6))
+    collector = MarkCallsInProgressCollector(lambda: calls, labelling)
+    (family,) = collector.collect()
+    assert [("fapolicyd", "/5", "c5"), ("fapolicyd", "/6", "c6")] == [
+        tuple(sample.labels[name] for name in ("comm", "cgroup", "container_id"))
+        for sample in family.samples
+    ]
+
+
 def test_no_calls() -> None:
     """Before the first pass there is no family, and then a family without samples."""
     assert [] == list(MarkCallsInProgressCollector(lambda: None).collect())
     assert {} == collect()
 
 
-def test_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names that users chose are bounded."""
-    monkeypatch.setattr(bounds, "MAX_NAMES", 2)
-    users = [replace(USER, comm=f"user-{number}") for number in range(5)]
-    assert {
-        "fapolicyd": 1.0,
-        "user-0": 1.0,
-        "user-1": 1.0,
-        bounds.TOO_MANY: 3.0,
-    } == collect(*users, CALL)
+def test_bound() -> None:
+    """Names that users chose are bounded, and privileged names are not."""
+    users = [replace(USER, comm=f"user-{number}") for number in range(150)]
+    found = collect(*users, CALL)
+    assert {"fapolicyd": 1.0, TOO_MANY: 50.0}.items() <= found.items()
+    assert 102 == len(found)
 
 
 def test_failed_passes() -> None:
