@@ -13,7 +13,15 @@ from grafana_foundation_sdk.models.dashboard import Panel
 
 from grafana.panel_base import PanelInfo
 from grafana.panels import lines, ratio_lines
-from grafana.promql import HOST_MATCHERS, max_by, select, sum_by, top
+from grafana.promql import (
+    HOST_MATCHERS,
+    max_by,
+    per_second,
+    select,
+    sum_by,
+    top,
+    top_nonzero,
+)
 from grafana.selectors import MAX_LINES
 
 
@@ -22,7 +30,7 @@ RUNBOOK = "FanotifyQueueFilling"
 
 def panels() -> list[Builder[Panel]]:
     """Return the panels, from left to right and top to bottom."""
-    return [fill_ratio(), lengths(), overflows(), unanswered()]
+    return [fill_ratio(), lengths(), overflows(), unanswered(), outcomes()]
 
 
 def fill_ratio() -> Builder[Panel]:
@@ -96,4 +104,25 @@ def unanswered() -> Builder[Panel]:
             )
         },
         unit=units.LocaleFormat,
+    )
+
+
+def outcomes() -> Builder[Panel]:
+    """Return the graph of events by listener and outcome."""
+    events = select("fanotify_events_total", HOST_MATCHERS)
+    return lines(
+        PanelInfo(
+            "Events by listener and outcome",
+            "Events that the kernel queued, merged into a queued event, or dropped "
+            "because the queue was full. No data: the exporter runs without "
+            "--collector.events, whose programs run on every event. All callers.",
+            width=24,
+            runbooks=("FanotifyEventsDropped",),
+        ),
+        {
+            "{{comm}}, {{outcome}} on {{instance}}": top_nonzero(
+                MAX_LINES, sum_by(per_second(events), "instance, comm, outcome")
+            )
+        },
+        unit=units.EventsPerSecond,
     )

@@ -21,6 +21,7 @@ from tools.docs import pages
 from tools.docs.family_facts import FAMILIES, LABELS
 from tools.docs.pages import TABLES, exposed_name
 from tools.harness.golden import registry
+from tools.harness.loaded_events import make_events, pack_total
 from tools.harness.permission_waits import SCAN
 
 
@@ -87,7 +88,11 @@ def test_documented_families_are_served(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(assemble, "start_wait_scan", lambda *_: lambda: SCAN)
     monkeypatch.setattr(assemble, "start_call_scan", lambda *_: lambda: ())
     with ExitStack() as stack:
-        programs = Programs(run.load("auto", 1, 1), run.load_permission("auto"))
+        programs = Programs(
+            run.load("auto", 1, 1),
+            run.load_permission("auto"),
+            events=make_events({0: pack_total(b"av", outcomes=(7, 0, 2), unchecked=2)}),
+        )
         served = assemble.assemble(
             programs, options.collectors, options.labels, stack
         ).registry

@@ -1,8 +1,9 @@
 """
-A user without privileges brings the exporter to at most 3,500 samples.
+A user without privileges brings the exporter to at most 4,200 samples.
 
-The user makes calls with as many keys as there are slots for unprivileged callers, 128
-fanotify groups and 8,192 inotify instances, each under a name of its own.
+The user makes calls with as many keys as there are slots for unprivileged callers and
+for inotify_add_watch(2), 128 fanotify groups and 8,192 inotify instances, each under a
+name of its own.
 """
 
 from __future__ import annotations
@@ -30,9 +31,11 @@ from tools.harness.golden import LOADED, SNAPSHOT, SOURCES, WAIT_PROGRAMS, call_
 
 
 # The promise of docs/scale.md.
-MAX_SAMPLES = 3_500
+MAX_SAMPLES = 4_200
 # --bpf.max-user-entries.
 SLOTS = 1_024
+# Slots of inotify_add_watch(2).
+WATCH_SLOTS = 256
 
 FLAGS = [
     action | mark_type
@@ -41,7 +44,7 @@ FLAGS = [
 ]
 # All events that have a name, and bits without one.
 MASK = 0xFFFF_FFFF_FFFF_FFFF
-EINVAL = 22
+EINVAL, ENOSPC = 22, 28
 
 # Marks that a user can make: since Linux 6.16 also of mounts and filesystems, in a user
 # namespace of the user.
@@ -58,9 +61,18 @@ def flood() -> Snapshot:
         for number in range(SLOTS)
     ]
     calls += [Call(OTHER_COMM, flags, 0, EINVAL, 9, 1.0) for flags in FLAGS]
-    usage = (Usage("calls_privileged", 0, 8192), Usage("calls_user", SLOTS, SLOTS))
+    watches = [
+        Call(f"w{number}", 0, 0, ENOSPC, 1, 1.0) for number in range(WATCH_SLOTS)
+    ]
+    watches += [Call(OTHER_COMM, 0, 0, error, 9, 1.0) for error in (0, 1)]
+    usage = (
+        Usage("calls_privileged", 0, 8192),
+        Usage("calls_user", SLOTS, SLOTS),
+        Usage("inotify_add_watch", WATCH_SLOTS, WATCH_SLOTS),
+    )
+    flooded = {"fanotify_mark": tuple(calls), "inotify_add_watch": tuple(watches)}
     none = dict.fromkeys(SNAPSHOT.calls, ())
-    return replace(SNAPSHOT, calls={**none, "fanotify_mark": tuple(calls)}, usage=usage)
+    return replace(SNAPSHOT, calls={**none, **flooded}, usage=usage)
 
 
 def crowd(uid: Callable[[int], int], *, by_iterator: bool) -> GroupScan:

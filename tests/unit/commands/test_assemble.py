@@ -167,7 +167,7 @@ def test_waiting_tasks_from_the_iterator(
         return FixedScanner(SCAN)
 
     monkeypatch.setattr(assemble, "WaitIterator", iterate)
-    monkeypatch.setattr(assemble, "GroupScanner", None)
+    monkeypatch.setattr(assemble, "start_group_scan", asked.append)
     programs = Programs(loaded, replace(permission, iterator_reason=""))
     source = WaitSource("iterator")
     build(programs, enable("permission"), stack, source=source)

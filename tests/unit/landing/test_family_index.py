@@ -129,6 +129,7 @@ def test_lost_calls(golden: Summary) -> None:
         ("inotify_init", "no_entry"): 1,
         ("permission_wait", "no_begin"): 1,
         ("permission_group", "map_full"): 3,
+        ("event", "nmissed"): 4,
     } == golden.lost
 
 
@@ -151,9 +152,10 @@ def test_exporter_state(golden: Summary) -> None:
         "calls_user": (1024, 1024),
         "inotify_add_watch": (4, 256),
         "permission_groups": (3, 256),
+        "event_groups": (2, 256),
         "permission_waits": (37, 32768),
     } == golden.maps
-    assert [1, 0, 1, 1, 1] == [probe.attached for probe in golden.probes]
+    assert [1, 0, 1, 1, 1, 1] == [probe.attached for probe in golden.probes]
     assert (
         Probe(
             "fanotify_mark",
