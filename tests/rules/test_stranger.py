@@ -29,6 +29,7 @@ RAISED = {
     "InotifyInstancesNearLimit": "warning",
     "InotifyWatchesNearLimit": "warning",
     "FanotifyQueueFilling": "warning",
+    "FanotifyEventsDropped": "warning",
     "FanotifyErrorRatioHigh": "warning",
     "FanotifyMarkStorm": "warning",
     "FanotifyMarkStuck": "warning",
@@ -120,10 +121,13 @@ def host(hook: str) -> dict[str, Steps]:
         'inotify_user_watches{uid="1000"}': {20: 9000},
         "inotify_user_watches_limit": {0: 9000},
         **{
-            f'fanotify_queue_fill_ratio{{comm="{name}"}}': {20: 1}
-            for name in NAMES[:100]
+            f'{family}{{comm="{name}"}}': {20: 1}
+            for family in (
+                "fanotify_queue_fill_ratio",
+                "fanotify_queue_overflow_pending",
+            )
+            for name in (*NAMES[:100], "[other: too many]")
         },
-        'fanotify_queue_fill_ratio{comm="[other: too many]"}': {20: 1},
         'fanotify_exporter_map_entries{map="calls_user"}': {20: 1024},
         'fanotify_exporter_map_max_entries{map="calls_user"}': {0: 1024},
         'fanotify_exporter_map_entries{map="inotify_add_watch"}': {20: 256},
