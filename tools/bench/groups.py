@@ -3,8 +3,9 @@ Measure what the search for fanotify groups costs: `python -m tools.bench.groups
 
 Each variant runs on a host with 2,000 processes and 100,000 descriptors:
 
-- ``ours``: full scans, the polls of known groups between them, and a group with 90,000
-  marks;
+- ``ours``: full scans of /proc, the polls between them, which read the marks again, and
+  a group with 90,000 marks;
+- ``iterator``: passes of the kernel's iterator over all open files, with the queues;
 - ``naive``: glob, readlink and read, as a script does;
 - ``answers``: the latency of an HTTP server while full scans run in its process, and of
   a server in another process;
@@ -21,17 +22,20 @@ import os
 import re
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from glob import glob
 from pathlib import Path
 
+from fanotify_exporter.errors import LoadError
 from fanotify_exporter.fsnotify.descriptors import GROUP_LINK
 from fanotify_exporter.fsnotify.fdinfo import parse_fdinfo
+from fanotify_exporter.fsnotify.file_iter import FileIterator
 from fanotify_exporter.fsnotify.group_scan import GroupScanner
 from fanotify_exporter.fsnotify.model import Group
 from fanotify_exporter.fsnotify.proc_scan import ProcScan
+from fanotify_exporter.loader.run import load_fsnotify
 from fanotify_exporter.procfs.process import opened_process, read_fdinfo
 from tools.bench.groups_answers import (
     ANSWER_FIGURES,
@@ -63,19 +67,17 @@ def cpu_seconds(work: Callable[[], object]) -> float:
     return time.process_time() - started
 
 
-def first_and_later(work: Callable[[], object]) -> dict[str, float]:
-    """Return the CPU time of the first run of *work*, and the median of more runs."""
-    return {
-        "first_s": cpu_seconds(work),
-        "later_s": statistics.median(cpu_seconds(work) for _ in range(REPEATS)),
-    }
+def repeated(work: Callable[[], object]) -> dict[str, float]:
+    """Return the median CPU time of *work*, without that of the first run."""
+    work()
+    return {"seconds": statistics.median(cpu_seconds(work) for _ in range(REPEATS))}
 
 
 def ours() -> dict[str, float]:
     """Time full scans, polls between them, and the reading of a huge group."""
     with host() as folder:
         before = reclaimable_mb()
-        figures = first_and_later(endless_scanner().poll)
+        figures = repeated(endless_scanner().poll)
         cached = reclaimable_mb() - before
         scanner = GroupScanner(ProcScan(interval=86_400))
         scanner.poll()
@@ -86,6 +88,18 @@ def ours() -> dict[str, float]:
         )
         os.close(group)
     return figures | {"poll_s": poll, "huge_s": huge, "cached_mb": cached}
+
+
+def iterator() -> dict[str, float | str]:
+    """Time passes of the kernel's iterator over open files."""
+    try:
+        loaded = load_fsnotify()
+    except LoadError as error:
+        return {"refused": error.why}
+    with host():
+        passes = FileIterator(loaded)
+        assert len(passes.list().files) >= LISTENERS
+        return dict(repeated(passes.list))
 
 
 def reclaimable_mb() -> float:
@@ -104,7 +118,7 @@ def read_group(fd: int) -> Group | None:
 def naive() -> dict[str, float]:
     """Time the search of a simple script."""
     with host():
-        return first_and_later(naive_walk)
+        return repeated(naive_walk)
 
 
 def naive_walk() -> dict[str, int]:
@@ -118,8 +132,9 @@ def naive_walk() -> dict[str, int]:
     return marks
 
 
-VARIANTS: dict[str, Callable[[], dict[str, float]]] = {
+VARIANTS: dict[str, Callable[[], Mapping[str, float | str]]] = {
     "ours": ours,
+    "iterator": iterator,
     "naive": naive,
     "answers": partial(answers, 0),
     "answers-huge": partial(answers, MARKS),
@@ -146,19 +161,24 @@ def report() -> None:
 
 def cost_table(runs: Runs) -> str:
     """Return a table of CPU seconds."""
-    rows = []
+    peer = runs.median("naive", "seconds")
+    scan = runs.median("ours", "seconds")
+    rows: list[tuple[str, ...]] = [
+        ("glob and readlink", f"{peer:.3f}", "", ""),
+        ("a full scan of /proc", f"{scan:.3f}", f"{scan / peer:.3f}", ""),
+    ]
+    if why := runs.refused.get("iterator"):
+        rows.append(("a pass of the iterator", why, "", ""))
+    else:
+        one = runs.median("iterator", "seconds")
+        ratios = (f"{one / each:.3f}" for each in (peer, scan))
+        rows.append(("a pass of the iterator", f"{one:.3f}", *ratios))
     for what, figure in (
-        ("first full scan", "first_s"),
-        ("later full scans", "later_s"),
-    ):
-        mine, peer = (runs.median(each, figure) for each in ("ours", "naive"))
-        rows.append((what, f"{mine:.2f}", f"{peer:.2f}", f"{mine / peer:.2f}"))
-    for what, figure in (
-        (f"a poll of {LISTENERS} known groups", "poll_s"),
+        (f"a poll that reads {LISTENERS} groups", "poll_s"),
         (f"reading one group of {MARKS} marks", "huge_s"),
     ):
         rows.append((what, f"{runs.median('ours', figure):.4f}", "", ""))
-    return table(("what", "ours", "glob and readlink", "ratio"), rows)
+    return table(("what", "CPU s", "of glob's", "of a scan's"), rows)
 
 
 def answer_table(runs: Runs) -> str:

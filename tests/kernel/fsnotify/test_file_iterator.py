@@ -17,15 +17,6 @@ from tools.harness.permission.opener import opening
 # A user that no other process has.
 USER = 23_456
 
-# Programs that make inotify instances.
-INOTIFY = """
-def instance():
-    return checked(libc.inotify_init1(0))
-
-def watch(instance, path, mask=0x100):
-    checked(libc.inotify_add_watch(instance, os.fsencode(path), mask))
-"""
-
 
 def files_of(iterator: FileIterator, comm: str) -> list[OpenFile]:
     """Return the files whose owner is called *comm*, those of fanotify first."""
@@ -40,7 +31,7 @@ def test_each_file_is_listed_once(iterator: FileIterator) -> None:
         [os.dup(fd) for fd in files for _ in range(3)]
         say(*files, fork())
     """
-    with listening(INOTIFY, code) as program:
+    with listening(code) as program:
         *fds, child = program.said
         group, instance = files_of(iterator, program.comm)
     assert [Kind.FANOTIFY, Kind.INOTIFY] == [group.kind, instance.kind]
@@ -58,7 +49,7 @@ def test_a_closed_file_is_gone(iterator: FileIterator) -> None:
         os.close(one)
         say()
     """
-    with listening(INOTIFY, code) as program:
+    with listening(code) as program:
         assert 2 == len(files_of(iterator, program.comm))
         program.go_on()
         assert 1 == len(files_of(iterator, program.comm))
@@ -67,7 +58,7 @@ def test_a_closed_file_is_gone(iterator: FileIterator) -> None:
 def test_the_owner_of_a_user(iterator: FileIterator) -> None:
     """The files of an ordinary user, also with the capability in a user namespace."""
     prefix = (*as_user(USER), "unshare", "--user", "--map-root-user")
-    with listening(INOTIFY, "instance()", prefix=prefix) as program:
+    with listening("instance()", prefix=prefix) as program:
         (file,) = files_of(iterator, program.comm)
     assert (USER, False) == (file.uid, file.privileged)
 
@@ -84,7 +75,7 @@ def test_queue(iterator: FileIterator, tmp_path: Path) -> None:
         os.read(file, 65536)
         say()
     """
-    with listening(INOTIFY, code) as program:
+    with listening(code) as program:
         (file,) = files_of(iterator, program.comm)
         assert file.queue
         assert (23, False) == (file.queue.length, file.queue.overflowed)
@@ -105,7 +96,7 @@ def test_overflow(iterator: FileIterator, tmp_path: Path) -> None:
         for number in range(23):
             open(f"{{folder}}/{{number}}", "w").close()
     """
-    with listening(INOTIFY, code) as program:
+    with listening(code) as program:
         (file,) = files_of(iterator, program.comm)
     assert Queue(11, 10, overflowed=True) == file.queue
 
@@ -155,7 +146,7 @@ def test_counts_of_users(
             watch(instances[0], path)
         watch(instances[1], "/")
     """
-    with listening(INOTIFY, code, prefix=(*as_user(USER), *namespaces)):
+    with listening(code, prefix=(*as_user(USER), *namespaces)):
         users = iterator.list().users
     if users is None:
         pytest.skip("this kernel counts the groups of users elsewhere")
