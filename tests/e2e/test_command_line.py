@@ -158,8 +158,11 @@ def test_environment_variables_are_flags(tmp_path: Path) -> None:
         assert warning["did_you_mean"] == "FANOTIFY_EXPORTER_LOG_LEVEL"
         assert exporter.get("/from-variable").status == 404
         text = exporter.get("/from-flag").body.decode()
-    sizes = samples(text, "fanotify_exporter_map_max_entries")
-    assert {sample.value for sample in sizes} == {64, 1024}
+    sizes = {
+        sample.labels["map"]: sample.value
+        for sample in samples(text, "fanotify_exporter_map_max_entries")
+    }
+    assert (64, 1024) == (sizes["calls_privileged"], sizes["calls_user"])
     assert "fanotify_mark_calls" not in text
 
 

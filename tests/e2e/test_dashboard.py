@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from grafana.dashboard import QUEUES, WAITS
 from tools.harness import caller, dashboard, workload
 from tools.harness.caller import Calls
 from tools.harness.dashboard import Target, View
 from tools.harness.processes import poll
 from tools.harness.servers.prometheus import JOB, Prometheus, scraping
 from tools.harness.serving import LISTEN, Exporter, serving
+from tools.harness.stall_story import in_story
 
 
 pytestmark = pytest.mark.whole_host
@@ -39,9 +39,8 @@ BLOCKING_MARKS = "Blocking marks by host and program"
 BLOCKING_REQUESTS = "Requests for blocking events"
 ALL_CALLS = "All fanotify_mark calls"
 
-# The queries about waits and queues are in test_story_rows.py: few kernels give them
-# all values.
-TARGETS = tuple(each for each in dashboard.targets() if each.row not in {WAITS, QUEUES})
+# The others are in test_story_rows.py: few hosts give them all values.
+TARGETS = tuple(each for each in dashboard.targets() if not in_story(each))
 
 FLAGS = (
     LISTEN,

@@ -1,7 +1,7 @@
 """
-The queries about waits and queues in a real Prometheus.
+The queries about waits, queues and calls that do not return, in a real Prometheus.
 
-They tell the story of a stall, and of a queue that fills meanwhile.
+They tell the story of a stall, of a queue that fills and of a program that hangs.
 """
 
 from __future__ import annotations
@@ -12,19 +12,18 @@ from dataclasses import dataclass
 
 import pytest
 
-from grafana.dashboard import QUEUES, WAITS
 from tools.harness import dashboard, queue_story
 from tools.harness import stall_story as stall
 from tools.harness.dashboard import STEP_SECONDS, Target, View
 from tools.harness.servers.prometheus import Prometheus
-from tools.harness.stall_story import FETCHER, OTHER_SCANNER, SCANNER
+from tools.harness.stall_story import FETCHER, OTHER_SCANNER, SCANNER, in_story
 
 
 # The story has no recorded thresholds.
 TARGETS = tuple(
     each
     for each in dashboard.targets()
-    if each.row in {WAITS, QUEUES} and "threshold" not in each.expression
+    if in_story(each) and "threshold" not in each.expression
 )
 
 DANGERS = "Deadlocks and unchecked accesses"
@@ -38,8 +37,10 @@ UNCHECKED = "Unchecked accesses by listener"
 EDGES = "Listeners that wait for listeners"
 FILL_RATIO = "Fullest queue by program"
 LENGTH = "Events in queues by program"
+EVENTS = "Events by listener and outcome"
 OVERFLOWS = "Groups with lost events by program"
 UNANSWERED = "Unanswered events by listener"
+STUCK_CALLS = "fanotify_mark calls that do not return"
 
 # A second late in the stall.
 STALLED = stall.END - 10
@@ -112,6 +113,7 @@ def test_during_the_stall(story: Story) -> None:
     assert ages[FETCHER] < 10
     assert {"": 2} == last(view, DANGERS)
     assert {"": 0} == last(view, DANGERS, ref_id="B")
+    assert {stall.STUCK.comm: 1} == last(view, STUCK_CALLS, "comm")
     edges = last(view, EDGES, "comm", "on")
     circle = {f"{SCANNER} {OTHER_SCANNER}", f"{OTHER_SCANNER} {SCANNER}"}
     assert dict.fromkeys(circle, 1) == edges
@@ -173,6 +175,11 @@ def test_queue_that_fills(story: Story) -> None:
     empty = story.view(queue_story.EMPTY + 10)
     assert last(empty, FILL_RATIO, "comm")[program] < 0.01
     assert 0 == last(empty, OVERFLOWS, "comm")[program]
+    lost = (queue_story.EMPTY - queue_story.FULL) * (
+        queue_story.EVENTS - queue_story.MERGED
+    )
+    shown = drawn(empty, EVENTS, "comm", "outcome")
+    assert pytest.approx(lost) == shown[f"{program} dropped"]
 
 
 def test_unanswered_events(story: Story) -> None:

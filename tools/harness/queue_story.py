@@ -8,6 +8,7 @@ stall have read all their events and do not answer.
 
 from __future__ import annotations
 
+from fanotify_exporter.bpf.event_samples import EventSnapshot, ListenerEvents
 from fanotify_exporter.fsnotify.model import Group, GroupScan, Marks, OwnedGroup, Queue
 
 
@@ -16,6 +17,9 @@ LIMIT = 16_384
 
 # Seconds of the story: the queue begins to fill, is full, and is empty again.
 FILLING, FULL, EMPTY = 180, 300, 360
+
+# Events in each second, and how many of them are merged with an event in the queue.
+EVENTS, MERGED = 200, 10
 
 # Flags of fanotify_init(2).
 CLASSES = {"content": 0x4, "pre_content": 0x8}
@@ -50,6 +54,23 @@ def scan(second: float, unanswered: dict[tuple[str, str], int]) -> GroupScan:
         for (comm, group_class), number in unanswered.items()
     )
     return GroupScan((slow, *listeners), unreadable=0, scanned=second)
+
+
+def events(second: float, counting_since: float) -> EventSnapshot:
+    """
+    Return what was counted until *second* seconds after the begin of the story.
+
+    Args:
+        counting_since: Unix time when the programs began to count.
+    """
+    lost = max(0.0, min(second, EMPTY) - FULL)
+    outcomes = {
+        "queued": int((EVENTS - MERGED) * (second - lost)),
+        "merged": int(MERGED * second),
+        "dropped": int((EVENTS - MERGED) * lost),
+    }
+    counts = ListenerEvents(SLOW_READER, outcomes, unchecked=0)
+    return EventSnapshot(counting_since, (counts,), usage=(), lost=())
 
 
 def _length(second: float) -> int:

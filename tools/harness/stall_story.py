@@ -3,8 +3,8 @@ A stall of a permission listener as the exporter sees it, second by second.
 
 Two listeners that scan for malware wait for each other. 37 tasks wait for the first
 until it is killed. What waits then goes ahead unchecked. A third listener fetches
-files. Meanwhile the queue of another program fills (queue_story). The values are made
-up: the story takes minutes and needs no kernel.
+files, a program hangs in fanotify_mark(2), and the queue of another program fills
+(queue_story). The values are made up: the story takes minutes and needs no kernel.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fanotify_exporter.bpf.event_samples import EventSnapshot
 from fanotify_exporter.bpf.loaded import AttachedProbe
 from fanotify_exporter.bpf.permission_samples import (
     ENDS,
@@ -22,23 +23,34 @@ from fanotify_exporter.bpf.permission_samples import (
     PermissionSnapshot,
 )
 from fanotify_exporter.bpf.samples import Lost, Usage
+from fanotify_exporter.collectors.events import EventsCollector
 from fanotify_exporter.collectors.exporter_health import (
     ExporterHealthCollector,
     ProgramSet,
 )
 from fanotify_exporter.collectors.groups import GroupsCollector
+from fanotify_exporter.collectors.mark_calls_in_progress import (
+    MarkCallsInProgressCollector,
+)
 from fanotify_exporter.collectors.permission import PermissionCollector
+from fanotify_exporter.fsnotify.calls_in_progress import OngoingCall
 from fanotify_exporter.fsnotify.deadlocks import DeadlockDetector
 from fanotify_exporter.fsnotify.model import GroupScan
 from fanotify_exporter.fsnotify.waits import PermissionGroup, Waiter, WaitScan
 from fanotify_exporter.metrics.registry import Registry
+from grafana.dashboard import QUEUES, WAITS
 from tools.harness import queue_story
+from tools.harness.dashboard import Target
 from tools.harness.exposition import encode_openmetrics
 from tools.harness.servers.prometheus import Prometheus
 from tools.harness.servers.replay import replayed
 
 
 SCANNER, OTHER_SCANNER, FETCHER = "wdavdaemon", "clamonacc", "nydusd"
+# The program that waits for a file system inside fanotify_mark(2) during the stall.
+STUCK = OngoingCall(
+    tid=3001, started=1, comm="fapolicyd", privileged=True, registers=0, sleeps=1
+)
 
 # Length of the story. The stall begins and ends after so many seconds.
 SECONDS, BEGIN, END = 480, 150, 390
@@ -74,11 +86,15 @@ class Moment:
         snapshot: the maps of the permission programs.
         scan: the groups and the waiting tasks. Times are seconds of the story.
         groups: the same groups and those without permission events, with their queues.
+        events: the maps of the programs that count events.
+        stuck: the calls of fanotify_mark(2) that do not return.
     """
 
     snapshot: PermissionSnapshot
     scan: WaitScan
     groups: GroupScan
+    events: EventSnapshot
+    stuck: tuple[OngoingCall, ...]
 
 
 @contextmanager
@@ -105,7 +121,13 @@ def _pages(begin: float) -> Iterator[tuple[float, bytes]]:
     waits = PermissionCollector(lambda: now.snapshot, lambda: now.scan)
     groups = GroupsCollector(lambda: now.groups)
     registry = Registry(
-        {"groups": groups, "permission": waits, "exporter_health": health}
+        {
+            "events": EventsCollector(lambda: now.events),
+            "groups": groups,
+            "mark_calls_in_progress": MarkCallsInProgressCollector(lambda: now.stuck),
+            "permission": waits,
+            "exporter_health": health,
+        }
     )
     for second in range(-REST, SECONDS + 1):
         now = moment(max(0, second), counting_since)
@@ -132,7 +154,19 @@ def moment(second: float, counting_since: float) -> Moment:
     unanswered = {
         (group.comm, group.group_class): group.waiting for group in scan.groups
     }
-    return Moment(snapshot, scan, queue_story.scan(second, unanswered))
+    return Moment(
+        snapshot,
+        scan,
+        groups=queue_story.scan(second, unanswered),
+        events=queue_story.events(second, counting_since),
+        stuck=(STUCK,) if is_stalled(second) else (),
+    )
+
+
+def in_story(target: Target) -> bool:
+    """Return whether the story gives a query of the dashboard a value."""
+    calls = "fanotify_mark_calls_in_progress"
+    return target.row in {WAITS, QUEUES} or calls in target.expression
 
 
 def is_stalled(second: float) -> bool:

@@ -80,6 +80,7 @@ PROGRAMS = {
         group = init()
         refused(errno.EINVAL, mark, group, ADD, 1 << 40, "files")
         refused(errno.EINVAL, lambda: checked(libc.inotify_init1(1)))
+        refused(errno.EBADF, watch, -1, "files")
     """),
     "walker": Program("""
         group = init()
