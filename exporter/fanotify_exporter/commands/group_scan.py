@@ -37,7 +37,7 @@ def make_group_source(
     """
     if source and source.name == "iterator" and iterator:
         interval = options.groups_interval or file_iter.INTERVAL_SECONDS
-        return FileIterator(iterator, interval=interval)
+        return FileIterator(iterator, options.procfs, interval=interval)
     interval = options.groups_interval or proc_scan.INTERVAL_SECONDS
     scan = ProcScan(options.procfs, interval=interval)
     if scan.inexact_reason:

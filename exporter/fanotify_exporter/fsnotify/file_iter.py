@@ -5,12 +5,14 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from fanotify_exporter.bpf.iterator import read_pass
 from fanotify_exporter.bpf.loaded import LoadedFsnotify
 from fanotify_exporter.fsnotify.inventory import Inventory, Kind, OpenFile
 from fanotify_exporter.fsnotify.model import Queue, UserCounts
+from fanotify_exporter.procfs import PROC
 from fanotify_exporter.system.cpu_budget import CpuBudget
 from fanotify_exporter.uapi.comm import comm_text
 
@@ -63,13 +65,19 @@ class FileIterator:
 
     Args:
         loaded: the set with the iterator.
+        proc: the procfs with the marks and watches of what is listed.
         interval: seconds between two passes.
     """
 
     def __init__(
-        self, loaded: LoadedFsnotify, *, interval: float = INTERVAL_SECONDS
+        self,
+        loaded: LoadedFsnotify,
+        proc: Path = PROC,
+        *,
+        interval: float = INTERVAL_SECONDS,
     ) -> None:
         """Make no pass yet."""
+        self._proc = proc
         self._link = loaded.fds["iterator"]
         self._has_users = not loaded.users_reason
         self._interval = interval
@@ -82,8 +90,9 @@ class FileIterator:
         the first 16 other processes in the order of their pids.
 
         Raises:
-            OSError: the kernel refuses a pass.
+            OSError: the kernel refuses a pass, or the procfs is gone.
         """
+        (self._proc / "1").stat()
         scanned = time.time()
         by_address: dict[int, list[Record]] = {}
         users: dict[int, UserCounts] = {}
