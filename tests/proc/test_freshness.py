@@ -22,7 +22,7 @@ class Watched:
     """A background scan."""
 
     def __init__(self) -> None:
-        self._scan = BackgroundScan(GroupScanner(ProcScan()))
+        self._scan = BackgroundScan(GroupScanner(ProcScan()), "groups", max_age=60.0)
 
     def start(self) -> None:
         self._scan.start()

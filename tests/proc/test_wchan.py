@@ -218,7 +218,7 @@ def test_too_few_capabilities(scratch: Path) -> None:
 def test_in_the_background(listener: Listener, scratch: Path) -> None:
     """A thread finds tasks that begin to wait, and forgets tasks that go on."""
     background = BackgroundScan(
-        WaitScanner(GroupScanner(ProcScan()).poll), "waiting tasks"
+        WaitScanner(GroupScanner(ProcScan()).poll), "waiting tasks", max_age=60.0
     )
     background.start()
     try:

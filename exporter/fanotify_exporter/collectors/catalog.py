@@ -110,7 +110,7 @@ class CollectorInfo:
 # them, and what tasks wait for.
 SCAN_CAPABILITIES = frozenset({"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"})
 
-CALLS_COLLECTOR = "mark_calls_in_progress"
+IN_PROGRESS_COLLECTOR = "mark_calls_in_progress"
 
 CATALOG = (
     CollectorInfo(
@@ -211,7 +211,7 @@ CATALOG = (
         droppable=("comm",),
     ),
     CollectorInfo(
-        name=CALLS_COLLECTOR,
+        name=IN_PROGRESS_COLLECTOR,
         help="fanotify_mark(2) calls that do not return",
         build=lambda sources: MarkCallsInProgressCollector(
             sources.start_call_scan(), sources.labelling

@@ -104,6 +104,10 @@ FULL_MAPS: dict[str, tuple[str, dict[str, str]]] = {
         "a map is full: waits that begin now are counted without their length",
         {},
     ),
+    "event_groups": (
+        "a map is full: events of new groups are counted as [other: map full]",
+        {},
+    ),
 }
 LOST = "fanotify_exporter_lost_calls"
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from fanotify_exporter.bpf.loaded import LoadedFsnotify
-from fanotify_exporter.commands.live_sources import GroupSource
+from fanotify_exporter.commands.live_sources import LiveSource
 from fanotify_exporter.fsnotify.background import BackgroundScan, Scanner
 from fanotify_exporter.fsnotify.call_iter import CallIterator
 from fanotify_exporter.fsnotify.call_scan import CallScanner
@@ -15,7 +15,7 @@ from fanotify_exporter.fsnotify.calls_in_progress import MAX_AGE, OngoingCall
 
 
 def start_call_scan(
-    source: GroupSource | None,
+    source: LiveSource | None,
     loaded: LoadedFsnotify | None,
     procfs: Path,
     cgroup_root: Path | None,

@@ -12,7 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fanotify_exporter import __version__
-from fanotify_exporter.bpf.loaded import LoadedCalls, LoadedPrograms
+from fanotify_exporter.bpf.loaded import (
+    LoadedCalls,
+    LoadedFsnotify,
+    LoadedPrograms,
+)
 from fanotify_exporter.bpf.missed_runs import sums_are_exact
 from fanotify_exporter.collectors.revision import read_revision
 from fanotify_exporter.commands.check_report import (
@@ -22,6 +26,7 @@ from fanotify_exporter.commands.check_report import (
     as_json,
     as_text,
 )
+from fanotify_exporter.commands.live_sources import LiveSource, find_group_source
 from fanotify_exporter.commands.wait_source import find_wait_source
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run as loader
@@ -87,6 +92,7 @@ def check(hook: str, sysfs: Path) -> Report:
         llvm=loaded.llvm if loaded else "unknown",
         trials=tuple(map(_trial, attempts.values())),
         permission=try_permission(hook),
+        groups=try_groups(),
         chosen=usable[0] if usable else None,
         advice="" if usable else last.errors[-1].advice,
     )
@@ -121,7 +127,19 @@ def try_permission(hook: str) -> PermissionTrial:
     return PermissionTrial(loaded.hook if loaded else None, reason, source)
 
 
-def _detach(loaded: LoadedPrograms | None) -> None:
+def try_groups() -> LiveSource:
+    """Load the iterator over groups, and unload it again."""
+    loaded, reason = None, ""
+    try:
+        loaded = loader.load_fsnotify()
+    except LoadError as error:
+        reason = error.why
+    source = find_group_source(loaded, reason)
+    _detach(loaded)
+    return source
+
+
+def _detach(loaded: LoadedPrograms | LoadedFsnotify | None) -> None:
     for fd in loaded.fds.values() if loaded else ():
         os.close(fd)
 

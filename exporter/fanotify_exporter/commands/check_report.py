@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
+from fanotify_exporter.commands.live_sources import LiveSource
 from fanotify_exporter.commands.wait_source import WaitSource
 
 
-# Where the list of waiting tasks comes from, by WaitSource.name.
-WAIT_SOURCES = {
+# Where a list comes from, by the name of its source.
+SOURCES = {
     "iterator": "listed by the kernel's iterator",
     "procfs": "read from /proc",
     "none": "not seen",
@@ -64,6 +65,7 @@ class Report:
 
     Attributes:
         permission: of serving with the same --bpf.hook.
+        groups: where groups and inotify instances would be listed.
         chosen: the hook that serving with the same --bpf.hook would use, or None.
         advice: what to do if no hook can be used.
     """
@@ -80,6 +82,7 @@ class Report:
     llvm: str
     trials: tuple[Trial, ...]
     permission: PermissionTrial
+    groups: LiveSource
     chosen: str | None
     advice: str
 
@@ -110,6 +113,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _rows(trial)
     yield ""
     yield from _permission_lines(report.permission)
+    yield from _source_lines("groups", report.groups)
     yield ""
     if report.chosen:
         yield f"The exporter would run, with {report.chosen}."
@@ -122,8 +126,11 @@ def _permission_lines(trial: PermissionTrial) -> Iterator[str]:
     yield f"{'permission waits':<18}{counted}"
     if trial.reason:
         yield f"    {trial.reason}"
-    source = trial.waiting_tasks
-    yield f"{'waiting tasks':<18}{WAIT_SOURCES[source.name]}"
+    yield from _source_lines("waiting tasks", trial.waiting_tasks)
+
+
+def _source_lines(listed: str, source: LiveSource | WaitSource) -> Iterator[str]:
+    yield f"{listed:<18}{SOURCES[source.name]}"
     if source.reason:
         yield f"    {source.reason}"
 

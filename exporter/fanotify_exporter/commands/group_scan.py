@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from fanotify_exporter.bpf.loaded import LoadedFsnotify
-from fanotify_exporter.commands.live_sources import GroupSource
+from fanotify_exporter.commands.live_sources import LiveSource
 from fanotify_exporter.fsnotify import file_iter, proc_scan
 from fanotify_exporter.fsnotify.background import BackgroundScan
 from fanotify_exporter.fsnotify.file_iter import FileIterator
-from fanotify_exporter.fsnotify.group_scan import GroupScanner, Source
+from fanotify_exporter.fsnotify.group_scan import MAX_AGE, GroupScanner, Source
 from fanotify_exporter.fsnotify.model import GroupScan
 from fanotify_exporter.fsnotify.proc_scan import ProcScan
 from fanotify_exporter.options.model import CollectorOptions
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def make_group_source(
-    source: GroupSource | None,
+    source: LiveSource | None,
     iterator: LoadedFsnotify | None,
     options: CollectorOptions,
 ) -> Source:
@@ -63,7 +63,7 @@ def start_group_scan(
         The function that returns the latest result, None before there is one.
     """
     scanner = GroupScanner(make_source(), procfs)
-    scan = BackgroundScan(scanner)
+    scan = BackgroundScan(scanner, "groups", max_age=MAX_AGE)
     scan.start()
     stack.callback(scan.stop)
     return scan.latest

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from fanotify_exporter.bpf.loaded import LoadedFsnotify
-from fanotify_exporter.collectors.catalog import CALLS_COLLECTOR, needs_groups
+from fanotify_exporter.collectors.catalog import IN_PROGRESS_COLLECTOR, needs_groups
 from fanotify_exporter.commands.wait_source import WaitSource, find_wait_source
 from fanotify_exporter.options.model import CollectorOptions
 from fanotify_exporter.procfs.pid_namespace import is_initial_pid_namespace
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupSource:
+class LiveSource:
     """
     A source of groups and instances, or of calls in progress.
 
@@ -40,9 +40,9 @@ class LiveSources:
         calls: of threads inside fanotify_mark(2).
     """
 
-    groups: GroupSource | None = None
+    groups: LiveSource | None = None
     waits: WaitSource | None = None
-    calls: GroupSource | None = None
+    calls: LiveSource | None = None
 
     @property
     def use_iterators(self) -> bool:
@@ -65,23 +65,23 @@ def find_live_sources(programs: Programs, options: CollectorOptions) -> LiveSour
         waits = find_wait_source(programs.permission, options.procfs)
     if needs_groups(options.enabled) or (waits and waits.name == "procfs"):
         groups = find_group_source(programs.fsnotify, programs.fsnotify_reason)
-    if CALLS_COLLECTOR in options.enabled:
+    if IN_PROGRESS_COLLECTOR in options.enabled:
         calls = find_call_source(programs.fsnotify, programs.fsnotify_reason)
     return LiveSources(groups, waits, calls)
 
 
-def find_call_source(loaded: LoadedFsnotify | None, reason: str = "") -> GroupSource:
+def find_call_source(loaded: LoadedFsnotify | None, reason: str = "") -> LiveSource:
     """
     Return the best source of calls in progress; the arguments as find_group_source().
 
     The kernel may refuse the iterator over threads alone.
     """
     if loaded and loaded.calls_reason:
-        return GroupSource("procfs", loaded.calls_reason)
+        return LiveSource("procfs", loaded.calls_reason)
     return find_group_source(loaded, reason)
 
 
-def find_group_source(loaded: LoadedFsnotify | None, reason: str = "") -> GroupSource:
+def find_group_source(loaded: LoadedFsnotify | None, reason: str = "") -> LiveSource:
     """
     Return the best source of this host.
 
@@ -90,11 +90,11 @@ def find_group_source(loaded: LoadedFsnotify | None, reason: str = "") -> GroupS
         reason: why there is no iterator.
     """
     if loaded is None:
-        return GroupSource("procfs", reason)
+        return LiveSource("procfs", reason)
     if not is_initial_pid_namespace():
-        return GroupSource(
+        return LiveSource(
             "procfs",
             "in a pid namespace that is not the host's (--pid=host, hostPID: true) the "
             "iterator lists the processes of that namespace only",
         )
-    return GroupSource("iterator")
+    return LiveSource("iterator")

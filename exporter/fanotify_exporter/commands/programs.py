@@ -22,7 +22,7 @@ from fanotify_exporter.bpf.loaded import (
 from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD, sums_are_exact
 from fanotify_exporter.bpf.pins import PinFolder
 from fanotify_exporter.collectors.catalog import (
-    CALLS_COLLECTOR,
+    IN_PROGRESS_COLLECTOR,
     SCAN_CAPABILITIES,
     needed_syscalls,
     needs_groups,
@@ -131,7 +131,7 @@ def load(
             loader.load_permission, options.hook, container=container
         )
         permission, permission_reason = _try(attach_waits, folder, wanted[-1])
-    if needs_groups(enabled) or CALLS_COLLECTOR in enabled:
+    if needs_groups(enabled) or IN_PROGRESS_COLLECTOR in enabled:
         wanted.append(identity("fsnotify"))
         fsnotify, fsnotify_reason = _try(loader.load_fsnotify, folder, wanted[-1])
     if "events" in enabled:

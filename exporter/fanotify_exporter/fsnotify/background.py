@@ -31,9 +31,9 @@ class BackgroundScan(Generic[Scan_co]):
     def __init__(
         self,
         scanner: Scanner[Scan_co],
-        subject: str = "groups",
+        subject: str,
         *,
-        max_age: float = math.inf,
+        max_age: float,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from fanotify_exporter.fsnotify.inventory import Inventory, Kind, OpenFile
 from fanotify_exporter.fsnotify.model import (
@@ -34,6 +34,11 @@ from fanotify_exporter.fsnotify.readings import (
 )
 from fanotify_exporter.fsnotify.throttle import READS, UserBudget
 from fanotify_exporter.procfs import PROC
+
+
+# Seconds after which the result of a poll is too old. A poll hangs if the exporter
+# dropped the last reference to a group whose release waits for a permission listener.
+MAX_AGE: Final = 60.0
 
 
 class Source(Protocol):

@@ -12,6 +12,7 @@ from fanotify_exporter.landing.permission_findings import (
     UNCOUNTED,
     find_permission,
 )
+from fanotify_exporter.landing.queues import EVENT_PROBE, find_queues
 from fanotify_exporter.landing.summary import (
     GROUP_LIMIT,
     INSTANCE_LIMIT,
@@ -47,6 +48,7 @@ def find_all(summary: Summary) -> list[Finding]:
     """Return the findings about *summary*, most severe first; [GOOD] for none."""
     found = chain(
         find_permission(summary),
+        find_queues(summary),
         _calls_in_progress(summary),
         _detached_probes(summary),
         _failed_collectors(summary),
@@ -175,6 +177,10 @@ FULL_MAPS = {
         "In a full map, new waits are counted without their length.",
         "",
     ),
+    "event_groups": (
+        "In a full map, events of new groups are counted without their listener.",
+        "",
+    ),
 }
 
 
@@ -195,7 +201,8 @@ def _lost_calls(summary: Summary) -> Iterator[Finding]:
     lost = {
         (probe, reason): number
         for (probe, reason), number in summary.lost.items()
-        if reason in LOST_REASONS and not probe.startswith(PERMISSION_PROBES)
+        if reason in LOST_REASONS
+        and not probe.startswith((PERMISSION_PROBES, EVENT_PROBE))
     }
     if lost:
         reasons = "; ".join(

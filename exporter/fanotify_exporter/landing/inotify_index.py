@@ -17,6 +17,13 @@ def inotify_figures(index: FamilyIndex) -> InotifyFigures:
     limits = index.values((INSTANCE_LIMIT, WATCH_LIMIT))
     instances = index.sums("inotify_instances", "comm")
     watches = index.sums("inotify_watches", "comm")
+
+    def share_of_a_limit(each: InotifyOwner) -> float:
+        return max(
+            share(each.instances, limits.get(INSTANCE_LIMIT)),
+            share(each.watches, limits.get(WATCH_LIMIT)),
+        )
+
     owners = [
         InotifyOwner(comm, number, watches.get(comm, 0))
         for comm, number in instances.items()
@@ -36,7 +43,10 @@ def inotify_figures(index: FamilyIndex) -> InotifyFigures:
         if uid.isdecimal()
     ]
     return InotifyFigures(
-        owners=top(owners, lambda each: (each.watches, each.instances)),
+        owners=top(
+            owners,
+            lambda each: (share_of_a_limit(each), each.watches, each.instances),
+        ),
         users=top(
             users,
             lambda each: (

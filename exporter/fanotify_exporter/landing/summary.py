@@ -54,6 +54,21 @@ class GroupOwner:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueOwner:
+    """
+    The queues of the groups of one comm.
+
+    Attributes:
+        fill_ratio: of the fullest queue, from 0 to 1.
+        overflows: queues with a lost event that the program has not read past.
+    """
+
+    comm: str
+    fill_ratio: float
+    overflows: float
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     """The groups and marks charged to one user, and their shares of the limits."""
 
@@ -90,7 +105,7 @@ class InotifyFigures:
     The figures about inotify.
 
     Attributes:
-        owners: most watches first.
+        owners: largest share of a limit first.
         users: nearest to a limit first.
         limits: INSTANCE_LIMIT and WATCH_LIMIT, where the kernel has them.
     """
@@ -180,6 +195,7 @@ class Summary:
         maps: used and maximum entries by BPF map.
         lost: calls not counted under their caller, by system call and reason.
             Reasons without a lost call are left out.
+        queues: fullest first; empty where queues are not seen.
         calls_in_progress: threads that have been inside one fanotify_mark call for over
             10 seconds, by comm; most threads first.
         permission: waits for permission listeners.
@@ -203,6 +219,7 @@ class Summary:
     lost: Mapping[tuple[str, str], float]
     absences: Mapping[str, Absence] = field(default_factory=dict)
     limitations: Mapping[str, str] = field(default_factory=dict)
+    queues: Sequence[QueueOwner] = ()
     calls_in_progress: Mapping[str, float] = field(default_factory=dict)
     permission: PermissionFigures = field(default_factory=PermissionFigures)
     inotify: InotifyFigures = field(default_factory=InotifyFigures)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from fanotify_exporter.landing.family_index import FamilyIndex
 from fanotify_exporter.landing.inotify_index import inotify_figures
 from fanotify_exporter.landing.permission_index import permission_figures
+from fanotify_exporter.landing.queues import queue_owners
 from fanotify_exporter.landing.rates import RateTracker
 from fanotify_exporter.landing.summary import Absence, Summary
 from fanotify_exporter.metrics.families import Family
@@ -56,6 +57,7 @@ class SummaryReader:
             lost=index.lost(),
             absences=self._absences,
             limitations=self._limitations,
+            queues=queue_owners(index),
             calls_in_progress=index.calls_in_progress(),
             permission=permission_figures(index),
             inotify=inotify_figures(index),

@@ -219,7 +219,7 @@ def collector_flags(
         default=PROC,
         dest="procfs",
         metavar="DIR",
-        help="mount point of the host's procfs, for the collectors groups, "
+        help="mount point of the host's procfs, for the collectors groups, inotify, "
         "mark_calls_in_progress, mount_coverage and limits",
     )
 
@@ -241,7 +241,8 @@ def label_flags(parser: Parser, droppable: Sequence[str]) -> Build[LabelOptions]
         "--label.container",
         action=BooleanOptionalAction,
         dest="container",
-        help="add the labels cgroup and container_id to all call metrics",
+        help="add the labels cgroup and container_id to calls (not to those of "
+        "inotify_add_watch), permission waits, events, groups and inotify instances",
     )
     parser.add_argument(
         "--label.drop",

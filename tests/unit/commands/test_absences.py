@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fanotify_exporter.commands.absences import find_absences, find_limitations
-from fanotify_exporter.commands.live_sources import GroupSource, LiveSources
+from fanotify_exporter.commands.live_sources import LiveSource, LiveSources
 from fanotify_exporter.commands.programs import Programs
 from fanotify_exporter.commands.wait_source import WaitSource
 from tools.harness.loaded_programs import WITHOUT_MAPS as LOADED
@@ -17,13 +17,13 @@ from tools.harness.loaded_programs import WITHOUT_MAPS as LOADED
         (Programs(LOADED), LiveSources(), {}),
         (
             Programs(LOADED),
-            LiveSources(GroupSource("iterator"), WaitSource("iterator")),
+            LiveSources(LiveSource("iterator"), WaitSource("iterator")),
             {},
         ),
         (
             Programs(LOADED, permission_reason="no BTF", events_reason="no kprobes"),
             LiveSources(
-                GroupSource("procfs", "refused"), WaitSource("procfs", "no iterator")
+                LiveSource("procfs", "refused"), WaitSource("procfs", "no iterator")
             ),
             {
                 "events": "not counted: no kprobes",
@@ -39,7 +39,7 @@ from tools.harness.loaded_programs import WITHOUT_MAPS as LOADED
         ),
         (
             Programs(LOADED),
-            LiveSources(calls=GroupSource("procfs", "refused")),
+            LiveSources(calls=LiveSource("procfs", "refused")),
             {"calls in progress": "from /proc: refused"},
         ),
     ],

@@ -10,7 +10,7 @@ import pytest
 
 from fanotify_exporter.commands import call_scan
 from fanotify_exporter.commands.call_scan import start_call_scan
-from fanotify_exporter.commands.live_sources import GroupSource
+from fanotify_exporter.commands.live_sources import LiveSource
 from fanotify_exporter.fsnotify.calls_in_progress import OngoingCall
 from tools.harness.loaded_fsnotify import make_fsnotify
 
@@ -48,7 +48,7 @@ def test_sources(
     monkeypatch.setattr(call_scan, unused, None)
     with ExitStack() as stack:
         latest = start_call_scan(
-            GroupSource(source),  # type: ignore[arg-type]
+            LiveSource(source),  # type: ignore[arg-type]
             make_fsnotify(),
             Path("/proc"),
             None,

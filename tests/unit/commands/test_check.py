@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 
 from fanotify_exporter import __version__
-from fanotify_exporter.bpf.loaded import LoadedCalls, LoadedPermission
+from fanotify_exporter.bpf.loaded import (
+    LoadedCalls,
+    LoadedFsnotify,
+    LoadedPermission,
+)
 from fanotify_exporter.cli import main
 from fanotify_exporter.commands import wait_source
 from fanotify_exporter.commands.check import check, read_lockdown
@@ -24,10 +28,12 @@ from fanotify_exporter.commands.check_report import (
     as_json,
     as_text,
 )
+from fanotify_exporter.commands.live_sources import LiveSource
 from fanotify_exporter.commands.wait_source import WaitSource
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader import run as loader
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
+from tools.harness.loaded_fsnotify import make_fsnotify
 from tools.harness.loaded_permission import make_permission
 from tools.harness.loaded_programs import WITHOUT_MAPS
 
@@ -54,6 +60,7 @@ REPORT = Report(
         Trial("raw_tracepoint", True, "", 1, True, True, False, ""),  # noqa: FBT003
     ),
     permission=PermissionTrial("kprobe", "", WaitSource("iterator")),
+    groups=LiveSource("iterator"),
     chosen="tracepoint",
     advice="",
 )
@@ -69,12 +76,16 @@ def sysfs(folder: Path, lockdown: str | None = None) -> Path:
 
 
 def refuse_permission(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no program count permission waits, and /proc show no waiting tasks."""
+    """Let no program count permission waits, and no kernel list waiting tasks."""
 
     def refuse(hook: str) -> None:
         raise LoadError(f"cannot attach to permission_wait: {hook}: no BTF")
 
+    def refuse_iterator() -> None:
+        raise LoadError("this kernel has no BTF")
+
     monkeypatch.setattr(loader, "load_permission", refuse)
+    monkeypatch.setattr(loader, "load_fsnotify", refuse_iterator)
     monkeypatch.setattr(wait_source, "unseen_reason", lambda _: "hidden")
 
 
@@ -146,9 +157,15 @@ def test_leaves_no_program_attached(
         return replace(LOADED, fds={"slots": made[-1]})
 
     monkeypatch.setattr(loader, "load", load)
+
+    def load_fsnotify() -> LoadedFsnotify:
+        made.append(os.memfd_create("iterator"))
+        return make_fsnotify(made[-1], calls_reason="refused")
+
     monkeypatch.setattr(loader, "load_permission", load_permission)
-    check("auto", sysfs(tmp_path))
-    assert len(HOOKS) + 1 == len(made)
+    monkeypatch.setattr(loader, "load_fsnotify", load_fsnotify)
+    assert LiveSource("iterator") == check("auto", sysfs(tmp_path)).groups
+    assert len(HOOKS) + 2 == len(made)
     for fd in made:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(fd)
@@ -259,6 +276,9 @@ def test_permission_waits_that_are_not_counted(
     assert "    cannot attach to permission_wait: auto: no BTF" == lines[counted + 1]
     assert "waiting tasks     not seen" == lines[counted + 2]
     assert lines[counted + 3].endswith("; hidden")
+    assert ["groups            read from /proc", "    this kernel has no BTF"] == lines[
+        counted + 4 : counted + 6
+    ]
 
 
 def test_text() -> None:
@@ -279,6 +299,7 @@ def test_text() -> None:
         "raw_tracepoint yes counted slower may be low",
         "permission waits counted by kprobe",
         "waiting tasks listed by the kernel's iterator",
+        "groups listed by the kernel's iterator",
         "The exporter would run, with tracepoint.",
     ):
         assert line in lines
@@ -314,6 +335,7 @@ def test_json() -> None:
         "reason": "",
         "waiting_tasks": {"name": "iterator", "reason": ""},
     } == read["permission"]
+    assert {"name": "iterator", "reason": ""} == read["groups"]
     assert set(REPORT.__dataclass_fields__) == set(read)
 
 

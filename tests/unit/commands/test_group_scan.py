@@ -9,7 +9,7 @@ import pytest
 
 from fanotify_exporter.bpf.loaded import LoadedFsnotify
 from fanotify_exporter.commands.group_scan import make_group_source
-from fanotify_exporter.commands.live_sources import GroupSource
+from fanotify_exporter.commands.live_sources import LiveSource
 from fanotify_exporter.fsnotify import proc_scan
 from fanotify_exporter.fsnotify.file_iter import FileIterator
 from fanotify_exporter.fsnotify.proc_scan import ProcScan
@@ -17,7 +17,7 @@ from fanotify_exporter.options.model import CollectorOptions
 from tools.harness.loaded_fsnotify import make_fsnotify
 
 
-ITERATOR, PROCFS = GroupSource("iterator"), GroupSource("procfs", "no BTF")
+ITERATOR, PROCFS = LiveSource("iterator"), LiveSource("procfs", "no BTF")
 LOADED = make_fsnotify()
 
 
@@ -35,7 +35,7 @@ def options(interval: int | None = None) -> CollectorOptions:
     ],
 )
 def test_source(
-    source: GroupSource,
+    source: LiveSource,
     loaded: LoadedFsnotify | None,
     kind: type[FileIterator | ProcScan],
     interval: float,

@@ -10,7 +10,7 @@ import pytest
 from fanotify_exporter.commands import live_sources
 from fanotify_exporter.commands.live_sources import (
     NO_SOURCES,
-    GroupSource,
+    LiveSource,
     LiveSources,
     find_live_sources,
 )
@@ -23,7 +23,7 @@ from tools.harness.loaded_programs import WITHOUT_MAPS as CALLS
 
 WITH = Programs(CALLS, fsnotify=make_fsnotify())
 WITHOUT = Programs(CALLS, fsnotify_reason="no BTF")
-ITERATOR, PROCFS = GroupSource("iterator"), GroupSource("procfs", "no BTF")
+ITERATOR, PROCFS = LiveSource("iterator"), LiveSource("procfs", "no BTF")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_sources(
     programs: Programs,
     enabled: set[str],
     waits: Literal["iterator", "procfs"] | None,
-    expected: GroupSource | None,
+    expected: LiveSource | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The iterator is better than /proc, and neither is used without a collector."""
@@ -59,12 +59,12 @@ def test_sources(
         (WITHOUT, PROCFS),
         (
             Programs(CALLS, fsnotify=make_fsnotify(calls_reason="refused")),
-            GroupSource("procfs", "refused"),
+            LiveSource("procfs", "refused"),
         ),
     ],
 )
 def test_sources_of_calls(
-    programs: Programs, expected: GroupSource, monkeypatch: pytest.MonkeyPatch
+    programs: Programs, expected: LiveSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel may refuse the iterator over threads, and that over files."""
     monkeypatch.setattr(live_sources, "is_initial_pid_namespace", lambda: True)

@@ -21,7 +21,7 @@ from fanotify_exporter.collectors.catalog import SCAN_CAPABILITIES
 from fanotify_exporter.commands import programs
 from fanotify_exporter.commands.live_sources import (
     NO_SOURCES,
-    GroupSource,
+    LiveSource,
     LiveSources,
 )
 from fanotify_exporter.commands.programs import Programs
@@ -39,7 +39,7 @@ from tools.harness.loaded_programs import WITHOUT_MAPS
 LOADED = replace(WITHOUT_MAPS, reasons={"fentry": "no BTF"})
 
 ITERATOR = LiveSources(waits=WaitSource("iterator"))
-GROUPS = LiveSources(GroupSource("iterator"))
+GROUPS = LiveSources(LiveSource("iterator"))
 
 FSNOTIFY = make_fsnotify()
 
@@ -278,7 +278,7 @@ def test_process_without_cap_bpf(
     [
         (ITERATOR, [BPF_ITER_CREATE]),
         (GROUPS, [BPF_ITER_CREATE]),
-        (LiveSources(GroupSource("procfs"), WaitSource("procfs", "refused")), []),
+        (LiveSources(LiveSource("procfs"), WaitSource("procfs", "refused")), []),
         (NO_SOURCES, []),
     ],
 )
@@ -376,7 +376,7 @@ def test_calls_in_progress(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_calls_in_progress_from_proc(caplog: pytest.LogCaptureFixture) -> None:
     """The log says why the iterator is not used, and serving may read /proc."""
-    live = LiveSources(calls=GroupSource("procfs", "refused"))
+    live = LiveSources(calls=LiveSource("procfs", "refused"))
     assert SCAN_CAPABILITIES == programs.needed_capabilities(live)
     with caplog.at_level(logging.INFO):
         programs.log_programs(Programs(LOADED), live)
@@ -399,7 +399,7 @@ def test_refused_iterator_over_groups(
     found = programs.load(options, stack, enabled={"groups"})
     assert (None, "no BTF") == (found.fsnotify, found.fsnotify_reason)
     with caplog.at_level(logging.INFO):
-        programs.log_programs(found, LiveSources(GroupSource("procfs", "no BTF")))
+        programs.log_programs(found, LiveSources(LiveSource("procfs", "no BTF")))
     record = caplog.records[-1]
     assert "groups and inotify instances are read from /proc" == record.message
     assert "no BTF" == vars(record)["reason"]

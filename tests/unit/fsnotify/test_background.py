@@ -30,7 +30,7 @@ class QuickScanner(GroupScanner):
 @pytest.fixture
 def background(tmp_path: Path) -> Iterator[BackgroundScan[GroupScan]]:
     """Give a scan of the folder proc, to be started by the test."""
-    background = BackgroundScan(QuickScanner(tmp_path / "proc"))
+    background = BackgroundScan(QuickScanner(tmp_path / "proc"), "groups", max_age=60.0)
     yield background
     background.stop()
 
@@ -86,7 +86,9 @@ def test_failed_poll(background: BackgroundScan[GroupScan], tmp_path: Path) -> N
 
 def test_subject(tmp_path: Path) -> None:
     """The thread and the error name what is scanned for."""
-    background = BackgroundScan(QuickScanner(tmp_path / "proc"), "waiting tasks")
+    background = BackgroundScan(
+        QuickScanner(tmp_path / "proc"), "waiting tasks", max_age=60.0
+    )
     background.start()
     assert "waiting tasks" in {thread.name for thread in threading.enumerate()}
     assert "scanning for waiting tasks failed: " in str(wait(background, bool))

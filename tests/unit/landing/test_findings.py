@@ -7,8 +7,15 @@ from dataclasses import replace
 
 import pytest
 
+from fanotify_exporter.collectors import limit_warnings
+from fanotify_exporter.landing.family_index import FamilyIndex
 from fanotify_exporter.landing.finding import Finding
-from fanotify_exporter.landing.findings import GOOD, find_all, missing_reason
+from fanotify_exporter.landing.findings import (
+    FULL_MAPS,
+    GOOD,
+    find_all,
+    missing_reason,
+)
 from fanotify_exporter.landing.summary import (
     GROUP_LIMIT,
     INSTANCE_LIMIT,
@@ -19,10 +26,12 @@ from fanotify_exporter.landing.summary import (
     InotifyFigures,
     InotifyUser,
     Probe,
+    QueueOwner,
     Summary,
     Top,
     User,
 )
+from tools.harness.golden import registry
 from tools.harness.rules.shipped import RUNBOOKS
 
 
@@ -90,6 +99,20 @@ def test_collector_that_failed() -> None:
     assert ["danger", "note"] == [each.level for each in found]
     assert "Failed: the collector groups" == found[0].subject
     assert "Programs that can block file access are unknown" == found[1].subject
+
+
+def test_queues() -> None:
+    """A queue that has lost events, and one that is more than half full, warn."""
+    queues = [
+        QueueOwner("auditbeat", 1.0, 2),
+        QueueOwner("fapolicyd", 0.51, 0),
+        QueueOwner("fatrace", 0.5, 0),
+    ]
+    lost, filling = find_all(replace(QUIET, queues=queues))
+    assert (("auditbeat", "2 queues"),) == lost.names
+    assert "FanotifyEventsDropped" == lost.runbook
+    assert (("fapolicyd", "51% full"),) == filling.names
+    assert {"warning"} == {lost.level, filling.level}
 
 
 def test_calls_in_progress() -> None:
@@ -188,6 +211,17 @@ def test_nearly_full_map(name: str, advice: str) -> None:
         finding.subject,
     )
     assert advice in finding.text
+
+
+def test_maps_with_a_finding_and_a_warning() -> None:
+    """Every map of a scrape has a text for the page and one for the log."""
+    maps = FamilyIndex(registry().scrape().collect()).maps()
+    assert set(maps) == set(FULL_MAPS) == set(limit_warnings.FULL_MAPS)
+
+
+def test_lost_events() -> None:
+    """Events whose programs were skipped are not calls."""
+    assert [GOOD] == find_all(replace(QUIET, lost={("event", "recursion"): 9.0}))
 
 
 def test_lost_calls() -> None:
