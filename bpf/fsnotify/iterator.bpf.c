@@ -12,10 +12,10 @@
 /* Records of one group or instance in a pass, beside those of privileged
  * processes: an ordinary user may have any number of processes.
  */
-#define MAX_HOLDERS 16
+#define MAX_HOLDERS 4
 
-/* Groups and instances that a pass tells apart. Two addresses that share an
- * entry have more records.
+/* Groups and instances that a pass remembers. Of more, a file that the map has
+ * forgotten gets another record of the same holder.
  */
 #define SEEN 16384
 
@@ -61,9 +61,10 @@ struct file_record {
 	u32 unanswered;
 };
 
-/* Where a pass met a group or an instance. */
+/* The holder of a group or an instance that a pass showed last, and how many of
+ * ordinary users it has shown.
+ */
 struct seen {
-	u64 address;
 	u64 pass;
 	u32 tid;
 	u32 holders;
@@ -75,7 +76,8 @@ BPF_ARRAY(file_operations, u64, KINDS);
 /* [kind]: for the first pass, a descriptor of the process that reads. */
 BPF_ARRAY(own_fds, u64, KINDS);
 
-BPF_ARRAY(seen_at, struct seen, SEEN);
+/* By address. */
+BPF_TABLE("lru_hash", u64, struct seen, seen_at, SEEN);
 
 /* Return the kind of the file with these operations, KINDS for other files. */
 static inline u32 find_kind(u64 operations)
@@ -107,37 +109,6 @@ static inline void learn_operations(u64 operations, u64 task, u32 fd)
 			    bpf_get_current_pid_tgid() >> 32)
 			*known = operations;
 	}
-}
-
-/* Return whether this pass shows the holder, and where the pass met the file.
- */
-static inline struct seen *find_seen(struct file_record *record, u64 pass)
-{
-	u32 index = (record->address >> 6) % SEEN;
-	struct seen *seen = seen_at.lookup(&index);
-
-	if (!seen || seen->address != record->address || seen->pass != pass)
-		return seen;
-	if (seen->tid == record->tid)
-		return NULL;
-	if (!record->is_privileged && seen->holders >= MAX_HOLDERS)
-		return NULL;
-	return seen;
-}
-
-/* If a record does not fit into the reader's buffer, the kernel calls the
- * program again for the file, so a holder is noted after its record.
- */
-static inline void note_seen(struct seen *seen, struct file_record *record,
-			     u64 pass)
-{
-	if (seen->address != record->address || seen->pass != pass)
-		seen->holders = 0;
-	seen->address = record->address;
-	seen->pass = pass;
-	seen->tid = record->tid;
-	if (!record->is_privileged)
-		seen->holders++;
 }
 
 #ifdef UCOUNT_BYTES
@@ -179,16 +150,20 @@ static inline bool is_linked(u64 head)
 	return read_word(head) != head;
 }
 
+/* The walk takes no lock: it ends at an entry that was taken off the list. */
 static inline u32 count_unanswered(u64 group)
 {
 	u64 head = group + GROUP_ACCESS_LIST;
-	u64 entry = read_word(head);
+	u64 entry = head;
 	u32 count;
 
 	for (count = 0; count < MAX_UNANSWERED; count++) {
-		if (entry == head || !entry)
+		u64 next = read_word(entry);
+
+		if (next == head || next == entry ||
+		    read_word(next + 8) != entry)
 			break;
-		entry = read_word(entry);
+		entry = next;
 	}
 	return count;
 }
@@ -205,13 +180,31 @@ static inline void read_queue(struct file_record *record)
 		record->unanswered = count_unanswered(group);
 }
 
+/* Set who the holder is. A holder is privileged if also the kernel charges no
+ * ordinary user: a user's set-user-ID program holds what it inherited.
+ */
+static inline void read_holder(struct file_record *record, u64 leader)
+{
+	u64 cred = read_word(leader + TASK_REAL_CRED);
+
+	record->uid = read_word(cred + CRED_EUID);
+	record->is_privileged = is_privileged(cred);
+#ifdef UCOUNT_BYTES
+	read_counts(record, read_word(record->address +
+				      (record->kind == FANOTIFY
+					       ? GROUP_FANOTIFY_UCOUNTS
+					       : GROUP_INOTIFY_UCOUNTS)));
+	if (record->charged_uid && record->charged_uid != record->uid)
+		record->is_privileged = false;
+#endif
+}
+
 int bpf_iter__task_file(u64 *ctx)
 {
 	u64 meta = ctx[0], task = ctx[1], file = ctx[3];
 	struct file_record record = {.fd = (u32)ctx[2]};
-	u64 operations, leader, cred, pass;
-	struct seen *seen;
-	void *seq;
+	struct seen now = {}, *seen;
+	u64 operations, leader;
 
 	if (!task || !file)
 		return 0;
@@ -222,29 +215,30 @@ int bpf_iter__task_file(u64 *ctx)
 		learn_operations(operations, task, record.fd);
 		return 0;
 	}
-	leader = read_word(task + TASK_GROUP_LEADER);
 	record.address = read_word(file + FILE_PRIVATE_DATA);
 	record.tid = read_word(task + TASK_PID);
-	cred = read_word(leader + TASK_REAL_CRED);
-	record.uid = read_word(cred + CRED_EUID);
-	record.is_privileged = is_privileged(cred);
-	pass = *(u64 *)(meta + 8) + 1; /* session_id may be 0 */
-	seen = find_seen(&record, pass);
-	if (!seen)
+	now.pass = *(u64 *)(meta + 8) + 1; /* session_id may be 0 */
+	now.tid = record.tid;
+	seen = seen_at.lookup(&record.address);
+	if (seen && seen->pass == now.pass) {
+		if (seen->tid == now.tid)
+			return 0;
+		now.holders = seen->holders;
+	}
+	leader = read_word(task + TASK_GROUP_LEADER);
+	read_holder(&record, leader);
+	if (!record.is_privileged && now.holders++ >= MAX_HOLDERS)
 		return 0;
 	record.started_ns = read_word(task + TASK_START);
 	record.cgroup = find_cgroup(leader);
 	record.comm[0] = read_word(leader + TASK_COMM);
 	record.comm[1] = read_word(leader + TASK_COMM + 8);
 	read_queue(&record);
-#ifdef UCOUNT_BYTES
-	read_counts(&record, read_word(record.address +
-				       (record.kind == FANOTIFY
-						? GROUP_FANOTIFY_UCOUNTS
-						: GROUP_INOTIFY_UCOUNTS)));
-#endif
-	seq = *(void **)meta;
-	if (bpf_seq_write(seq, &record, sizeof(record)) == 0)
-		note_seen(seen, &record, pass);
+	/* If a record does not fit into the reader's buffer, the kernel calls
+	 * the program again for the file, so a holder is noted after its
+	 * record.
+	 */
+	if (bpf_seq_write(*(void **)meta, &record, sizeof(record)) == 0)
+		seen_at.update(&record.address, &now);
 	return 0;
 }

@@ -49,23 +49,17 @@ BPF_ARRAY(own_read, struct own_read, 1);
  */
 BPF_ARRAY(registers_at, u64, 1);
 
-static inline bool read_registers(struct pt_regs *registers, u64 address)
-{
-	return !bpf_probe_read_kernel(registers, sizeof(*registers),
-				      (void *)address);
-}
-
 /* Return whether *address* has the registers of the loader's own read. */
 static inline bool is_own_read(u64 address)
 {
 	u32 zero = 0;
 	struct own_read *own = own_read.lookup(&zero);
-	struct pt_regs regs = {};
+	struct pt_regs *saved = (void *)address;
 
-	return own && own->length && read_registers(&regs, address) &&
-	       (u32)SYSCALL_NUMBER(&regs) == NATIVE_READ &&
-	       NATIVE_ARG1(&regs) == own->fd &&
-	       NATIVE_ARG3(&regs) == own->length;
+	return own && own->length &&
+	       (u32)read_word((u64)&SYSCALL_NUMBER(saved)) == NATIVE_READ &&
+	       read_word((u64)&NATIVE_ARG1(saved)) == own->fd &&
+	       read_word((u64)&NATIVE_ARG3(saved)) == own->length;
 }
 
 static inline u64 search_registers(u64 stack)
@@ -137,7 +131,8 @@ int bpf_iter__task(u64 *ctx)
 	registers = find_registers(task);
 	if (!registers || !(*(u32 *)(task + TASK_STATE) & SLEEPING))
 		return 0;
-	if (!has_number(task, registers) || !read_registers(&regs, registers) ||
+	if (!has_number(task, registers) ||
+	    bpf_probe_read_kernel(&regs, sizeof(regs), (void *)registers) ||
 	    IS_RESULT_SET(&regs))
 		return 0;
 	leader = read_word(task + TASK_GROUP_LEADER);

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from fanotify_exporter.bpf.iterator import read_pass
+from fanotify_exporter.bpf.iterator import read_records
 from fanotify_exporter.bpf.loaded import LoadedFsnotify
 from fanotify_exporter.fsnotify.inventory import Inventory, Kind, OpenFile
-from fanotify_exporter.fsnotify.model import Queue, UserCounts
+from fanotify_exporter.fsnotify.model import DescriptorKey, Queue, UserCounts
 from fanotify_exporter.procfs import PROC
 from fanotify_exporter.system.cpu_budget import CpuBudget
 from fanotify_exporter.uapi.comm import comm_text
@@ -19,8 +18,13 @@ from fanotify_exporter.uapi.comm import comm_text
 
 INTERVAL_SECONDS: Final = 2.0
 
-# Passes take at most 1 % of a CPU.
-PASSES: Final = CpuBudget(share=0.01)
+# A pass of 20 ms, over some 60,000 descriptors, every two seconds takes 1 % of a CPU.
+# A user may have a million descriptors, over which a pass took 0.22 s. A new blocking
+# mark is to show within 3 s all the same.
+PASSES: Final = CpuBudget(share=0.2)
+
+# MAX_HOLDERS of bpf/fsnotify/iterator.bpf.c
+MAX_HOLDERS: Final = 4
 
 # struct file_record of bpf/fsnotify/iterator.bpf.c
 RECORD: Final = struct.Struct("=QQQ16s4Q10I")
@@ -59,6 +63,54 @@ class Record(NamedTuple):
     unanswered: int
 
 
+class FoundFile:
+    """
+    A file that a pass lists, and the processes that have the file open.
+
+    Bounded, also if the program writes more records than it should: a user may have the
+    file open in any number of processes.
+    """
+
+    def __init__(self, record: Record) -> None:
+        """Start with the first record of the file."""
+        self._owner = record
+        self._descriptors: dict[int, DescriptorKey] = {}
+        self._others = 0
+        self.add(record)
+
+    def add(self, record: Record) -> None:
+        """Add a record of the same file."""
+        if record.tid in self._descriptors:
+            return
+        if not record.is_privileged:
+            if self._others == MAX_HOLDERS:
+                return
+            self._others += 1
+        started = record.started_ns // TICK_NS
+        self._descriptors[record.tid] = (started, record.tid, record.fd)
+        if (record.started_ns, record.tid) < (self._owner.started_ns, self._owner.tid):
+            self._owner = record
+
+    def open_file(self) -> OpenFile:
+        """Return the file with its owner, the earliest started process."""
+        owner = self._owner
+        own_key = self._descriptors.pop(owner.tid)
+        return OpenFile(
+            kind=KINDS[owner.kind],
+            comm=comm_text(owner.comm),
+            uid=owner.uid,
+            privileged=bool(owner.is_privileged),
+            descriptors=(own_key, *sorted(self._descriptors.values())),
+            queue=Queue(
+                length=owner.queue_length,
+                limit=None if owner.queue_limit == UNLIMITED else owner.queue_limit,
+                overflowed=bool(owner.overflowed),
+                unanswered=owner.unanswered,
+            ),
+            cgroup=owner.cgroup,
+        )
+
+
 class FileIterator:
     """
     The iterator over groups and instances, of a loaded set of programs.
@@ -87,20 +139,23 @@ class FileIterator:
         Return the groups and instances that are open now.
 
         The owner of a file is the earliest started of the privileged processes and of
-        the first 16 other processes in the order of their pids.
+        the first MAX_HOLDERS other processes in the order of their pids.
 
         Raises:
             OSError: the kernel refuses a pass, or the procfs is gone.
         """
         (self._proc / "1").stat()
         scanned = time.time()
-        by_address: dict[int, list[Record]] = {}
+        found: dict[int, FoundFile] = {}
         users: dict[int, UserCounts] = {}
-        for record in _split(read_pass(self._link)):
-            by_address.setdefault(record.address, []).append(record)
+        for record in map(Record._make, read_records(self._link, RECORD)):
             users[record.charged_uid] = UserCounts(*record[4:8])
+            if record.address in found:
+                found[record.address].add(record)
+            else:
+                found[record.address] = FoundFile(record)
         return Inventory(
-            files=tuple(map(_open_file, by_address.values())),
+            files=tuple(each.open_file() for each in found.values()),
             scanned=scanned,
             users=users if self._has_users else None,
         )
@@ -108,28 +163,3 @@ class FileIterator:
     def delay(self, cpu_seconds: float) -> float:
         """Return the seconds to wait after a pass that took *cpu_seconds*."""
         return max(self._interval, PASSES.delay(cpu_seconds))
-
-
-def _split(records: bytes) -> Iterator[Record]:
-    return map(Record._make, RECORD.iter_unpack(records))
-
-
-def _open_file(records: Iterable[Record]) -> OpenFile:
-    ordered = sorted(records, key=lambda each: (each.started_ns, each.tid))
-    owner = ordered[0]
-    return OpenFile(
-        kind=KINDS[owner.kind],
-        comm=comm_text(owner.comm),
-        uid=owner.uid,
-        privileged=bool(owner.is_privileged),
-        descriptors=tuple(
-            (each.started_ns // TICK_NS, each.tid, each.fd) for each in ordered
-        ),
-        queue=Queue(
-            length=owner.queue_length,
-            limit=None if owner.queue_limit == UNLIMITED else owner.queue_limit,
-            overflowed=bool(owner.overflowed),
-            unanswered=owner.unanswered,
-        ),
-        cgroup=owner.cgroup,
-    )

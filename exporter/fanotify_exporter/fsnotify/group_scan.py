@@ -4,8 +4,8 @@ Scanner that reads the marks and watches of the open files that a source lists.
 The source is a scan of /proc or an iterator of the kernel. Marks and watches come from
 the fdinfo of an open file; the kernel takes some microseconds for each. Between two
 lists each poll reads the cheap files again, and expensive ones after a delay. Processes
-without CAP_SYS_ADMIN are not trusted: they have CPU budgets of their own, and the file
-that was not read for longest is the next.
+without CAP_SYS_ADMIN are not trusted: they have CPU budgets of their own, in which
+users take turns.
 """
 
 from __future__ import annotations
@@ -81,6 +81,8 @@ class GroupScanner:
         self._budgets = defaultdict[tuple[Kind, bool], UserBudget](
             partial(UserBudget, now)
         )
+        # When a file of each unprivileged user was read last.
+        self._turns: dict[int, float] = {}
         self._next_list = self._next_read = -math.inf
         self._other_seconds = 0.0
 
@@ -157,17 +159,24 @@ class GroupScanner:
                     self._other_seconds += reading.seconds
 
     def _read_users(self, inventory: Inventory) -> None:
-        """Read files of unprivileged processes, those not read for longest first."""
+        """
+        Read files of unprivileged processes.
 
-        def read_at(file: OpenFile) -> float:
-            return self._readings[file.descriptors[0]].at
+        The user whose files were not read for longest is the first. A user cannot put
+        off the others with a file that is always new.
+        """
 
-        files = (file for file in inventory.files if not file.privileged)
-        for file in sorted(files, key=read_at):
+        def turn(file: OpenFile) -> tuple[float, float]:
+            return self._turns[file.uid], self._readings[file.descriptors[0]].at
+
+        files = [file for file in inventory.files if not file.privileged]
+        self._turns = {file.uid: self._turns.get(file.uid, -math.inf) for file in files}
+        for file in sorted(files, key=turn):
             last = self._readings[file.descriptors[0]]
             budget = self._budgets[file.kind, last.is_expensive]
             if budget.is_due():
                 seconds = self._read(file).seconds
+                self._turns[file.uid] = self._now()
                 budget.record(seconds)
                 self._other_seconds += seconds
 

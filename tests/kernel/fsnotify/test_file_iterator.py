@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fanotify_exporter.fsnotify.file_iter import FileIterator
+from fanotify_exporter.fsnotify.file_iter import MAX_HOLDERS, FileIterator
 from fanotify_exporter.fsnotify.inventory import Kind, OpenFile
 from fanotify_exporter.fsnotify.model import Queue, UserCounts
 from tools.harness.listeners import as_user, listening
@@ -196,8 +196,8 @@ def test_process_whose_first_thread_has_ended(iterator: FileIterator) -> None:
         assert [(tid, fd)] == [each[1:] for each in file.descriptors]
 
 
-def test_flood_of_descriptors(iterator: FileIterator) -> None:
-    """A file of many processes and descriptors is told by the first of them."""
+def test_processes_and_descriptors_of_a_user(iterator: FileIterator) -> None:
+    """Files that many processes have open in turn are each told by the first."""
     code = """
         groups = init(FID), init(FID)
         [os.dup(fd) for _ in range(500) for fd in groups]
@@ -208,4 +208,4 @@ def test_flood_of_descriptors(iterator: FileIterator) -> None:
     assert 2 == len(files)
     for file in files:
         assert program.pid == file.descriptors[0][1]
-        assert 16 == len(file.descriptors)
+        assert MAX_HOLDERS == len(file.descriptors)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterable
 from errno import EAGAIN, EPERM
 
 import pytest
 
 from fanotify_exporter.bpf import iterator
-from fanotify_exporter.bpf.iterator import MAX_EMPTY_READS, read_pass
+from fanotify_exporter.bpf.iterator import (
+    MAX_EMPTY_READS,
+    read_pass,
+    read_records,
+)
 
 
 Answer = bytes | OSError
@@ -54,6 +59,12 @@ def test_all_output(answers: Iterable[Answer], reads: list[Answer]) -> None:
     reads.extend(answers)
     assert b"onetwo" == read_pass(3)
     assert [] == reads
+
+
+def test_records(reads: list[Answer]) -> None:
+    """A record may lie across the border of two reads."""
+    reads.extend([b"\1\0\2", b"\0\3", AGAIN, b"\0", b""])
+    assert [(1,), (2,), (3,)] == [*read_records(3, struct.Struct("<H"))]
 
 
 def test_pass_without_end(reads: list[Answer]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -43,7 +45,11 @@ def list_records(
 ) -> Inventory:
     """Return what the iterator lists if a pass of the link 7 returns *records*."""
     passes = {7: b"".join(records)}
-    monkeypatch.setattr(file_iter, "read_pass", passes.__getitem__)
+
+    def read_records(link: int, structure: struct.Struct) -> Iterator[tuple[Any, ...]]:
+        return structure.iter_unpack(passes[link])
+
+    monkeypatch.setattr(file_iter, "read_records", read_records)
     return FileIterator(make_fsnotify(7, users_reason)).list()
 
 
@@ -64,6 +70,16 @@ def test_the_owner_started_first(monkeypatch: pytest.MonkeyPatch) -> None:
         cgroup=77,
     )
     assert (expected,) == found.files
+
+
+def test_holders_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of ordinary processes the first are known, each once; of privileged ones all."""
+    users = [record(tid=tid, started=50.0) for tid in range(100, 120)]
+    root = [record(tid=tid, started=99.0, privileged=True) for tid in range(200, 210)]
+    (file,) = list_records(monkeypatch, *users, *users, *root, *root).files
+    assert [*range(100, 104), *range(200, 210)] == [
+        tid for _, tid, _ in file.descriptors
+    ]
 
 
 def test_kinds_and_queues(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,10 +116,15 @@ def test_nothing_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("interval", "cpu_seconds", "delay"),
-    [(2.0, 0.001, 2.0), (2.0, 0.05, 5.0), (30.0, 0.05, 30.0)],
+    [
+        (2.0, 0.001, 2.0),
+        (2.0, 0.4, 2.0),
+        (2.0, 3.0, 15.0),
+        (30.0, 3.0, 30.0),
+    ],
 )
 def test_delay(interval: float, cpu_seconds: float, delay: float) -> None:
-    """Passes take at most 1 % of a CPU, and no more than asked for."""
+    """Passes come at the interval; long ones seldom enough for the budget."""
     iterator = FileIterator(make_fsnotify(), interval=interval)
     assert delay == pytest.approx(iterator.delay(cpu_seconds))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -436,6 +437,23 @@ def test_users_take_turns(scanner: GroupScanner, host: Host, clock: Clock) -> No
     clock.cost = 0.01
     seen = [sum(counts(scan).values()) for scan in polls(scanner, clock, 25)]
     assert set(range(11, 21)) <= set(seen)
+
+
+def test_file_that_is_always_new(
+    scanner: GroupScanner, host: Host, source: FixedSource, clock: Clock
+) -> None:
+    """A user who moves an expensive group to new descriptors puts off nobody."""
+    host.start(100, privileged=False)
+    clock.costs[100] = 0.5
+    scanner.poll()
+    host.start(101, privileged=False)
+    for fd in range(5, 30):
+        host.proc.open_group(100, fd, EMPTY_GROUP + MARK)
+        (key,) = source.files[0].descriptors
+        source.files[0] = replace(source.files[0], descriptors=((*key[:2], fd),))
+        clock.seconds += 10  # until the next list
+        scan = scanner.poll()
+    assert 1 == counts(scan)["p101"]
 
 
 def test_users_kinds_and_costs_are_apart(
