@@ -74,7 +74,7 @@ def init_errors() -> Builder[Panel]:
             "Errors of fanotify_init and inotify_init",
             "Failed calls per second. EMFILE: the user has reached the limit of groups "
             "or inotify instances, or the process has too many open files.",
-            runbooks=("FanotifyLimitReached",),
+            runbooks=("FanotifyLimitReached", "InotifyLimitReached"),
         ),
         {
             "fanotify_init {{comm}} {{errno}}": error_rate(INIT_ERRORS, "comm, errno"),

@@ -46,28 +46,28 @@ def panels() -> list[Builder[Panel]]:
 
 def instances() -> Builder[Panel]:
     """Return the graph of existing instances by program."""
-    existing = sum_by(select("inotify_instances", CALLER_MATCHERS), "comm")
+    existing = sum_by(select("inotify_instances", CALLER_MATCHERS), "instance, comm")
     return lines(
         PanelInfo(
             "inotify instances by program",
-            "Instances that exist now, summed over the selected hosts. A program needs "
-            "one or a few; a line that only rises is a leak.",
+            "Instances that exist now, of the programs with most. A program needs one "
+            "or a few; a line that only rises is a leak.",
         ),
-        {"{{comm}}": top(MAX_LINES, existing)},
+        {"{{comm}} on {{instance}}": top(MAX_LINES, existing)},
         unit=units.LocaleFormat,
     )
 
 
 def watches() -> Builder[Panel]:
     """Return the graph of existing watches by program."""
-    existing = sum_by(select("inotify_watches", CALLER_MATCHERS), "comm")
+    existing = sum_by(select("inotify_watches", CALLER_MATCHERS), "instance, comm")
     return lines(
         PanelInfo(
             "inotify watches by program",
-            "Watches that exist now, summed over the selected hosts. A program that "
-            "watches a tree needs one watch for each directory.",
+            "Watches that exist now, of the programs with most. A program that watches "
+            "a tree needs one watch for each directory.",
         ),
-        {"{{comm}}": top(MAX_LINES, existing)},
+        {"{{comm}} on {{instance}}": top(MAX_LINES, existing)},
         unit=units.LocaleFormat,
     )
 

@@ -123,20 +123,31 @@ def errors_at_limits() -> Builder[Panel]:
     """Return the number of calls that failed because a limit was reached."""
     marks = select("fanotify_mark_errors_total", HOST_MATCHERS, 'errno="ENOSPC"')
     groups = select("fanotify_init_errors_total", HOST_MATCHERS, 'errno="EMFILE"')
+    watches = select("inotify_add_watch_errors_total", HOST_MATCHERS, 'errno="ENOSPC"')
+    instances = select("inotify_init_errors_total", HOST_MATCHERS, 'errno="EMFILE"')
     return stats(
         PanelInfo(
             "Calls that failed at a limit",
             "Calls in the selected time range that failed because a limit was reached. "
-            "The caller does not receive events for an object that it could not mark. "
+            "The caller does not receive events for an object that it could not mark "
+            "or watch. "
             "EMFILE can also mean that the process has too many open files. All "
             "callers.",
             width=5,
             height=5,
-            runbooks=("FanotifyProtectorRefused", "FanotifyLimitReached"),
+            runbooks=(
+                "FanotifyProtectorRefused",
+                "FanotifyLimitReached",
+                "InotifyLimitReached",
+            ),
         ),
         {
             "marks (ENOSPC)": or_zero(sum_by(increase_in_range(marks)), BUILD_INFO),
             "groups (EMFILE)": or_zero(sum_by(increase_in_range(groups)), BUILD_INFO),
+            "watches (ENOSPC)": or_zero(sum_by(increase_in_range(watches)), BUILD_INFO),
+            "instances (EMFILE)": or_zero(
+                sum_by(increase_in_range(instances)), BUILD_INFO
+            ),
         },
         levels={1: RED},
     )

@@ -216,13 +216,14 @@ class GroupScanner:
         for file in inventory.files:
             reading = self._readings[file.descriptors[0]]
             descriptors = file.descriptors[reading.place :]
-            about = (file.privileged, descriptors, file.queue, file.cgroup)
-            if isinstance(reading.content, Group):
-                groups.append(OwnedGroup(file.comm, file.uid, reading.content, *about))
-            elif reading.content is not None:
-                instances.append(
-                    InotifyInstance(file.comm, file.uid, reading.content, *about)
-                )
+            content = reading.content
+            held = (file.privileged, descriptors)
+            if isinstance(content, Group):
+                more = (*held, file.queue, file.cgroup)
+                groups.append(OwnedGroup(file.comm, file.uid, content, *more))
+            elif content is not None:
+                about = (file.comm, file.uid, content, *held, file.cgroup)
+                instances.append(InotifyInstance(*about))
         return GroupScan(
             groups=tuple(groups),
             unreadable=inventory.unreadable + len(self._refused),

@@ -140,7 +140,6 @@ class InotifyInstance:
         watches: number of watches.
         privileged: whether the owner has CAP_SYS_ADMIN in the initial user namespace.
         descriptors: as in OwnedGroup.
-        queue: None if unknown, as in a scan of /proc.
         cgroup: id of the owner's cgroup in the v2 hierarchy; 0 if unknown.
     """
 
@@ -149,7 +148,6 @@ class InotifyInstance:
     watches: int
     privileged: bool = False
     descriptors: tuple[DescriptorKey, ...] = ()
-    queue: Queue | None = None
     cgroup: int = 0
 
 

@@ -168,13 +168,12 @@ def test_what_the_source_lists(
         group.cgroup,
     )
     (instance,) = scan.instances
-    assert ("tail", 8, 5, False, ((100, 2, 4),), queue, 45) == (
+    assert ("tail", 8, 5, False, ((100, 2, 4),), 45) == (
         instance.comm,
         instance.uid,
         instance.watches,
         instance.privileged,
         instance.descriptors,
-        instance.queue,
         instance.cgroup,
     )
     assert (2, 1.0, 3) == (scan.unreadable, scan.scanned, scan.left_out)
