@@ -108,6 +108,7 @@ class FoundFile:
                 unanswered=owner.unanswered,
             ),
             cgroup=owner.cgroup,
+            charged=owner.watches if owner.kind else owner.marks,
         )
 
 

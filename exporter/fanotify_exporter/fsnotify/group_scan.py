@@ -27,6 +27,8 @@ from fanotify_exporter.fsnotify.model import (
     OwnedGroup,
 )
 from fanotify_exporter.fsnotify.readings import (
+    MAX_CHARGED,
+    TOO_LARGE,
     UNREAD,
     Content,
     Reading,
@@ -138,6 +140,8 @@ class GroupScanner:
 
     def _known(self, file: OpenFile) -> Reading:
         """Return the latest reading of a file that was listed anew."""
+        if not file.privileged and file.charged > MAX_CHARGED:
+            return Reading(TOO_LARGE[file.kind], at=math.inf)
         known = self._readings.get(file.descriptors[0])
         # The first descriptor may refer to another file now if it was not the one read.
         return known if known and known.place == 0 else UNREAD[file.kind]
@@ -173,6 +177,8 @@ class GroupScanner:
         self._turns = {file.uid: self._turns.get(file.uid, -math.inf) for file in files}
         for file in sorted(files, key=turn):
             last = self._readings[file.descriptors[0]]
+            if last.at == math.inf:  # too large
+                continue
             budget = self._budgets[file.kind, last.is_expensive]
             if budget.is_due():
                 seconds = self._read(file).seconds

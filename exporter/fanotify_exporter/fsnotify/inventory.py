@@ -32,6 +32,8 @@ class OpenFile:
             and the number of each known descriptor, the owner's first; at least one.
         queue: None if the source cannot see queues.
         cgroup: id of the owner's cgroup in the v2 hierarchy; 0 if unknown.
+        charged: marks or watches that the kernel charges to the user who made the file,
+            those of the file among them; 0 if unknown.
     """
 
     kind: Kind
@@ -41,6 +43,7 @@ class OpenFile:
     descriptors: tuple[DescriptorKey, ...]
     queue: Queue | None = None
     cgroup: int = 0
+    charged: int = 0
 
 
 @dataclass(frozen=True, slots=True)

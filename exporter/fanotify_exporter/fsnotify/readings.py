@@ -6,6 +6,7 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from fanotify_exporter.fsnotify.descriptors import GONE, KINDS
 from fanotify_exporter.fsnotify.fdinfo import parse_fdinfo
@@ -34,7 +35,8 @@ class Reading:
         content: None if no descriptor refers to the file any more, and for a group
             that was not read yet.
         place: the descriptor that was read, an index into those of the file.
-        at: when the file was read, by the clock of the schedule.
+        at: when the file was read, by the clock of the schedule; infinite if the file
+            is not to be read.
         seconds: the CPU time that reading took.
     """
 
@@ -48,6 +50,15 @@ class Reading:
         """Return whether reading takes too long for every poll."""
         return self.seconds >= EXPENSIVE_SECONDS
 
+
+# Marks or watches of a user above which the user's files are not read. The kernel makes
+# the text of one in its own memory, charged to the reader: 64 MiB for 500,000 marks, in
+# a buffer of up to twice the size (seq_read_iter() in fs/seq_file.c). The limits of the
+# systemd unit and of the pod are 256 MiB.
+MAX_CHARGED: Final = 600_000
+
+# What is shown of such files.
+TOO_LARGE: Final[dict[Kind, Content]] = {Kind.FANOTIFY: Group(0, ()), Kind.INOTIFY: 0}
 
 # An instance that was not read yet exists, without known watches. The flags of such a
 # group are not known either.

@@ -22,11 +22,17 @@ def comparable(files: Iterable[OpenFile]) -> set[OpenFile]:
     """
     Return what both ways see of *files*.
 
-    A scan of /proc sees no queues and reads cgroups elsewhere. A pass of the iterator
-    has the first descriptor of each process.
+    A scan of /proc sees neither queues nor the kernel's counts, and reads cgroups
+    elsewhere. A pass of the iterator has the first descriptor of each process.
     """
     return {
-        replace(file, queue=None, cgroup=0, descriptors=tuple(first_descriptors(file)))
+        replace(
+            file,
+            queue=None,
+            cgroup=0,
+            charged=0,
+            descriptors=tuple(first_descriptors(file)),
+        )
         for file in files
     }
 

@@ -68,6 +68,7 @@ def test_the_owner_started_first(monkeypatch: pytest.MonkeyPatch) -> None:
         descriptors=((123, 20, 4), (987, 10, 3)),
         queue=Queue(length=5, limit=16384),
         cgroup=77,
+        charged=2,
     )
     assert (expected,) == found.files
 

@@ -438,6 +438,20 @@ def test_users_take_turns(scanner: GroupScanner, host: Host, clock: Clock) -> No
     assert set(range(11, 21)) <= set(seen)
 
 
+def test_users_with_too_many_marks(
+    scanner: GroupScanner, host: Host, source: FixedSource
+) -> None:
+    """Their files exist without marks, and are not read; those of others are."""
+    host.start(100, privileged=False)
+    host.start(101, Kind.INOTIFY, privileged=False)
+    host.start(102, privileged=False)
+    host.start(103)
+    for place, charged in ((0, 600_001), (1, 600_001), (2, 600_000), (3, 600_001)):
+        source.files[place] = replace(source.files[place], charged=charged)
+    expected = {"p100": 0, "p101": 0, "p102": 1, "p103": 1}
+    assert expected == counts(scanner.poll())
+
+
 def test_file_that_is_always_new(
     scanner: GroupScanner, host: Host, source: FixedSource, clock: Clock
 ) -> None:
