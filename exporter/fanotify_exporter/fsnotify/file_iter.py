@@ -109,6 +109,7 @@ class FoundFile:
             ),
             cgroup=owner.cgroup,
             charged=owner.watches if owner.kind else owner.marks,
+            address=owner.address,
         )
 
 

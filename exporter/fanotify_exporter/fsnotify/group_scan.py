@@ -14,11 +14,12 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
-from fanotify_exporter.fsnotify.inventory import Inventory, Kind, OpenFile
+from fanotify_exporter.fsnotify.inventory import FileKey, Inventory, Kind, OpenFile
 from fanotify_exporter.fsnotify.model import (
     DescriptorKey,
     Group,
@@ -28,7 +29,7 @@ from fanotify_exporter.fsnotify.model import (
 )
 from fanotify_exporter.fsnotify.readings import (
     MAX_CHARGED,
-    TOO_LARGE,
+    UNKNOWN,
     UNREAD,
     Content,
     Reading,
@@ -78,7 +79,7 @@ class GroupScanner:
         self._now = now
         self._cpu = cpu
         self._inventory: Inventory | None = None
-        self._readings: dict[DescriptorKey, Reading] = {}
+        self._readings: dict[FileKey, Reading] = {}
         self._refused: set[int] = set()
         self._budgets = defaultdict[tuple[Kind, bool], UserBudget](
             partial(UserBudget, now)
@@ -129,9 +130,7 @@ class GroupScanner:
             self._other_seconds += seconds
             delay = max(self._source.delay(seconds), READS.min_delay)
             self._next_list = self._now() + delay
-        self._readings = {
-            file.descriptors[0]: self._known(file) for file in inventory.files
-        }
+        self._readings = {file.key: self._known(file) for file in inventory.files}
         self._refused &= {
             pid for file in inventory.files for _, pid, _ in file.descriptors
         }
@@ -141,16 +140,20 @@ class GroupScanner:
     def _known(self, file: OpenFile) -> Reading:
         """Return the latest reading of a file that was listed anew."""
         if not file.privileged and file.charged > MAX_CHARGED:
-            return Reading(TOO_LARGE[file.kind], at=math.inf)
-        known = self._readings.get(file.descriptors[0])
+            return Reading(UNKNOWN[file.kind], at=math.inf)
+        known = self._readings.get(file.key, UNREAD[file.kind])
+        if known.at == math.inf:
+            return UNREAD[file.kind]
+        if file.address:
+            return replace(known, place=0)
         # The first descriptor may refer to another file now if it was not the one read.
-        return known if known and known.place == 0 else UNREAD[file.kind]
+        return known if known.place == 0 else UNREAD[file.kind]
 
     def _read_privileged(self, inventory: Inventory) -> None:
         """Read the files of privileged processes, expensive ones after a delay."""
         now = self._now()
         files = [file for file in inventory.files if file.privileged]
-        known = [self._readings[file.descriptors[0]] for file in files]
+        known = [self._readings[file.key] for file in files]
         expensive_seconds = sum(each.seconds for each in known if each.is_expensive)
         expensive_delay = READS.delay(expensive_seconds)
         for file, last in zip(files, known, strict=True):
@@ -171,12 +174,12 @@ class GroupScanner:
         """
 
         def turn(file: OpenFile) -> tuple[float, float]:
-            return self._turns[file.uid], self._readings[file.descriptors[0]].at
+            return self._turns[file.uid], self._readings[file.key].at
 
         files = [file for file in inventory.files if not file.privileged]
         self._turns = {file.uid: self._turns.get(file.uid, -math.inf) for file in files}
         for file in sorted(files, key=turn):
-            last = self._readings[file.descriptors[0]]
+            last = self._readings[file.key]
             if last.at == math.inf:  # too large
                 continue
             budget = self._budgets[file.kind, last.is_expensive]
@@ -190,8 +193,12 @@ class GroupScanner:
         """Read a file now, however long that takes."""
         started = self._cpu()
         content, place = self._first_content(file)
+        if content is None and file.address:
+            # The file is open, and its descriptor has another number by now.
+            last = self._readings[file.key].content
+            content = UNKNOWN[file.kind] if last is None else last
         reading = Reading(content, place, self._now(), self._cpu() - started)
-        self._readings[file.descriptors[0]] = reading
+        self._readings[file.key] = reading
         return reading
 
     def _first_content(self, file: OpenFile) -> tuple[Content | None, int]:
@@ -220,7 +227,7 @@ class GroupScanner:
         groups = []
         instances = []
         for file in inventory.files:
-            reading = self._readings[file.descriptors[0]]
+            reading = self._readings[file.key]
             descriptors = file.descriptors[reading.place :]
             content = reading.content
             held = (file.privileged, descriptors)

@@ -16,6 +16,9 @@ class Kind(Enum):
     INOTIFY = "inotify"
 
 
+FileKey = tuple[Kind, int] | DescriptorKey
+
+
 @dataclass(frozen=True, slots=True)
 class OpenFile:
     """
@@ -34,6 +37,7 @@ class OpenFile:
         cgroup: id of the owner's cgroup in the v2 hierarchy; 0 if unknown.
         charged: marks or watches that the kernel charges to the user who made the file,
             those of the file among them; 0 if unknown.
+        address: of the group or the instance in the kernel; 0 if unknown.
     """
 
     kind: Kind
@@ -44,6 +48,12 @@ class OpenFile:
     queue: Queue | None = None
     cgroup: int = 0
     charged: int = 0
+    address: int = 0
+
+    @property
+    def key(self) -> FileKey:
+        """Return what tells the file from others in two lists of one source."""
+        return (self.kind, self.address) if self.address else self.descriptors[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,8 +57,8 @@ class Reading:
 # systemd unit and of the pod are 256 MiB.
 MAX_CHARGED: Final = 600_000
 
-# What is shown of such files.
-TOO_LARGE: Final[dict[Kind, Content]] = {Kind.FANOTIFY: Group(0, ()), Kind.INOTIFY: 0}
+# What is shown of files that exist and cannot be read.
+UNKNOWN: Final[dict[Kind, Content]] = {Kind.FANOTIFY: Group(0, ()), Kind.INOTIFY: 0}
 
 # An instance that was not read yet exists, without known watches. The flags of such a
 # group are not known either.

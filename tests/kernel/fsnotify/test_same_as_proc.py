@@ -31,6 +31,7 @@ def comparable(files: Iterable[OpenFile]) -> set[OpenFile]:
             queue=None,
             cgroup=0,
             charged=0,
+            address=0,
             descriptors=tuple(first_descriptors(file)),
         )
         for file in files

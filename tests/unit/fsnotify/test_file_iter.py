@@ -69,6 +69,7 @@ def test_the_owner_started_first(monkeypatch: pytest.MonkeyPatch) -> None:
         queue=Queue(length=5, limit=16384),
         cgroup=77,
         charged=2,
+        address=0x1000,
     )
     assert (expected,) == found.files
 

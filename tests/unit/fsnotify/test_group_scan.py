@@ -438,8 +438,29 @@ def test_users_take_turns(scanner: GroupScanner, host: Host, clock: Clock) -> No
     assert set(range(11, 21)) <= set(seen)
 
 
+def test_descriptor_that_moves(
+    scanner: GroupScanner, host: Host, source: FixedSource, clock: Clock
+) -> None:
+    """A file that the kernel lists is shown, with the marks that were read last."""
+    host.start(100)
+    source.files[0] = replace(source.files[0], address=0x1000)
+    host.proc.close(100, 4)
+    assert {"p100": 0} == counts(scanner.poll())
+    host.change(100, 7)
+    clock.seconds += 1
+    assert {"p100": 7} == counts(scanner.poll())
+    host.proc.close(100, 4)
+    for fd in range(5, 8):
+        source.files[0] = replace(source.files[0], descriptors=((100, 100, fd),))
+        clock.seconds += 10
+        assert {"p100": 7} == counts(scanner.poll())
+    source.files.clear()
+    clock.seconds += 10
+    assert {} == counts(scanner.poll())
+
+
 def test_users_with_too_many_marks(
-    scanner: GroupScanner, host: Host, source: FixedSource
+    scanner: GroupScanner, host: Host, source: FixedSource, clock: Clock
 ) -> None:
     """Their files exist without marks, and are not read; those of others are."""
     host.start(100, privileged=False)
@@ -450,6 +471,9 @@ def test_users_with_too_many_marks(
         source.files[place] = replace(source.files[place], charged=charged)
     expected = {"p100": 0, "p101": 0, "p102": 1, "p103": 1}
     assert expected == counts(scanner.poll())
+    source.files[0] = replace(source.files[0], charged=1)
+    clock.seconds += 10
+    assert expected | {"p100": 1} == counts(scanner.poll())
 
 
 def test_file_that_is_always_new(
