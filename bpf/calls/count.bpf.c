@@ -63,14 +63,29 @@ static inline enum section section_of(struct call *call)
 	return is_privileged() ? PRIVILEGED_SECTION : USER_SECTION;
 }
 
-/* Take a free slot of *section*. Return false if there is none. */
+/*
+ * Take a free slot of *section*. Return false if there is none.
+ *
+ * Each branch has a call of its own: of one call for three maps, the verifier
+ * of Linux 7.3 takes the helper to overwrite the stack above *index*, and
+ * refuses the program (slot poisoned by dead code elimination). Statements with
+ * operands of their own keep the compiler from merging the calls.
+ */
 static inline bool pop_slot(enum section section, u32 *index)
 {
-	if (section == WATCH_SECTION)
-		return !free_watch.pop(index);
-	if (section == PRIVILEGED_SECTION)
-		return !free_privileged.pop(index);
-	return !free_user.pop(index);
+	int error;
+
+	if (section == WATCH_SECTION) {
+		error = free_watch.pop(index);
+		asm volatile("" : : "i"(WATCH_SECTION));
+	} else if (section == PRIVILEGED_SECTION) {
+		error = free_privileged.pop(index);
+		asm volatile("" : : "i"(PRIVILEGED_SECTION));
+	} else {
+		error = free_user.pop(index);
+		asm volatile("" : : "i"(USER_SECTION));
+	}
+	return !error;
 }
 
 static inline void push_slot(enum section section, u32 *index)
