@@ -73,19 +73,19 @@ static inline enum section section_of(struct call *call)
  */
 static inline bool pop_slot(enum section section, u32 *index)
 {
-	int error;
+	bool is_free;
 
 	if (section == WATCH_SECTION) {
-		error = free_watch.pop(index);
+		is_free = !free_watch.pop(index);
 		asm volatile("" : : "i"(WATCH_SECTION));
 	} else if (section == PRIVILEGED_SECTION) {
-		error = free_privileged.pop(index);
+		is_free = !free_privileged.pop(index);
 		asm volatile("" : : "i"(PRIVILEGED_SECTION));
 	} else {
-		error = free_user.pop(index);
+		is_free = !free_user.pop(index);
 		asm volatile("" : : "i"(USER_SECTION));
 	}
-	return !error;
+	return is_free;
 }
 
 static inline void push_slot(enum section section, u32 *index)
