@@ -31,8 +31,8 @@ if Path("/proc/1/comm").read_text() != "systemd\n" or not Path("/run/guest").exi
 
 SERVICE = "fanotify-exporter.service"
 ADDRESS = "127.0.0.1:10301"
-# Sets of pinned programs: those that count calls, and permission waits.
-SETS = 2
+# Sets of pinned programs: calls, permission waits, and the iterators.
+SETS = 3
 # CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, linux/capability.h.
 CAPABILITIES = 1 << 2 | 1 << 19
 # CAP_PERFMON and CAP_BPF.
