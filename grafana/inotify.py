@@ -36,9 +36,9 @@ def panels() -> list[Builder[Panel]]:
         instances(),
         watches(),
         users(),
+        limits(),
         used_instances(),
         used_watches(),
-        limits(),
         added_watches(),
         refused_watches(),
     ]
@@ -52,6 +52,7 @@ def instances() -> Builder[Panel]:
             "inotify instances by program",
             "Instances that exist now, of the programs with most. A program needs one "
             "or a few; a line that only rises is a leak.",
+            width=12,
         ),
         {"{{comm}} on {{instance}}": top(MAX_LINES, existing)},
         unit=units.LocaleFormat,
@@ -66,6 +67,7 @@ def watches() -> Builder[Panel]:
             "inotify watches by program",
             "Watches that exist now, of the programs with most. A program that watches "
             "a tree needs one watch for each directory.",
+            width=12,
         ),
         {"{{comm}} on {{instance}}": top(MAX_LINES, existing)},
         unit=units.LocaleFormat,
@@ -88,6 +90,7 @@ def users() -> Builder[Panel]:
             "Instances and watches that each user has now, and the used share of the "
             "user's limits, which all programs of the user share.",
             runbooks=("InotifyInstancesNearLimit", "InotifyWatchesNearLimit"),
+            width=16,
         ),
         {"instance": "Host", "uid": "User"},
         (
@@ -103,34 +106,6 @@ def users() -> Builder[Panel]:
             ),
             Column("Watches", existing("inotify_user_watches")),
         ),
-    )
-
-
-def used_instances() -> Builder[Panel]:
-    """Return the graph of each user's share of the limit of instances."""
-    return ratio_lines(
-        PanelInfo(
-            "Use of the instance limit by user",
-            "The users nearest to the limit, on all selected hosts. At 100 %, "
-            'inotify_init fails with EMFILE: "too many open files".',
-            runbooks=("InotifyInstancesNearLimit",),
-        ),
-        {"uid {{uid}} on {{instance}}": top(MAX_LINES, USER_INSTANCES_USED)},
-        "fanotify_threshold:inotify_user_instances:ratio",
-    )
-
-
-def used_watches() -> Builder[Panel]:
-    """Return the graph of each user's share of the limit of watches."""
-    return ratio_lines(
-        PanelInfo(
-            "Use of the watch limit by user",
-            "The users nearest to the limit, on all selected hosts. At 100 %, "
-            'inotify_add_watch fails with ENOSPC: "no space left on device".',
-            runbooks=("InotifyWatchesNearLimit",),
-        ),
-        {"uid {{uid}} on {{instance}}": top(MAX_LINES, USER_WATCHES_USED)},
-        "fanotify_threshold:inotify_user_watches:ratio",
     )
 
 
@@ -152,6 +127,36 @@ def limits() -> Builder[Panel]:
             Column(heading, max_by(select(family, HOST_MATCHERS), "instance"))
             for heading, family in families.items()
         ],
+    )
+
+
+def used_instances() -> Builder[Panel]:
+    """Return the graph of each user's share of the limit of instances."""
+    return ratio_lines(
+        PanelInfo(
+            "Use of the instance limit by user",
+            "The users nearest to the limit, on all selected hosts. At 100 %, "
+            'inotify_init fails with EMFILE: "too many open files".',
+            runbooks=("InotifyInstancesNearLimit",),
+            width=12,
+        ),
+        {"uid {{uid}} on {{instance}}": top(MAX_LINES, USER_INSTANCES_USED)},
+        "fanotify_threshold:inotify_user_instances:ratio",
+    )
+
+
+def used_watches() -> Builder[Panel]:
+    """Return the graph of each user's share of the limit of watches."""
+    return ratio_lines(
+        PanelInfo(
+            "Use of the watch limit by user",
+            "The users nearest to the limit, on all selected hosts. At 100 %, "
+            'inotify_add_watch fails with ENOSPC: "no space left on device".',
+            runbooks=("InotifyWatchesNearLimit",),
+            width=12,
+        ),
+        {"uid {{uid}} on {{instance}}": top(MAX_LINES, USER_WATCHES_USED)},
+        "fanotify_threshold:inotify_user_watches:ratio",
     )
 
 

@@ -110,9 +110,7 @@ def used_limits() -> Builder[Panel]:
             "marks of a user": or_zero(max_by(USER_MARKS_USED), LAST_SCAN),
             "groups of a user": or_zero(max_by(USER_GROUPS_USED), LAST_SCAN),
             "map of the exporter": max_by(MAP_KEYS_USED),
-            "inotify instances": or_zero(
-                max_by(USER_INSTANCES_USED), LAST_SCAN
-            ),
+            "inotify instances": or_zero(max_by(USER_INSTANCES_USED), LAST_SCAN),
             "inotify watches": or_zero(max_by(USER_WATCHES_USED), LAST_SCAN),
         },
         levels={NEAR_LIMIT: YELLOW, 0.95: RED},

@@ -35,7 +35,8 @@ class EventsCollector:
         Collect what *read* returns on each scrape.
 
         Args:
-            read: returns what the programs counted; None if no program counts.
+            read: returns what the programs counted; None if no program counts events
+                here, and then the collector fails.
             labelling: drops labels, and adds labels to all families.
             created: whether the counters have ``_created`` samples.
         """
@@ -48,10 +49,19 @@ class EventsCollector:
         yield from self._families((), 0.0)
 
     def collect(self) -> Iterator[CounterFamily]:
-        """Yield the families with their series; none without programs."""
-        if self._read:
-            snapshot = self._read()
-            yield from self._families(snapshot.listeners, snapshot.counting_since)
+        """
+        Yield the families with their series.
+
+        Raises:
+            RuntimeError: no program counts events. The collector is off by default, so
+                an operator asked for these series.
+        """
+        if not self._read:
+            raise RuntimeError(
+                "no program counts events on this host: the log of the start says why"
+            )
+        snapshot = self._read()
+        yield from self._families(snapshot.listeners, snapshot.counting_since)
 
     def _families(
         self, listeners: Iterable[ListenerEvents], since: float

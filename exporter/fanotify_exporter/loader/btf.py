@@ -63,21 +63,24 @@ class Btf:
         """
         name = self._find_name(member)
         for members in self._find_structures(structure):
-            if name in members:
-                return members[name] // 8
+            for member_name, bits in members:
+                if member_name == name:
+                    return bits // 8
         raise BtfError(f"the kernel's BTF has no member {member} of {structure}")
 
     def unnamed_offset(self, structure: str) -> int:
         """
-        Return the offset of the first unnamed union or structure in *structure*, bytes.
+        Return the offset of the unnamed union or structure in *structure*, in bytes.
 
         Raises:
-            BtfError: the BTF lacks the structure, or the structure has none.
+            BtfError: the BTF lacks the structure, or the structure has no unnamed
+                member or several, of which nothing tells the wanted one.
         """
         for members in self._find_structures(structure):
-            if 0 in members:
-                return members[0] // 8
-        raise BtfError(f"the kernel's BTF has no unnamed member of {structure}")
+            unnamed = [bits for name, bits in members if not name]
+            if len(unnamed) == 1:
+                return unnamed[0] // 8
+        raise BtfError(f"the kernel's BTF has no single unnamed member of {structure}")
 
     def size(self, structure: str) -> int:
         """
@@ -108,15 +111,19 @@ class Btf:
         """Return the place of *name* in the string section, which has it once, or 0."""
         return self._strings.find(b"\0%s\0" % name.encode()) + 1
 
-    def _find_structures(self, name: str) -> Iterator[dict[int, int]]:
-        """Yield each structure called *name*: the offset in bits of each member."""
+    def _find_structures(self, name: str) -> Iterator[list[tuple[int, int]]]:
+        """
+        Yield the members of each structure called *name*.
+
+        Each member is the number of its name, 0 without a name, and its offset in bits.
+        """
         for place, _ in self._find_types(name, KIND_STRUCT):
             _, info, _ = TYPE.unpack_from(self._types, place)
             # Of a structure with bit fields, the upper 8 bits are the field's size.
             used = OFFSET_BITS if info >> 31 else 0xFFFF_FFFF
-            yield {
-                member: bits & used for member, _, bits in self._items(place, MEMBER)
-            }
+            yield [
+                (member, bits & used) for member, _, bits in self._items(place, MEMBER)
+            ]
 
     def _find_types(self, name: str, kind: int) -> Iterator[tuple[int, int]]:
         """

@@ -70,6 +70,18 @@ def test_number_at_the_end_of_the_types(file: Path) -> None:
         offset(file, [last], "task_struct", "comm")
 
 
+def test_unnamed_member(file: Path) -> None:
+    """An unnamed member is found if the structure has no other unnamed member."""
+    named = Member("ops", 0)
+    group = Struct("group", [named, Member("", 64 * 8)])
+    file.write_bytes(make_btf([group]))
+    assert 64 == read_btf(file).unnamed_offset("group")
+    for others in ([named], [named, Member("", 64 * 8), Member("", 128 * 8)]):
+        file.write_bytes(make_btf([Struct("group", others)]))
+        with pytest.raises(BtfError, match=r"no single unnamed member of group$"):
+            read_btf(file).unnamed_offset("group")
+
+
 def test_size(file: Path) -> None:
     """The size is in bytes; a structure that the BTF lacks has none."""
     file.write_bytes(make_btf([TASK, Struct("cred", [Member("usage", 0)], size=184)]))
