@@ -7,7 +7,6 @@ Each method of events is tested; a refused method is skipped with the kernel's r
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -26,12 +25,3 @@ def programs(events_method: str) -> Iterator[LoadedEvents]:
 def counted(programs: LoadedEvents) -> CountedEvents:
     """Count events from now on."""
     return CountedEvents(programs)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Return a folder that every user may look into."""
-    for each in (tmp_path, *tmp_path.parents):
-        if not each.stat().st_mode & 0o001:
-            each.chmod(each.stat().st_mode | 0o005)
-    return tmp_path
