@@ -25,12 +25,6 @@ HOOKS = (
     PERMISSION,
     ITERATOR,
 )
-# Time limit of the tests in a guest. QEMU emulates the processor, so that tests take
-# about ten times as long as on the machine. The tests of the slowest guest, arm64, took
-# 1,200 s on a busy machine.
-TEST_SECONDS = 3000
-# Time limit of a guest: the tests, the boot and the power-off.
-GUEST_SECONDS = TEST_SECONDS + 60.0
 # Exit status of timeout(1) after SIGTERM, and after SIGKILL.
 TIMED_OUT = (124, 137)
 JUNIT, LOG = "tests.xml", "tests.log"
@@ -59,6 +53,16 @@ class Row:
         series = kernel.series if kernel else self.suite.series or self.suite.name
         architecture = "" if self.suite.architecture == "amd64" else "arm64"
         return " ".join(filter(None, (series, architecture, self.command_line)))
+
+    @property
+    def test_seconds(self) -> int:
+        """
+        Return the time limit of the tests.
+
+        QEMU emulates the processor, so that tests take about ten times as long as on
+        the machine, and longer for arm64.
+        """
+        return 6000 if self.suite.architecture == "arm64" else 3000
 
 
 ROWS = (
@@ -111,7 +115,7 @@ def absent(row: Row, hooks: Sequence[str], reason: str) -> Result:
     return Result(row, None, {hook: not_run(reason) for hook in hooks})
 
 
-def job(checkout: Path, hooks: Sequence[str], prelude: str = "") -> str:
+def job(row: Row, checkout: Path, hooks: Sequence[str], prelude: str = "") -> str:
     """
     Return the shell script that runs the kernel tests of *checkout* in a guest.
 
@@ -119,7 +123,7 @@ def job(checkout: Path, hooks: Sequence[str], prelude: str = "") -> str:
     *prelude* is a part of the script that prepares the root file system.
     """
     pytest = [
-        *("timeout", "--kill-after=10", str(TEST_SECONDS)),
+        *("timeout", "--kill-after=10", str(row.test_seconds)),
         *(str(checkout / ".venv/bin/python"), "-m", "pytest", "tests/kernel", "-v"),
         *(f"--hook={hook}" for hook in hooks),
         *("-p", "no:cacheprovider", f"--junitxml={RESULTS}/{JUNIT}"),
@@ -145,7 +149,7 @@ def judge_hooks(
     """Return the verdict for each of *hooks*, from its tests and the exit status."""
     junit = results / JUNIT
     if outcome.status is None or outcome.status in TIMED_OUT or not junit.exists():
-        return dict.fromkeys(hooks, failed(early_end(outcome, results / CONSOLE)))
+        return dict.fromkeys(hooks, failed(early_end(row, outcome, results / CONSOLE)))
     cases = parse_junit(junit.read_text())
     cells = {hook: judge_hook(row, hook, cases) for hook in hooks}
     if outcome.status and all(cell.kind is not Kind.FAILED for cell in cells.values()):
@@ -176,10 +180,10 @@ def expected(row: Row, hook: str, verdict: Verdict) -> Verdict:
     return verdict
 
 
-def early_end(outcome: Outcome, console: Path) -> str:
+def early_end(row: Row, outcome: Outcome, console: Path) -> str:
     """Return the reason for missing results, from the status and the *console*."""
     if outcome.status in TIMED_OUT:
-        return f"not finished after {TEST_SECONDS} s"
+        return f"not finished after {row.test_seconds} s"
     if outcome.status is not None:
         return f"pytest wrote no results, its exit status is {outcome.status}"
     text = console.read_text(errors="replace") if console.exists() else ""

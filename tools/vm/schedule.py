@@ -17,6 +17,10 @@ from tools.vm.kernels import Kernel, Suite
 from tools.vm.matrix import Result, Row
 
 
+# Time of a guest beside its tests: the boot and the power-off.
+BOOT_SECONDS = 60.0
+
+
 class Kernels:
     """The newest kernel of each suite, fetched on first use."""
 
@@ -127,9 +131,9 @@ class Schedule:
         prelude = arm64.PRELUDE if prepared.architecture == "arm64" else ""
         outcome = await guest.run(
             prepared,
-            matrix.job(self.checkout, self.hooks, prelude),
+            matrix.job(row, self.checkout, self.hooks, prelude),
             results,
-            limit_seconds=matrix.GUEST_SECONDS,
+            limit_seconds=row.test_seconds + BOOT_SECONDS,
         )
         return matrix.judge_row(row, prepared.kernel, self.hooks, outcome, results)
 
