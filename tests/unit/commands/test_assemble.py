@@ -11,7 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from fanotify_exporter.bpf.loaded import NO_PROGRAMS, LoadedCalls, LoadedPermission
+from fanotify_exporter.bpf.loaded import (
+    NO_PROGRAMS,
+    LoadedCalls,
+    LoadedEvents,
+    LoadedPermission,
+)
 from fanotify_exporter.collectors.catalog import CATALOG
 from fanotify_exporter.commands import assemble, cgroups
 from fanotify_exporter.commands.live_sources import LiveSources
@@ -68,6 +73,21 @@ def permission(memory: Callable[[bytes], int]) -> LoadedPermission:
     return make_permission({0: total}, iterator_reason="no BTF", share=memory)
 
 
+@pytest.fixture
+def events(memory: Callable[[bytes], int]) -> LoadedEvents:
+    """Give maps with seven queued and two dropped events in ordinary memory."""
+    total = loaded_events.pack_total(b"av", outcomes=(7, 0, 2), unchecked=2)
+    return loaded_events.make_events({0: total}, share=memory)
+
+
+@pytest.fixture
+def programs(
+    loaded: LoadedCalls, permission: LoadedPermission, events: LoadedEvents
+) -> Programs:
+    """Give the programs of all sets that have maps."""
+    return Programs(loaded, permission, events=events)
+
+
 def build(
     programs: Programs,
     options: CollectorOptions,
@@ -86,16 +106,11 @@ def enable(*names: str, procfs: Path = Path("/proc")) -> CollectorOptions:
 
 @pytest.mark.parametrize("name", [each.name for each in CATALOG])
 def test_only_enabled_collectors(
-    name: str,
-    loaded: LoadedCalls,
-    permission: LoadedPermission,
-    stack: ExitStack,
-    tmp_path: Path,
+    programs: Programs, stack: ExitStack, name: str, tmp_path: Path
 ) -> None:
     """The registry has the enabled collectors, exporter_health and process."""
     (tmp_path / "1").mkdir()
     (tmp_path / "1/mountinfo").touch()
-    programs = Programs(loaded, permission)
     registry = build(programs, enable(name, procfs=tmp_path), stack)
     text = encode_text(registry.scrape().collect())
     for collector in (name, "exporter_health", "process"):
@@ -119,10 +134,8 @@ def test_permission_programs(
         assert f'start_time_seconds{{programs="{programs_name}"}}' in text
 
 
-def test_programs_of_events(memory: Callable[[bytes], int], stack: ExitStack) -> None:
+def test_programs_of_events(events: LoadedEvents, stack: ExitStack) -> None:
     """The collector reads the maps, and the programs have a start time of their own."""
-    total = loaded_events.pack_total(b"av", outcomes=(7, 0, 2), unchecked=2)
-    events = loaded_events.make_events({0: total}, share=memory)
     registry = build(Programs(NO_PROGRAMS, events=events), enable("events"), stack)
     text = encode_text(registry.scrape().collect()).decode()
     assert 'fanotify_events_total{comm="av",outcome="dropped"} 2.0\n' in text
