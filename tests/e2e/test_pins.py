@@ -29,6 +29,8 @@ pytestmark = pytest.mark.whole_host
 RESTARTS = 20
 COMM = f"e2e-pin-{os.getpid()}"
 WITHOUT_WAITS = "--no-collector.permission"
+# One set of programs, whatever the kernel allows.
+CALLS_ONLY = ("--collector.disable-defaults", "--collector.mark_calls")
 
 
 def failing(comm: str, times: int) -> Calls:
@@ -104,7 +106,8 @@ def test_second_exporter_is_refused(pins: Path, tmp_path: Path) -> None:
 def test_other_programs_replace_the_pinned(pins: Path, tmp_path: Path) -> None:
     """Other settings load new programs and remove the old pins."""
     for size in (64, 128):
-        arguments = (LISTEN, f"--bpf.pin={pins}", f"--bpf.max-entries={size}")
+        flags = (*CALLS_ONLY, f"--bpf.pin={pins}", f"--bpf.max-entries={size}")
+        arguments = (LISTEN, *flags)
         with serving(tmp_path / f"{size}.log", *arguments) as exporter:
             caller.make(tmp_path, failing(COMM, 23))
             assert 23 == total(exporter, COMM, 23)
@@ -116,13 +119,18 @@ def test_other_programs_replace_the_pinned(pins: Path, tmp_path: Path) -> None:
 
 def test_programs_that_nobody_needs_are_unpinned(pins: Path, tmp_path: Path) -> None:
     """Other collectors load other programs, and without collectors no pin is left."""
-    arguments = (LISTEN, f"--bpf.pin={pins}")
-    for number, flags in enumerate(
-        [(), ("--no-collector.mark_calls",), ("--collector.disable-defaults",)]
-    ):
-        with serving(tmp_path / f"{number}.log", *arguments, *flags) as exporter:
+    collectors = (
+        "--collector.mark_calls",
+        "--collector.init_calls",
+        "--collector.limits",
+    )
+    for collector in collectors:
+        flags = ("--collector.disable-defaults", collector)
+        arguments = (LISTEN, f"--bpf.pin={pins}", *flags)
+        log = tmp_path / f"{collector}.log"
+        with serving(log, *arguments) as exporter:
             assert "adopted" not in log_of(exporter)
-        assert (number < 2) == len(list(pins.iterdir()))
+        assert (collector != "--collector.limits") == len(list(pins.iterdir()))
 
 
 def test_pins_are_private(pins: Path, tmp_path: Path) -> None:
@@ -212,7 +220,7 @@ def test_start_by_adopting_needs_no_compiler(pins: Path, tmp_path: Path) -> None
 
 def test_unpin(pins: Path, tmp_path: Path) -> None:
     """After unpin nothing counts; the next exporter counts from 0."""
-    arguments = (LISTEN, f"--bpf.pin={pins}")
+    arguments = (LISTEN, *CALLS_ONLY, f"--bpf.pin={pins}")
     with serving(tmp_path / "first.log", *arguments):
         caller.make(tmp_path, failing(COMM, 29))
     command = [str(SCRIPT), "unpin", f"--bpf.pin={pins}"]

@@ -88,7 +88,7 @@ def test_serving_keeps_capabilities_of_the_scan(
 
 def test_serving_without_scans_keeps_nothing(tmp_path: Path) -> None:
     """Without collectors that scan /proc the exporter serves without capabilities."""
-    arguments = (LISTEN, "--no-collector.groups", "--no-collector.permission")
+    arguments = (LISTEN, "--collector.disable-defaults", "--collector.mark_calls")
     with serving(tmp_path / "exporter.log", *arguments) as exporter:
         assert_counts(exporter, tmp_path)
         assert {(0, 0, 0, 0, 0, 1)} == privileges_of(exporter)
