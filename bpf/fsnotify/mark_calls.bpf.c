@@ -120,20 +120,34 @@ static inline u64 hash_registers(struct pt_regs *regs)
 	return hash;
 }
 
+static inline bool is_asleep(u64 task)
+{
+	return (u32)read_word(task + TASK_STATE) & SLEEPING;
+}
+
+/*
+ * Return whether the thread sleeps inside the call, with its registers in
+ * *regs. A thread that wakes up between two loads of this function runs at the
+ * end, or has gone to sleep once more than at the begin.
+ */
+static inline bool is_inside(u64 task, struct pt_regs *regs, u64 *sleeps)
+{
+	u64 registers = find_registers(task);
+
+	*sleeps = read_word(task + TASK_NVCSW);
+	return registers && is_asleep(task) && has_number(task, registers) &&
+	       !bpf_probe_read_kernel(regs, sizeof(*regs), (void *)registers) &&
+	       !IS_RESULT_SET(regs) && is_asleep(task) &&
+	       read_word(task + TASK_NVCSW) == *sleeps;
+}
+
 int bpf_iter__task(u64 *ctx)
 {
-	u64 meta = ctx[0], task = ctx[1], registers, leader;
+	u64 meta = ctx[0], task = ctx[1], leader;
 	struct call_record record = {};
 	struct pt_regs regs = {};
 
-	if (!task)
-		return 0;
-	registers = find_registers(task);
-	if (!registers || !(*(u32 *)(task + TASK_STATE) & SLEEPING))
-		return 0;
-	if (!has_number(task, registers) ||
-	    bpf_probe_read_kernel(&regs, sizeof(regs), (void *)registers) ||
-	    IS_RESULT_SET(&regs))
+	if (!task || !is_inside(task, &regs, &record.sleeps))
 		return 0;
 	leader = read_word(task + TASK_GROUP_LEADER);
 	record.started_ns = read_word(task + TASK_START);
@@ -141,7 +155,6 @@ int bpf_iter__task(u64 *ctx)
 	record.comm[0] = read_word(leader + TASK_COMM);
 	record.comm[1] = read_word(leader + TASK_COMM + 8);
 	record.registers = hash_registers(&regs);
-	record.sleeps = read_word(task + TASK_NVCSW);
 	record.tid = read_word(task + TASK_PID);
 	record.is_privileged =
 		is_privileged(read_word(leader + TASK_REAL_CRED));
