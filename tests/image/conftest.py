@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from fanotify_exporter import __version__
 from tools import CHECKOUT
 from tools.debian.chroot import mounts_below
 from tools.harness.engine import Engine, make_base, run
+from tools.harness.processes import poll
 from tools.harness.requirements import need, need_root
 
 
@@ -91,9 +94,19 @@ def engine(architecture: str) -> Iterator[Engine]:
         yield engine
     finally:
         for folder in (state, storage):
-            for mounted in reversed(mounts_below(folder)):
-                subprocess.run(["umount", mounted], check=True)
-            shutil.rmtree(folder)
+            assert poll(partial(is_removed, folder))
+
+
+def is_removed(folder: Path) -> bool:
+    """Remove *folder*; return False if the end of a container still uses it."""
+    for mounted in reversed(mounts_below(folder)):
+        subprocess.run(["umount", mounted], check=True)
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+    return not folder.exists()
 
 
 @pytest.fixture(scope="session")
