@@ -13,7 +13,7 @@ from __future__ import annotations
 FUSE = """
 def silent_folder():
     daemon = os.open("/dev/fuse", os.O_RDWR)
-    folder = "/mnt".encode()
+    folder = "/tmp".encode()
     options = f"fd={daemon},rootmode=40000,user_id=0,group_id=0".encode()
     checked(libc.mount(b"none", b"/", None, 0x44000, None))  # MS_REC | MS_PRIVATE
     checked(libc.mount(b"silent", folder, b"fuse", 0, options))
