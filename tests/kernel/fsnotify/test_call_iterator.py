@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 
@@ -46,7 +47,10 @@ def test_a_silent_file_system(calls: CallIterator) -> None:
     with listening(FUSE, CALL, code, prefix=SILENT) as program:
         (call,) = await_calls(calls, program.comm)
         assert (program.said[0], True) == (call.tid, call.privileged)
-        assert [call] == calls_of(calls, program.comm)
+        (again,) = calls_of(calls, program.comm)
+    # The first pass may come between the thread's new state and its going to sleep.
+    assert again.sleeps - call.sleeps in {0, 1}
+    assert call == replace(again, sleeps=call.sleeps)
 
 
 def test_a_user(calls: CallIterator) -> None:
