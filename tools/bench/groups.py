@@ -17,6 +17,7 @@ Needs root.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import re
@@ -79,7 +80,9 @@ def ours() -> dict[str, float]:
         before = reclaimable_mb()
         figures = repeated(endless_scanner().poll)
         cached = reclaimable_mb() - before
-        scanner = GroupScanner(ProcScan(interval=86_400))
+        # Groups are read again once a second by this clock.
+        seconds = itertools.count()
+        scanner = GroupScanner(ProcScan(interval=86_400), now=lambda: next(seconds))
         scanner.poll()
         poll = statistics.median(cpu_seconds(scanner.poll) for _ in range(20))
         group = make_group(MARKS, folder)
