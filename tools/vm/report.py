@@ -30,6 +30,10 @@ calls exist on kernels that preempt kernel code, when tasks compete for a CPU.
 `exporter/fanotify_exporter/loader/permission_methods.py`: waits, answers and waiting
 tasks equal what the listeners and the waiting tasks of the tests counted themselves.
 
+*iterator* are the tests of the passes over open files and over tasks in calls: groups,
+instances, queues and counts of users equal what the programs of the tests made, and
+what /proc shows.
+
 *Compat* tests make 32-bit calls on a 64-bit kernel. For the tracepoint hook the tests
 assert that none of these calls is counted.
 
