@@ -10,7 +10,7 @@ from fanotify_exporter.bpf.permission_samples import GROUPS_FULL_COMM, UNKNOWN_C
 from fanotify_exporter.bpf.samples import Lost, Usage
 
 
-# What became of an event, by enum outcome of bpf/events/events.h.
+# The outcomes of an event, as enum outcome of bpf/events/events.h.
 OUTCOMES: Final = ("queued", "merged", "dropped")
 
 # The listener of all groups that a process without CAP_SYS_ADMIN in the initial user

@@ -10,7 +10,7 @@ from fanotify_exporter.fsnotify.model import DescriptorKey, Queue, UserCounts
 
 
 class Kind(Enum):
-    """What an open file is."""
+    """The kind of an open file."""
 
     FANOTIFY = "fanotify"
     INOTIFY = "inotify"

@@ -57,7 +57,7 @@ class Reading:
 # systemd unit and of the pod are 256 MiB.
 MAX_CHARGED: Final = 600_000
 
-# What is shown of files that exist and cannot be read.
+# The text for files that exist and cannot be read.
 UNKNOWN: Final[dict[Kind, Content]] = {Kind.FANOTIFY: Group(0, ()), Kind.INOTIFY: 0}
 
 # An instance that was not read yet exists, without known watches. The flags of such a
