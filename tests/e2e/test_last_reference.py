@@ -104,7 +104,7 @@ def test_release_in_the_exporter(tmp_path: Path) -> None:
         for _ in range(5):
             owner = stack.enter_context(listening(code))
             stack.enter_context(opening(scratch, tasks=1)).await_waiting(1)
-            # What waits for the listener ends with the listener.
+            # Tasks that wait for the listener go on when the listener ends.
             stack.callback(listener.process.kill)
             if kill_while_read(exporter, owner):
                 break

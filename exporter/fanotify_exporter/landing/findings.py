@@ -134,7 +134,7 @@ def _inotify_users_near_limits(summary: Summary) -> Iterator[Finding]:
             yield _near_limit(user.uid, user.watches, limit, _WATCHES)
 
 
-# What a limit is for: singular, suffix of the plural, and the runbook.
+# The limited thing: its singular, the suffix of its plural, and the runbook.
 _GROUPS = "group", "s", "FanotifyGroupsNearLimit"
 _MARKS = "mark", "s", "FanotifyMarksNearLimit"
 _INSTANCES = "inotify instance", "s", "InotifyInstancesNearLimit"

@@ -1,4 +1,4 @@
-"""What the mount and filesystem marks of programs cover."""
+"""Mounts that the mount and filesystem marks of programs cover."""
 
 from __future__ import annotations
 
