@@ -1,50 +1,58 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Takes the arguments of a call from the registers with which the thread
- * entered the kernel, and counts the call. No argument of inotify_add_watch(2)
- * is part of a key.
+ * entered the kernel. The part before this one defines on_call(): what to do
+ * with a call that has returned.
  */
 #include <calls/calls.h>
 #include <user_regs.h>
 
-/* Count a call that a 64-bit program made. */
-static inline int count_native(u32 syscall, struct pt_regs *regs, s32 result)
+/* Take the arguments of a call that a 64-bit program made. */
+static inline int on_native(u32 syscall, struct pt_regs *regs, s32 result)
 {
-	u32 flags = 0;
-	u64 mask = 0;
+	struct arguments arguments = {};
 
 	if (syscall == FANOTIFY_MARK) {
-		flags = NATIVE_ARG2(regs);
-		mask = NATIVE_ARG3(regs);
+		arguments.fd = NATIVE_ARG1(regs);
+		arguments.flags = NATIVE_ARG2(regs);
+		arguments.mask = NATIVE_ARG3(regs);
+		arguments.dirfd = NATIVE_ARG4(regs);
+		arguments.pathname = NATIVE_ARG5(regs);
 	} else if (syscall == FANOTIFY_INIT) {
-		flags = NATIVE_ARG1(regs);
-		mask = (u32)NATIVE_ARG2(regs);
+		arguments.flags = NATIVE_ARG1(regs);
+		arguments.mask = (u32)NATIVE_ARG2(regs);
 	} else if (syscall == INOTIFY_INIT1) {
-		flags = NATIVE_ARG1(regs);
-	} else if (syscall == INOTIFY_INIT) {
-		syscall = INOTIFY_INIT1;
+		arguments.flags = NATIVE_ARG1(regs);
+	} else if (syscall == INOTIFY_ADD_WATCH) {
+		arguments.fd = NATIVE_ARG1(regs);
+		arguments.pathname = NATIVE_ARG2(regs);
+		arguments.mask = (u32)NATIVE_ARG3(regs);
 	}
-	return count_call(syscall, flags, mask, result);
+	return on_call(syscall, &arguments, result);
 }
 
-/* Count a call by the 32-bit compat entry. */
-static inline int count_compat(u32 syscall, struct pt_regs *regs, s32 result)
+/* Take the arguments of a call by the 32-bit compat entry. */
+static inline int on_compat(u32 syscall, struct pt_regs *regs, s32 result)
 {
-	u32 flags = 0;
-	u64 mask = 0;
+	struct arguments arguments = {};
 
 	if (syscall == FANOTIFY_MARK) {
-		flags = COMPAT_ARG2(regs);
-		mask = COMPAT_MASK(regs);
+		arguments.fd = COMPAT_ARG1(regs);
+		arguments.flags = COMPAT_ARG2(regs);
+		arguments.mask = COMPAT_MASK(regs);
+		arguments.dirfd = COMPAT_ARG5(regs);
+		arguments.pathname = (u32)COMPAT_ARG6(regs);
 	} else if (syscall == FANOTIFY_INIT) {
-		flags = COMPAT_ARG1(regs);
-		mask = (u32)COMPAT_ARG2(regs);
+		arguments.flags = COMPAT_ARG1(regs);
+		arguments.mask = (u32)COMPAT_ARG2(regs);
 	} else if (syscall == INOTIFY_INIT1) {
-		flags = COMPAT_ARG1(regs);
-	} else if (syscall == INOTIFY_INIT) {
-		syscall = INOTIFY_INIT1;
+		arguments.flags = COMPAT_ARG1(regs);
+	} else if (syscall == INOTIFY_ADD_WATCH) {
+		arguments.fd = COMPAT_ARG1(regs);
+		arguments.pathname = (u32)COMPAT_ARG2(regs);
+		arguments.mask = (u32)COMPAT_ARG3(regs);
 	}
-	return count_call(syscall, flags, mask, result);
+	return on_call(syscall, &arguments, result);
 }
 
 /* Return the saved registers of the current thread. bpf_task_pt_regs() needs

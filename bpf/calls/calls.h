@@ -67,6 +67,18 @@ enum lost_reason {
 	LOST_REASONS,
 };
 
+/*
+ * The arguments of a call, as wide as the kernel takes them. A member that the
+ * call does not have is 0.
+ */
+struct arguments {
+	u64 mask; /* fanotify_init(2): event_f_flags */
+	u64 pathname; /* an address of the caller */
+	s32 fd; /* of the fanotify group or the inotify instance */
+	u32 flags;
+	s32 dirfd;
+};
+
 /* Keys of inotify_add_watch(2) have the comm and the error only. */
 struct call {
 	u64 mask; /* fanotify_init(2): event_f_flags */

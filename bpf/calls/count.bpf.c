@@ -4,7 +4,7 @@
  * inotify_init1(2) calls by thread name, arguments and errno, and
  * inotify_add_watch(2) calls by thread name and errno.
  *
- * The programs in the other parts unpack the arguments and call count_call().
+ * The programs in the other parts unpack the arguments and call on_call().
  * One of the parts privileged_*.bpf.c defines is_privileged(): whether the
  * calling thread has CAP_SYS_ADMIN in the initial user namespace, so that it
  * could place marks that block others or watch a whole host.
@@ -36,18 +36,6 @@ BPF_F_TABLE("array", u32, struct slot, slots, SLOTS, BPF_F_MMAPABLE);
 BPF_STACK(free_privileged, u32, MAX_ENTRIES);
 BPF_STACK(free_user, u32, MAX_USER_ENTRIES);
 BPF_STACK(free_watch, u32, MAX_WATCH_ENTRIES);
-
-/* enum syscall * LOST_REASONS + enum lost_reason -> calls */
-BPF_F_TABLE("array", u32, u64, lost, SYSCALLS *LOST_REASONS, BPF_F_MMAPABLE);
-
-static inline void count_lost(u32 syscall, u32 reason)
-{
-	u32 index = syscall * LOST_REASONS + reason;
-	u64 *calls = lost.lookup(&index);
-
-	if (calls)
-		lock_xadd(calls, 1);
-}
 
 /* The sections of the slots that a call can claim. */
 enum section {
@@ -151,13 +139,13 @@ static inline u32 other_slot(struct call *call)
 	return index;
 }
 
-static inline int count_call(u32 syscall, u32 flags, u64 mask, s32 result)
+static inline int on_call(u32 syscall, struct arguments *arguments, s32 result)
 {
 	struct call call = {
-		.mask = mask,
-		.flags = flags,
+		.mask = syscall == INOTIFY_ADD_WATCH ? 0 : arguments->mask,
+		.flags = arguments->flags,
 		.error = result < 0 ? -result : 0,
-		.syscall = syscall,
+		.syscall = syscall == INOTIFY_INIT ? INOTIFY_INIT1 : syscall,
 	};
 	struct slot *slot;
 	u32 *known;

@@ -8,28 +8,28 @@
 
 int NATIVE_WRAPPER(fanotify_init)(u64 *ctx)
 {
-	return count_native(FANOTIFY_INIT, WRAPPER_REGS(ctx), ctx[1]);
+	return on_native(FANOTIFY_INIT, WRAPPER_REGS(ctx), ctx[1]);
 }
 
 int NATIVE_WRAPPER(inotify_init1)(u64 *ctx)
 {
-	return count_native(INOTIFY_INIT1, WRAPPER_REGS(ctx), ctx[1]);
+	return on_native(INOTIFY_INIT1, WRAPPER_REGS(ctx), ctx[1]);
 }
 
 #if defined(COMPAT) && defined(COMPAT_WRAPPER)
 int COMPAT_WRAPPER(fanotify_init)(u64 *ctx)
 {
-	return count_compat(FANOTIFY_INIT, WRAPPER_REGS(ctx), ctx[1]);
+	return on_compat(FANOTIFY_INIT, WRAPPER_REGS(ctx), ctx[1]);
 }
 
 int COMPAT_WRAPPER(inotify_init1)(u64 *ctx)
 {
-	return count_compat(INOTIFY_INIT1, WRAPPER_REGS(ctx), ctx[1]);
+	return on_compat(INOTIFY_INIT1, WRAPPER_REGS(ctx), ctx[1]);
 }
 #endif
 
 /* inotify_init(2) has no arguments, so both entries share one wrapper. */
 int NATIVE_WRAPPER(inotify_init)(u64 *ctx)
 {
-	return count_call(INOTIFY_INIT1, 0, 0, ctx[1]);
+	return on_call(INOTIFY_INIT, &(struct arguments){}, ctx[1]);
 }

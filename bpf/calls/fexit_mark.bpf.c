@@ -14,5 +14,13 @@
 
 int KRETFUNC(do_fanotify_mark)(u64 *ctx)
 {
-	return count_call(FANOTIFY_MARK, ctx[1], ctx[2], ctx[5]);
+	struct arguments arguments = {
+		.fd = ctx[0],
+		.flags = ctx[1],
+		.mask = ctx[2],
+		.dirfd = ctx[3],
+		.pathname = ctx[4],
+	};
+
+	return on_call(FANOTIFY_MARK, &arguments, ctx[5]);
 }

@@ -7,12 +7,12 @@
 
 int NATIVE_WRAPPER(fanotify_mark)(u64 *ctx)
 {
-	return count_native(FANOTIFY_MARK, WRAPPER_REGS(ctx), ctx[1]);
+	return on_native(FANOTIFY_MARK, WRAPPER_REGS(ctx), ctx[1]);
 }
 
 #ifdef COMPAT
 int COMPAT_MARK_WRAPPER(u64 *ctx)
 {
-	return count_compat(FANOTIFY_MARK, WRAPPER_REGS(ctx), ctx[1]);
+	return on_compat(FANOTIFY_MARK, WRAPPER_REGS(ctx), ctx[1]);
 }
 #endif

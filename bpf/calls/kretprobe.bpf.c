@@ -11,12 +11,12 @@
 		return count(syscall, user_regs(), REGS_RESULT(ctx));          \
 	}
 
-ON_RETURN(fanotify_mark, count_native, FANOTIFY_MARK)
-ON_RETURN(fanotify_mark_compat, count_compat, FANOTIFY_MARK)
-ON_RETURN(fanotify_init, count_native, FANOTIFY_INIT)
-ON_RETURN(fanotify_init_compat, count_compat, FANOTIFY_INIT)
-ON_RETURN(inotify_init1, count_native, INOTIFY_INIT1)
-ON_RETURN(inotify_init1_compat, count_compat, INOTIFY_INIT1)
-ON_RETURN(inotify_init, count_native, INOTIFY_INIT)
-ON_RETURN(inotify_add_watch, count_native, INOTIFY_ADD_WATCH)
-ON_RETURN(inotify_add_watch_compat, count_compat, INOTIFY_ADD_WATCH)
+ON_RETURN(fanotify_mark, on_native, FANOTIFY_MARK)
+ON_RETURN(fanotify_mark_compat, on_compat, FANOTIFY_MARK)
+ON_RETURN(fanotify_init, on_native, FANOTIFY_INIT)
+ON_RETURN(fanotify_init_compat, on_compat, FANOTIFY_INIT)
+ON_RETURN(inotify_init1, on_native, INOTIFY_INIT1)
+ON_RETURN(inotify_init1_compat, on_compat, INOTIFY_INIT1)
+ON_RETURN(inotify_init, on_native, INOTIFY_INIT)
+ON_RETURN(inotify_add_watch, on_native, INOTIFY_ADD_WATCH)
+ON_RETURN(inotify_add_watch_compat, on_compat, INOTIFY_ADD_WATCH)

@@ -107,6 +107,6 @@ static inline int count_exit(struct bpf_raw_tracepoint_args *ctx, u32 syscall,
 	struct pt_regs regs;
 
 	bpf_probe_read_kernel(&regs, sizeof(regs), (void *)ctx->args[0]);
-	return compat_entry ? count_compat(syscall, &regs, ctx->args[1])
-			    : count_native(syscall, &regs, ctx->args[1]);
+	return compat_entry ? on_compat(syscall, &regs, ctx->args[1])
+			    : on_native(syscall, &regs, ctx->args[1]);
 }

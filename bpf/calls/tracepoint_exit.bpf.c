@@ -9,7 +9,7 @@
 #define ON_EXIT(name, syscall)                                                 \
 	int exit_##name(struct sys_exit *ctx)                                  \
 	{                                                                      \
-		return count_native(syscall, user_regs(), ctx->ret);           \
+		return on_native(syscall, user_regs(), ctx->ret);              \
 	}
 
 ON_EXIT(fanotify_mark, FANOTIFY_MARK)

@@ -30,10 +30,14 @@ struct pt_regs {
 #define NATIVE_ARG1(r) ((r)->di)
 #define NATIVE_ARG2(r) ((r)->si)
 #define NATIVE_ARG3(r) ((r)->dx)
+#define NATIVE_ARG4(r) ((r)->r10)
+#define NATIVE_ARG5(r) ((r)->r8)
 #define COMPAT_ARG1(r) ((r)->bx)
 #define COMPAT_ARG2(r) ((r)->cx)
 #define COMPAT_ARG3(r) ((r)->dx)
 #define COMPAT_ARG4(r) ((r)->si)
+#define COMPAT_ARG5(r) ((r)->di)
+#define COMPAT_ARG6(r) ((r)->bp)
 /* The kernel compares 32 bits of orig_ax: do_syscall_64() and
  * do_int80_emulation() take an int (arch/x86/entry/syscall_64.c and
  * syscall_32.c; 2978996f620f). Before 5.14 a native call with odd upper bits is
@@ -68,10 +72,14 @@ struct pt_regs {
 #define NATIVE_ARG1(r) ((r)->orig_x0) /* the result overwrites regs[0] */
 #define NATIVE_ARG2(r) ((r)->regs[1])
 #define NATIVE_ARG3(r) ((r)->regs[2])
+#define NATIVE_ARG4(r) ((r)->regs[3])
+#define NATIVE_ARG5(r) ((r)->regs[4])
 #define COMPAT_ARG1(r) ((r)->orig_x0)
 #define COMPAT_ARG2(r) ((r)->regs[1])
 #define COMPAT_ARG3(r) ((r)->regs[2])
 #define COMPAT_ARG4(r) ((r)->regs[3])
+#define COMPAT_ARG5(r) ((r)->regs[4])
+#define COMPAT_ARG6(r) ((r)->regs[5])
 /* el0_svc_common() copies 32 bits of x8 (compat: r7) to syscallno and runs that
  * number, which a tracer may change; arch/arm64/kernel/syscall.c.
  */

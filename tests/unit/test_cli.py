@@ -35,6 +35,11 @@ FLAGS = {
         *("--help", "--version"),
     },
     "check": {"--bpf.hook", "--path.sysfs", "--json", "--help"},
+    "trace": {
+        *("--json", "--syscall", "--comm", "--uid", "--failed", "--errno"),
+        *("--count", "--duration", "--container", "--resolve"),
+        *("--bpf.hook", "--help"),
+    },
     "unpin": {"--bpf.pin", "--help"},
     "healthcheck": {"--web.listen-address", "--help"},
 }
@@ -138,7 +143,10 @@ def test_command_reads_the_variables_of_its_flags() -> None:
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["surplus"], "'surplus' is not a command: use check, unpin, healthcheck"),
+        (
+            ["surplus"],
+            "'surplus' is not a command: use check, trace, unpin, healthcheck",
+        ),
         ([""], "'' is not a command"),
         (["--bpf.pin=/x", "unpin"], "put the command first: fanotify-exporter unpin"),
         (["chheck"], "'chheck' is not a command (did you mean check?): use check,"),

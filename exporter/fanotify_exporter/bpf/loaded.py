@@ -150,6 +150,22 @@ class LoadedEvents(LoadedPrograms):
     """The programs that count events of fanotify groups."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedTrace(LoadedPrograms):
+    """
+    The programs that send a record of each call.
+
+    The ring buffer is the descriptor "records".
+
+    Attributes:
+        sees_compat: True if 32-bit compat calls are seen.
+        slows_all_syscalls: True if every system call of the host gets slower.
+    """
+
+    sees_compat: bool
+    slows_all_syscalls: bool
+
+
 # For collectors that need no programs.
 NO_PROGRAMS: Final = LoadedCalls(
     hook="none",
@@ -173,6 +189,7 @@ _CLASSES: Final[Mapping[str, type[LoadedPrograms]]] = {
     "permission": LoadedPermission,
     "fsnotify": LoadedFsnotify,
     "events": LoadedEvents,
+    "trace": LoadedTrace,
 }
 
 

@@ -101,11 +101,30 @@ def load_fsnotify(_methods: list[str], _settings: Mapping[str, Any]) -> LoadedPr
     return load()
 
 
+def load_trace(methods: list[str], settings: Mapping[str, Any]) -> LoadedPrograms:
+    """
+    Load the programs that send a record of each call.
+
+    Args:
+        methods: names of attach methods.
+        settings: "wanted", the packed filter in hex.
+
+    Raises:
+        LoadError: no method works.
+    """
+    from fanotify_exporter.loader.attach_methods import TRACE_METHODS  # noqa: PLC0415
+    from fanotify_exporter.loader.trace import load  # noqa: PLC0415
+
+    selected = [each for each in TRACE_METHODS if each.name in methods]
+    return load(selected, bytes.fromhex(settings["wanted"]))
+
+
 _SETS = {
     "calls": load_calls,
     "permission": load_permission,
     "fsnotify": load_fsnotify,
     "events": load_events,
+    "trace": load_trace,
 }
 
 

@@ -31,7 +31,7 @@ _ALL = (
 _UNTRACED = {"inotify_init"} if IS_ARM64 else set()
 _TRACED = tuple(syscall for syscall in _ALL if syscall not in _UNTRACED)
 
-# The key of inotify_add_watch(2) has no argument to save.
+# The key of inotify_add_watch(2) has no argument.
 _WITH_ARGUMENTS = tuple(each for each in _TRACED if each != "inotify_add_watch")
 
 
@@ -93,6 +93,14 @@ def _tracepoints(
         )
 
 
+def _pairs(with_arguments: Collection[str]) -> Iterator[ProbeSpec]:
+    """Yield the programs on both tracepoints of *with_arguments*, or on the exit."""
+    yield from _tracepoints("enter", with_arguments, saves_arguments=True)
+    for spec, syscall in zip(_tracepoints("exit", _TRACED), _TRACED, strict=True):
+        alone = syscall not in with_arguments
+        yield replace(spec, function=f"{spec.function}_alone") if alone else spec
+
+
 # No probe is on do_inotify_init(): the compiler of 5.10 inlined this function into one
 # of the two callers.
 _FEXIT = (
@@ -100,9 +108,7 @@ _FEXIT = (
     *_fexits(_ALL[1:]),
 )
 
-_COMMON_SOURCES = ("calls/count", "calls/arguments")
-
-_RAW_SOURCES = (*_COMMON_SOURCES, "calls/raw_tracepoint")
+_RAW_SOURCES = ("calls/arguments", "calls/raw_tracepoint")
 
 # One program counts all system calls. A second program slows every system call of the
 # host once more, and counts most of the calls that the first one misses on kernels that
@@ -127,13 +133,14 @@ _RAW = (
     ),
 )
 
-# In order of preference: --bpf.hook=auto uses the first method that works.
+# In order of preference: --bpf.hook=auto uses the first method that works. The loader
+# puts parts that define count_lost() and on_call() before the sources.
 ATTACH_METHODS: Final[tuple[AttachMethod, ...]] = (
     AttachMethod(
         "fexit",
         hook="fentry",
         sources=(
-            *_COMMON_SOURCES,
+            "calls/arguments",
             "calls/fexit_typed",
             "calls/fexit_init",
             "calls/fexit_watch",
@@ -145,7 +152,7 @@ ATTACH_METHODS: Final[tuple[AttachMethod, ...]] = (
         "fexit_read",
         hook="fentry",
         sources=(
-            *_COMMON_SOURCES,
+            "calls/arguments",
             "calls/fexit_read",
             "calls/fexit_init",
             "calls/fexit_watch",
@@ -157,7 +164,7 @@ ATTACH_METHODS: Final[tuple[AttachMethod, ...]] = (
         "fexit_wrappers",
         hook="fentry",
         sources=(
-            *_COMMON_SOURCES,
+            "calls/arguments",
             "calls/fexit_typed",
             "calls/fexit_init",
             "calls/fexit_watch",
@@ -168,13 +175,13 @@ ATTACH_METHODS: Final[tuple[AttachMethod, ...]] = (
     AttachMethod(
         "kretprobe",
         hook="kprobe",
-        sources=(*_COMMON_SOURCES, "calls/kretprobe"),
+        sources=("calls/arguments", "calls/kretprobe"),
         probes=tuple(_kretprobes(_ALL)),
     ),
     AttachMethod(
         "sys_exit",
         hook="tracepoint",
-        sources=(*_COMMON_SOURCES, "calls/tracepoint_exit"),
+        sources=("calls/arguments", "calls/tracepoint_exit"),
         probes=tuple(_tracepoints("exit", _TRACED)),
         sees_compat=False,
         slows_all_syscalls=True,
@@ -182,15 +189,21 @@ ATTACH_METHODS: Final[tuple[AttachMethod, ...]] = (
     AttachMethod(
         "sys_enter_exit",
         hook="tracepoint",
-        sources=("calls/count", "calls/tracepoint_pair"),
-        probes=(
-            *_tracepoints("enter", _WITH_ARGUMENTS, saves_arguments=True),
-            *_tracepoints("exit", _TRACED),
-        ),
+        sources=("calls/tracepoint_pair",),
+        probes=tuple(_pairs(_WITH_ARGUMENTS)),
         sees_compat=False,
         slows_all_syscalls=True,
     ),
     *(_RAW if sums_are_exact("raw_tracepoint") else reversed(_RAW)),
+)
+
+
+# The methods that show single calls, with all arguments.
+TRACE_METHODS: Final = tuple(
+    replace(method, probes=tuple(_pairs(_TRACED)))
+    if method.name == "sys_enter_exit"
+    else method
+    for method in ATTACH_METHODS
 )
 
 

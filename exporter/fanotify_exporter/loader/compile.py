@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.attach_methods import COMPAT_MARK
@@ -25,6 +25,10 @@ _BCC_ADVICE = (
     "project) and run the exporter in a virtual environment made by "
     "/usr/bin/python3 -m venv --system-site-packages."
 )
+
+
+# The parts that count calls, before the sources of an attach method.
+COUNTING: Final = ("calls/lost", "calls/count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +75,21 @@ def compile_method(
     Raises:
         Exception: bcc failed; clang's or the kernel's message is on stderr.
     """
-    macros = {
+    macros = arguments_macros() | {
         "MAX_ENTRIES": settings.max_entries,
         "MAX_USER_ENTRIES": settings.max_user_entries,
         "MAX_WATCH_ENTRIES": MAX_WATCH_ENTRIES,
-        "COMPAT_WORD_OFFSET": compat_word_offset(),
         **test.offsets,
     }
     if settings.container:
         macros["CONTAINER"] = 1
-    if has_compat():
-        macros["COMPAT"] = 1
-    return compile_parts(bcc, (test.source, *method.sources), macros)
+    return compile_parts(bcc, (test.source, *COUNTING, *method.sources), macros)
+
+
+def arguments_macros() -> dict[str, int]:
+    """Return the macros of the parts that unpack the arguments of calls."""
+    macros = {"COMPAT_WORD_OFFSET": compat_word_offset()}
+    return macros | ({"COMPAT": 1} if has_compat() else {})
 
 
 def compile_parts(bcc: Any, sources: Iterable[str], macros: Mapping[str, int]) -> Any:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from fanotify_exporter.bpf.loaded import (
     SYSCALLS,
@@ -23,6 +23,7 @@ from fanotify_exporter.bpf.loaded import (
     LoadedFsnotify,
     LoadedPermission,
     LoadedPrograms,
+    LoadedTrace,
 )
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
@@ -31,6 +32,10 @@ from fanotify_exporter.loader.handover import receive
 from fanotify_exporter.loader.methods import AttachMethod
 from fanotify_exporter.loader.permission_methods import PERMISSION_METHODS
 from fanotify_exporter.system.signals import STOP_SIGNALS
+
+
+if TYPE_CHECKING:
+    from fanotify_exporter.bpf.call_records import Filter
 
 
 # Compiling takes 1 to 2 s on an idle machine, and took more than 30 s in an emulated
@@ -118,6 +123,25 @@ def load_events(
     methods = _require(EVENTS_METHODS, hook, "events")
     settings = {"container": container}
     return _load("events", methods, settings, timeout, LoadedEvents)
+
+
+def load_trace(
+    hook: str, wanted: Filter, *, timeout: float = TIMEOUT_SECONDS
+) -> LoadedTrace:
+    """
+    Load and attach the programs that send a record of each *wanted* call.
+
+    A stop signal ends the child.
+
+    Args:
+        hook: "auto", a value of --bpf.hook, or the name of an attach method.
+        timeout: seconds that the child may take.
+
+    Raises:
+        LoadError: the child could not load the programs, died, or took too long.
+    """
+    settings = {"wanted": wanted.pack().hex()}
+    return _load("trace", _select(ATTACH_METHODS, hook), settings, timeout, LoadedTrace)
 
 
 def load_fsnotify(*, timeout: float = TIMEOUT_SECONDS) -> LoadedFsnotify:

@@ -96,6 +96,33 @@ class CheckOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class TraceOptions:
+    """
+    Options of ``trace``. A filter that is None asks for nothing.
+
+    Attributes:
+        json: whether to print JSON objects instead of text.
+        syscalls: names of the calls to show.
+        count: number of calls after which to end, None for no end.
+        duration: seconds after which to end, None for no end.
+        container: whether to show the cgroup and the container of the caller.
+        resolve: whether to show what /proc has for the descriptors.
+    """
+
+    hook: str
+    json: bool
+    syscalls: tuple[str, ...]
+    comm: bytes | None
+    uid: int | None
+    failed: bool
+    errno: int | None
+    count: int | None
+    duration: int | None
+    container: bool
+    resolve: bool
+
+
+@dataclass(frozen=True, slots=True)
 class UnpinOptions:
     """Options of ``unpin``."""
 

@@ -22,6 +22,7 @@ SERVE = "serve"
 # Command words, each with its line in --help. The command SERVE has no word.
 COMMANDS = {
     "check": "try every hook and report what the exporter would do on this host",
+    "trace": "show single calls as they return, with all their arguments",
     "unpin": "remove the programs that --bpf.pin left in the kernel",
     "healthcheck": "exit with 0 if the exporter on the first listen address answers",
 }

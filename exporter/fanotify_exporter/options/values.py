@@ -7,13 +7,26 @@ cannot be used.
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
 from argparse import ArgumentTypeError
 from collections.abc import Sequence
 
+from fanotify_exporter.uapi.errnos import errno_name
+
 
 # Two sections with this many slots of 48 bytes take 25 MB in the kernel.
 MAX_MAX_ENTRIES = 262_144
+
+# TASK_COMM_LEN of include/linux/sched.h without the NUL.
+MAX_COMM_BYTES = 15
+
+# The user id -1 stands for none in system calls.
+MAX_UID = 0xFFFF_FFFE
+
+# MAX_ERRNO of include/linux/err.h.
+MAX_ERRNO = 4095
 
 UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 MAX_INTERVAL_SECONDS = 86_400
@@ -35,6 +48,54 @@ def labels(text: str, droppable: Sequence[str]) -> tuple[str, ...]:
         if name not in droppable:
             raise ArgumentTypeError(f"{name!r} is not one of {', '.join(droppable)}")
     return names
+
+
+def one_of_each(text: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Return the names in "fanotify_mark,fanotify_init"; each must be of *known*."""
+    names = labels(text, known)
+    if not names:
+        raise ArgumentTypeError(f"no name is given: use for example {known[0]}")
+    return names
+
+
+def comm(text: str) -> bytes:
+    """Return the bytes of a thread name."""
+    name = os.fsencode(text)
+    if not 0 < len(name) <= MAX_COMM_BYTES:
+        raise ArgumentTypeError(
+            f"{text!r} is not from 1 to {MAX_COMM_BYTES} bytes long, as thread names "
+            "are: the kernel cuts longer names, so use the first "
+            f"{MAX_COMM_BYTES} bytes"
+        )
+    return name
+
+
+def uid(text: str) -> int:
+    """Return the number of a user: itself, or that of a name."""
+    if re.fullmatch(r"\d{1,10}", text, re.ASCII) and int(text) <= MAX_UID:
+        return int(text)
+    try:
+        return pwd.getpwnam(text).pw_uid
+    except KeyError:
+        raise ArgumentTypeError(
+            f"{text!r} is no user here, and no number up to {MAX_UID}: use for "
+            "example 1000"
+        ) from None
+
+
+def errno(text: str) -> int:
+    """Return the number of an error, given as its symbol."""
+    for number in range(1, MAX_ERRNO + 1):
+        if errno_name(number) == text and not text.isdecimal():
+            return number
+    raise ArgumentTypeError(f"{text!r} is no error: use for example ENOSPC")
+
+
+def count(text: str) -> int:
+    """Return a number of calls, 1 or more."""
+    if not re.fullmatch(r"\d{1,18}", text, re.ASCII) or not int(text):
+        raise ArgumentTypeError(f"{text!r} is not a number from 1: use for example 10")
+    return int(text)
 
 
 def max_entries(text: str) -> int:

@@ -8,7 +8,11 @@ import pytest
 
 from fanotify_exporter.bpf.loaded import SYSCALLS
 from fanotify_exporter.bpf.missed_runs import sums_are_exact
-from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, restrict
+from fanotify_exporter.loader.attach_methods import (
+    ATTACH_METHODS,
+    TRACE_METHODS,
+    restrict,
+)
 from fanotify_exporter.loader.methods import AttachMethod
 from fanotify_exporter.loader.sources import join_sources
 
@@ -36,10 +40,25 @@ def test_two_programs_only_where_one_misses_calls() -> None:
     assert {1 if sums_are_exact("raw_tracepoint") else 2} == programs
 
 
+def test_methods_that_trace() -> None:
+    """Methods that trace attach the same, but see all arguments of all calls."""
+    for method, tracing in zip(ATTACH_METHODS, TRACE_METHODS, strict=True):
+        assert method.sources == tracing.sources
+        added = {spec.function for spec in {*tracing.probes} - {*method.probes}}
+        removed = {spec.function for spec in {*method.probes} - {*tracing.probes}}
+        if method.name == "sys_enter_exit":
+            assert {"enter_inotify_add_watch", "exit_inotify_add_watch"} == added
+            assert {"exit_inotify_add_watch_alone"} == removed
+        else:
+            assert set() == added == removed
+
+
 @pytest.mark.parametrize("method", ATTACH_METHODS, ids=lambda method: method.name)
-def test_each_method_has_its_maps_once(method: AttachMethod) -> None:
-    """The sources of a method define the shared maps exactly once."""
-    assert 1 == join_sources(method.sources).count("struct slot, slots, SLOTS")
+def test_programs_are_in_the_sources(method: AttachMethod) -> None:
+    """Each part exists, and no part defines what the parts before it define."""
+    text = join_sources(method.sources)
+    assert "count_call" not in text
+    assert 0 == text.count("BPF_F_TABLE")
 
 
 @pytest.mark.parametrize("method", ATTACH_METHODS, ids=lambda method: method.name)

@@ -49,7 +49,8 @@ def test_each_method_is_compiled_from_its_sources(method: AttachMethod) -> None:
     text, flags = compile_method(compiled, method, test, settings)
     names = [line for line in text.splitlines() if line.startswith("#line")]
     assert [
-        f'#line 1 "bpf/{name}.bpf.c"' for name in (test.source, *method.sources)
+        f'#line 1 "bpf/{name}.bpf.c"'
+        for name in (test.source, "calls/lost", "calls/count", *method.sources)
     ] == names
     assert {
         *("-DMAX_ENTRIES=8", "-DMAX_USER_ENTRIES=4"),

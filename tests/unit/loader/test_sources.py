@@ -118,7 +118,7 @@ def test_every_imported_module_is_in_the_list() -> None:
         [sys.executable, "-c", LIST_MODULES], text=True, cwd=PACKAGE.parent
     )
     imported = set(map(Path, printed.splitlines())) - {PACKAGE / "__init__.py"}
-    sets = ("calls", "permission", "fsnotify", "events")
+    sets = ("calls", "permission", "fsnotify", "events", "trace")
     hashed = {path for programs in sets for path in identity_files(programs)}
     assert imported | set((PACKAGE / "loader").glob("*.py")) <= hashed
     assert set(find_programs().rglob("*.[ch]")) <= hashed

@@ -1,0 +1,69 @@
+"""
+A BPF ring buffer, read in this process's memory.
+
+The layout is in Documentation/bpf/ringbuf.rst: a page with the reader's position, which
+the reader writes, a page with the writers' position, then the records twice in a row,
+so that each record is contiguous. A record begins with a header of 8 bytes: its length,
+a bit while a program still writes, and a bit for a record that was given up.
+"""
+
+from __future__ import annotations
+
+import mmap
+import select
+from collections.abc import Iterator
+from typing import Final
+
+
+HEADER_BYTES: Final = 8
+# BPF_RINGBUF_BUSY_BIT and BPF_RINGBUF_DISCARD_BIT of include/uapi/linux/bpf.h.
+BUSY: Final = 1 << 31
+DISCARDED: Final = 1 << 30
+
+
+class RingBuffer:
+    """
+    The reader of a ring buffer. A ring buffer has one reader.
+
+    Reading needs no capability.
+    """
+
+    def __init__(self, fd: int, size: int) -> None:
+        """Map the ring buffer *fd*, whose records have *size* bytes, a power of two."""
+        page = mmap.PAGESIZE
+        both = mmap.PROT_READ | mmap.PROT_WRITE
+        consumer = mmap.mmap(fd, page, mmap.MAP_SHARED, both)
+        producer = mmap.mmap(
+            fd, page + 2 * size, mmap.MAP_SHARED, mmap.PROT_READ, offset=page
+        )
+        # A word of such a view is read and written at once, so no position is torn.
+        self._consumed = memoryview(consumer).cast("Q")
+        self._produced = memoryview(producer)[:page].cast("Q")
+        self._records = memoryview(producer)[page:]
+        self._headers = self._records.cast("I")
+        self._mask = size - 1
+        self._poll = select.poll()
+        self._poll.register(fd, select.POLLIN)
+
+    def wait(self, seconds: float) -> None:
+        """Return when a record has come, or after *seconds*."""
+        self._poll.poll(seconds * 1000)
+
+    def read(self) -> Iterator[memoryview]:
+        """
+        Yield the records that are complete, oldest first.
+
+        A record is valid until the next one is asked for.
+        """
+        position = self._consumed[0]
+        while position < self._produced[0]:
+            start = position & self._mask
+            header = self._headers[start // 4]
+            if header & BUSY:
+                return
+            length = header & ~DISCARDED
+            first = start + HEADER_BYTES
+            if not header & DISCARDED:
+                yield self._records[first : first + length]
+            position += (HEADER_BYTES + length + 7) // 8 * 8
+            self._consumed[0] = position
