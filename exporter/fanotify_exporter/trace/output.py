@@ -22,6 +22,7 @@ class Output:
         """Write to *fd*, until its reader takes nothing and *is_stopped* is true."""
         self._fd = fd
         self._is_stopped = is_stopped
+        self._has_given_up = False
         self._poll = select.poll()
         self._poll.register(fd, select.POLLOUT)
 
@@ -29,14 +30,15 @@ class Output:
         """
         Write *line* and a line feed. Return False if the reader did not take the line.
 
+        After a line that was not taken, no other line is tried.
+
         Raises:
             BrokenPipeError: the reader is gone.
         """
         rest = memoryview(f"{line}\n".encode())
-        while rest:
-            if not self._poll.poll(_WAIT_MS):
-                if self._is_stopped():
-                    return False
-                continue
-            rest = rest[os.write(self._fd, rest[:PIPE_BUF]) :]
-        return True
+        while rest and not self._has_given_up:
+            if self._poll.poll(_WAIT_MS):
+                rest = rest[os.write(self._fd, rest[:PIPE_BUF]) :]
+            else:
+                self._has_given_up = self._is_stopped()
+        return not rest

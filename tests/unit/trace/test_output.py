@@ -68,6 +68,8 @@ def test_reader_that_takes_nothing(pipe: Pipe) -> None:
         written += 1
     assert waits == 3
     assert 16 == written  # a pipe has 65,536 bytes; pipe(7)
+    os.read(pipe[0], 65_536)
+    assert not output.write("late")
 
 
 def test_reader_that_is_gone(pipe: Pipe) -> None:
