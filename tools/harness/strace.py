@@ -1,4 +1,4 @@
-"""Run a program under strace(1) and count its fanotify_mark(2) calls."""
+"""Run a program under strace(1), and read its calls of fanotify and inotify."""
 
 from __future__ import annotations
 
@@ -12,6 +12,21 @@ from pathlib import Path
 
 # -f: follow children; -Y: print thread names; -X raw: print flags as numbers.
 STRACE = ("strace", "-f", "-Y", "-X", "raw", "-e", "trace=fanotify_mark")
+
+# All calls that ``trace`` shows, with whole paths.
+EVERY_CALL = (
+    *("strace", "-f", "-X", "raw", "-s", "4096", "-e"),
+    "trace=fanotify_mark,fanotify_init,inotify_init,inotify_init1,inotify_add_watch",
+)
+ANY_CALL = re.compile(
+    r"(?P<pid>\d+) +(?P<name>\w+)\((?P<arguments>.*)\) += (?P<result>-?\d+)"
+    r"(?: (?P<errno>E\w+) .*)?"
+)
+ANY_UNFINISHED = re.compile(r"(?P<pid>\d+) +(?P<begin>\w+\(.*) <unfinished \.\.\.>")
+ANY_RESUMED = re.compile(r"(?P<pid>\d+) +<\.\.\. \w+ resumed>(?P<end>.*)")
+
+# The calls of each thread by its number: name, arguments and result as text.
+Threads = dict[int, list[tuple[str, ...]]]
 
 CALL = re.compile(
     r"(?P<pid>\d+)<(?P<comm>.*)> fanotify_mark\(-?\d+, (?P<flags>\w+), (?P<mask>\w+),"
@@ -43,6 +58,56 @@ def trace(
         timeout=60,
     )
     return parse_trace(output.read_text(errors="replace").splitlines())
+
+
+def trace_every_call(command: Sequence[str | Path], folder: Path) -> Threads:
+    """
+    Return the calls of *command* and its children, those of each thread in order.
+
+    Raises:
+        AssertionError: strace printed a line about a call in an unknown form.
+    """
+    output = folder / "strace"
+    subprocess.run(
+        [*EVERY_CALL, "-o", output, "--", *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+        timeout=60,
+    )
+    return parse_every_call(output.read_text(errors="replace").splitlines())
+
+
+def parse_every_call(lines: Iterable[str]) -> Threads:
+    """Return the calls in strace's *lines*; join the lines of an interrupted call."""
+    threads: Threads = {}
+    begun: dict[str, str] = {}
+    for line in lines:
+        if re.match(r"\d+ +(?:---|\+\+\+) ", line):  # a signal, or an exit
+            continue
+        if unfinished := ANY_UNFINISHED.fullmatch(line):
+            begun[unfinished["pid"]] = unfinished["begin"]
+            continue
+        whole = line
+        if resumed := ANY_RESUMED.fullmatch(line):
+            whole = f"{resumed['pid']} {begun.pop(resumed['pid'])}{resumed['end']}"
+        call = ANY_CALL.fullmatch(whole)
+        assert call, f"strace printed an unknown form: {whole}"
+        arguments = filter(None, call["arguments"].split(", "))
+        result = call["errno"] or call["result"]
+        told = call["name"], *map(_plain, arguments), result
+        threads.setdefault(int(call["pid"]), []).append(told)
+    return threads
+
+
+def _plain(argument: str) -> str:
+    """Return a number as the kernel takes it, in decimal; a path or NULL as it is."""
+    if argument == "NULL" or argument.startswith('"'):
+        return argument
+    number = 0
+    for term in argument.split("|"):
+        number |= int(term, 0)
+    return str(number)
 
 
 def parse_trace(lines: Iterable[str]) -> Counter[tuple[str, int, int, int]]:
