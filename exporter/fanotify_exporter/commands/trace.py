@@ -22,6 +22,7 @@ from fanotify_exporter.options import values
 from fanotify_exporter.options.flags import Build, hook_flag
 from fanotify_exporter.options.model import TraceOptions
 from fanotify_exporter.options.parser import PROGRAM, Parser
+from fanotify_exporter.procfs import PROC
 from fanotify_exporter.system import privileges, seccomp
 from fanotify_exporter.system.signals import STOP_SIGNALS
 from fanotify_exporter.trace import json_lines, text
@@ -227,7 +228,7 @@ class Look:
 def resolve(pid: int, name: str) -> str | None:
     """Return where the link *name* of process *pid* leads, None if it is gone."""
     try:
-        path = Path("/proc", str(pid), name).readlink()
+        path = Path(PROC, str(pid), name).readlink()
     except OSError:
         return None
     return printable_text(os.fsencode(path))
