@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Takes the arguments of a call from the registers with which the thread
- * entered the kernel. The part before this one defines on_call(): what to do
- * with a call that has returned.
+ * entered the kernel. A part before this one defines on_call(), which counts
+ * or shows a call that has returned.
  */
 #include <calls/calls.h>
 #include <user_regs.h>
@@ -10,7 +10,7 @@
 /* Take the arguments of a call that a 64-bit program made. */
 static inline int on_native(u32 syscall, struct pt_regs *regs, s32 result)
 {
-	struct arguments arguments = {};
+	struct arguments arguments = {.syscall = syscall};
 
 	if (syscall == FANOTIFY_MARK) {
 		arguments.fd = NATIVE_ARG1(regs);
@@ -28,13 +28,13 @@ static inline int on_native(u32 syscall, struct pt_regs *regs, s32 result)
 		arguments.pathname = NATIVE_ARG2(regs);
 		arguments.mask = (u32)NATIVE_ARG3(regs);
 	}
-	return on_call(syscall, &arguments, result);
+	return on_call(&arguments, result);
 }
 
 /* Take the arguments of a call by the 32-bit compat entry. */
 static inline int on_compat(u32 syscall, struct pt_regs *regs, s32 result)
 {
-	struct arguments arguments = {};
+	struct arguments arguments = {.syscall = syscall};
 
 	if (syscall == FANOTIFY_MARK) {
 		arguments.fd = COMPAT_ARG1(regs);
@@ -52,7 +52,7 @@ static inline int on_compat(u32 syscall, struct pt_regs *regs, s32 result)
 		arguments.pathname = (u32)COMPAT_ARG2(regs);
 		arguments.mask = (u32)COMPAT_ARG3(regs);
 	}
-	return on_call(syscall, &arguments, result);
+	return on_call(&arguments, result);
 }
 
 /* Return the saved registers of the current thread. bpf_task_pt_regs() needs

@@ -68,8 +68,8 @@ enum lost_reason {
 };
 
 /*
- * The arguments of a call, as wide as the kernel takes them. A member that the
- * call does not have is 0.
+ * The call and its arguments, as wide as the kernel takes them. A member that
+ * the call does not have is 0.
  */
 struct arguments {
 	u64 mask; /* fanotify_init(2): event_f_flags */
@@ -77,6 +77,8 @@ struct arguments {
 	s32 fd; /* of the fanotify group or the inotify instance */
 	u32 flags;
 	s32 dirfd;
+	u32 syscall; /* enum syscall. Verifiers before 6.3 refuse a hole here.
+		      */
 };
 
 /* Keys of inotify_add_watch(2) have the comm and the error only. */

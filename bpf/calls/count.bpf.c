@@ -139,8 +139,9 @@ static inline u32 other_slot(struct call *call)
 	return index;
 }
 
-static inline int on_call(u32 syscall, struct arguments *arguments, s32 result)
+static inline int on_call(struct arguments *arguments, s32 result)
 {
+	u32 syscall = arguments->syscall;
 	struct call call = {
 		.mask = syscall == INOTIFY_ADD_WATCH ? 0 : arguments->mask,
 		.flags = arguments->flags,

@@ -31,5 +31,7 @@ int COMPAT_WRAPPER(inotify_init1)(u64 *ctx)
 /* inotify_init(2) has no arguments, so both entries share one wrapper. */
 int NATIVE_WRAPPER(inotify_init)(u64 *ctx)
 {
-	return on_call(INOTIFY_INIT, &(struct arguments){}, ctx[1]);
+	struct arguments arguments = {.syscall = INOTIFY_INIT};
+
+	return on_call(&arguments, ctx[1]);
 }

@@ -19,8 +19,9 @@ int KRETFUNC(do_fanotify_mark)(u64 *ctx)
 		.flags = ctx[1],
 		.mask = ctx[2],
 		.dirfd = ctx[3],
+		.syscall = FANOTIFY_MARK,
 		.pathname = ctx[4],
 	};
 
-	return on_call(FANOTIFY_MARK, &arguments, ctx[5]);
+	return on_call(&arguments, ctx[5]);
 }

@@ -5,10 +5,10 @@
 #include <calls/calls.h>
 #include <user_regs.h>
 
-#define ON_RETURN(name, count, syscall)                                        \
+#define ON_RETURN(name, unpack, syscall)                                       \
 	int return_##name(struct pt_regs *ctx)                                 \
 	{                                                                      \
-		return count(syscall, user_regs(), REGS_RESULT(ctx));          \
+		return unpack(syscall, user_regs(), REGS_RESULT(ctx));         \
 	}
 
 ON_RETURN(fanotify_mark, on_native, FANOTIFY_MARK)

@@ -11,6 +11,6 @@ int raw_exit(struct bpf_raw_tracepoint_args *ctx)
 	u32 syscall = counted_exit(ctx, &compat_entry);
 
 	if (syscall != OTHER_SYSCALL)
-		count_exit(ctx, syscall, compat_entry);
+		unpack_exit(ctx, syscall, compat_entry);
 	return 0;
 }

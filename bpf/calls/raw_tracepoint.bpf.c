@@ -101,8 +101,8 @@ static inline u32 counted_exit(struct bpf_raw_tracepoint_args *ctx,
 	return native;
 }
 
-static inline int count_exit(struct bpf_raw_tracepoint_args *ctx, u32 syscall,
-			     bool compat_entry)
+static inline int unpack_exit(struct bpf_raw_tracepoint_args *ctx, u32 syscall,
+			      bool compat_entry)
 {
 	struct pt_regs regs;
 

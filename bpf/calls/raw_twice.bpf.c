@@ -34,7 +34,7 @@ int raw_exit_first(struct bpf_raw_tracepoint_args *ctx)
 	thread = bpf_get_current_pid_tgid();
 	/* Without a note the second program counts the call. */
 	if (noted.update(&thread, &one) == 0)
-		count_exit(ctx, syscall, compat_entry);
+		unpack_exit(ctx, syscall, compat_entry);
 	return 0;
 }
 
@@ -48,6 +48,6 @@ int raw_exit_second(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	thread = bpf_get_current_pid_tgid();
 	if (noted.delete(&thread) == -ENOENT)
-		count_exit(ctx, syscall, compat_entry);
+		unpack_exit(ctx, syscall, compat_entry);
 	return 0;
 }

@@ -20,17 +20,20 @@ static inline int save(struct arguments *arguments)
 	return 0;
 }
 
+/* If the kernel skipped the exit of the thread's last call and the entry of
+ * this one, the arguments are those of the last call.
+ */
 static inline int on_saved(u32 syscall, s32 result)
 {
 	u64 thread = bpf_get_current_pid_tgid();
 	struct arguments *arguments = in_flight.lookup(&thread);
 
-	if (!arguments) {
+	if (!arguments || arguments->syscall != syscall) {
 		count_lost(syscall == INOTIFY_INIT ? INOTIFY_INIT1 : syscall,
 			   LOST_NO_ENTRY);
 		return 0;
 	}
-	on_call(syscall, arguments, result);
+	on_call(arguments, result);
 	in_flight.delete(&thread);
 	return 0;
 }
@@ -43,6 +46,7 @@ int enter_fanotify_mark(struct sys_enter *ctx)
 		.mask = ctx->args[2],
 		.dirfd = ctx->args[3],
 		.pathname = ctx->args[4],
+		.syscall = FANOTIFY_MARK,
 	};
 
 	return save(&arguments);
@@ -53,6 +57,7 @@ int enter_fanotify_init(struct sys_enter *ctx)
 	struct arguments arguments = {
 		.flags = ctx->args[0],
 		.mask = (u32)ctx->args[1],
+		.syscall = FANOTIFY_INIT,
 	};
 
 	return save(&arguments);
@@ -60,14 +65,19 @@ int enter_fanotify_init(struct sys_enter *ctx)
 
 int enter_inotify_init1(struct sys_enter *ctx)
 {
-	struct arguments arguments = {.flags = ctx->args[0]};
+	struct arguments arguments = {
+		.flags = ctx->args[0],
+		.syscall = INOTIFY_INIT1,
+	};
 
 	return save(&arguments);
 }
 
 int enter_inotify_init(struct sys_enter *ctx)
 {
-	return save(&(struct arguments){});
+	struct arguments arguments = {.syscall = INOTIFY_INIT};
+
+	return save(&arguments);
 }
 
 int enter_inotify_add_watch(struct sys_enter *ctx)
@@ -76,6 +86,7 @@ int enter_inotify_add_watch(struct sys_enter *ctx)
 		.fd = ctx->args[0],
 		.pathname = ctx->args[1],
 		.mask = (u32)ctx->args[2],
+		.syscall = INOTIFY_ADD_WATCH,
 	};
 
 	return save(&arguments);
@@ -96,5 +107,7 @@ ON_EXIT(inotify_add_watch, INOTIFY_ADD_WATCH)
 /* The key of a counted call has no argument, so no program is at the entry. */
 int exit_inotify_add_watch_alone(struct sys_exit *ctx)
 {
-	return on_call(INOTIFY_ADD_WATCH, &(struct arguments){}, ctx->ret);
+	struct arguments arguments = {.syscall = INOTIFY_ADD_WATCH};
+
+	return on_call(&arguments, ctx->ret);
 }

@@ -34,7 +34,7 @@ struct record {
 	char pathname[PATHNAME_BYTES + 2];
 };
 
-/* What a call must have to be sent. FILTER of bpf/call_records.py packs it. */
+/* The properties of wanted calls. FILTER of bpf/call_records.py packs it. */
 struct filter {
 	u64 comm[2]; /* of TASK_COMM_LEN bytes */
 	u32 members; /* enum filter_member: the members that count */
@@ -74,8 +74,9 @@ static inline bool is_wanted(u32 syscall, u32 uid, u64 *comm, s32 result)
 	       (filter->comm[0] == comm[0] && filter->comm[1] == comm[1]);
 }
 
-static inline int on_call(u32 syscall, struct arguments *arguments, s32 result)
+static inline int on_call(struct arguments *arguments, s32 result)
 {
+	u32 syscall = arguments->syscall;
 	u32 uid = bpf_get_current_uid_gid();
 	u64 thread = bpf_get_current_pid_tgid();
 	u64 comm[2] = {};

@@ -8,6 +8,7 @@ Errors that an operator can fix.
   * ListenError: an address cannot be listened on
   * ConfigError: the web configuration file cannot be used
   * HealthError: the exporter does not answer a health check
+  * OutputError: what a command prints cannot be written
 
 Any other exception is a bug and keeps its traceback.
 """
@@ -47,6 +48,10 @@ class ListenError(ExporterError):
 
 class ConfigError(ExporterError):
     """The web configuration file, or a file named in it, is missing or wrong."""
+
+
+class OutputError(ExporterError):
+    """Standard output cannot be written, for another reason than a missing reader."""
 
 
 class HealthError(ExporterError):

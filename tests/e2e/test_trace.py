@@ -15,6 +15,7 @@ import pytest
 from tools.harness import caller, privileges
 from tools.harness.bpf_objects import held_by, still_there
 from tools.harness.caller import Calls
+from tools.harness.cgroup2 import cgroup, hierarchy
 from tools.harness.listeners import listening
 from tools.harness.processes import DEADLINE_SECONDS, environment, poll
 from tools.harness.serving import LISTEN, SCRIPT, serving
@@ -122,26 +123,36 @@ def test_programs_are_gone(tmp_path: Path, number: signal.Signals) -> None:
     assert set() == poll(lambda: still_there(held), lambda left: not left)
 
 
-def test_reader_that_is_gone(tmp_path: Path) -> None:
-    """A reader that goes ends the trace with status 0, and no error is printed."""
+@pytest.mark.parametrize("calls", [0, 23])
+def test_reader_that_is_gone(tmp_path: Path, calls: int) -> None:
+    """A reader that goes ends the trace with status 0, also without a call."""
     reader, writer = os.pipe()
     with tracing(tmp_path, f"--comm={COMM}", stdout=writer) as running:
         os.close(writer)
         os.close(reader)
-        caller.make(tmp_path, FAILING)
+        if calls:
+            caller.make(tmp_path, FAILING)
         assert 0 == running.process.wait(DEADLINE_SECONDS)
         errors = running.errors.read_text().splitlines()
-    assert all(line.startswith("fanotify-exporter: ") for line in errors)
+    assert "fanotify-exporter: 0 calls shown; lost: none" == errors[-1]
+    assert 2 == len(errors)
 
 
-def test_reader_that_takes_nothing(tmp_path: Path) -> None:
-    """A stop signal ends the trace; the calls that nobody took are told as lost."""
+@pytest.mark.parametrize("ends_by", ["signal", "duration"])
+def test_reader_that_takes_nothing(tmp_path: Path, ends_by: str) -> None:
+    """The trace ends; the calls that nobody took are told as lost, some before."""
     reader, writer = os.pipe()
     many = Calls(FAILING.comm, FAILING.flags, FAILING.mask, 20_000, errno.EBADF)
-    with tracing(tmp_path, f"--comm={COMM}", stdout=writer) as running:
+    flags = ["--duration=5s"] if ends_by == "duration" else []
+    with tracing(tmp_path, f"--comm={COMM}", *flags, stdout=writer) as running:
         os.close(writer)
         caller.make(tmp_path, many)
-        last = running.end(signal.SIGTERM)
+        early = poll(running.errors.read_text, lambda text: "so far" in text)
+        assert re.search(r"lost calls so far: \d+ \(the buffer was full\)\n", early)
+        if ends_by == "signal":
+            running.process.send_signal(signal.SIGTERM)
+        assert 0 == running.process.wait(DEADLINE_SECONDS)
+        last = running.errors.read_text().splitlines()[-1]
     with os.fdopen(reader, "rb") as pipe:
         lines = pipe.read().decode().splitlines()
     shown = re.match(r"fanotify-exporter: (\d+) calls shown; lost: ", last)
@@ -149,8 +160,71 @@ def test_reader_that_takes_nothing(tmp_path: Path) -> None:
     assert len(lines) == int(shown[1])
     lost = sum(int(number) for number in re.findall(r"(\d+) \(", last))
     assert lost + len(lines) == 20_000
-    assert "(the buffer was full)" in last
     assert "(the reader did not take them)" in last
+
+
+def test_flood(tmp_path: Path) -> None:
+    """A trace ends although calls come faster than it can show them."""
+    code = """
+        group = init()
+        say()
+        while True:
+            libc.fanotify_mark(-1, 0, ctypes.c_uint64(OPEN), -100, None)
+    """
+    with listening(code) as program, tracing(tmp_path) as running:
+        assert program.process.stdin
+        program.process.stdin.write("\n")
+        program.process.stdin.flush()
+        wait_for(running, 10_000)
+        last = running.end()
+    assert " calls shown; lost: " in last
+
+
+def test_full_disk(tmp_path: Path) -> None:
+    """A line that cannot be written is told with status 1."""
+    with (
+        Path("/dev/full").open("wb") as full,
+        tracing(tmp_path, f"--comm={COMM}", stdout=full.fileno()) as running,
+    ):
+        caller.make(tmp_path, FAILING)
+        assert 1 == running.process.wait(DEADLINE_SECONDS)
+        last = running.errors.read_text().splitlines()[-1]
+    assert last == (
+        "fanotify-exporter: cannot write to standard output: No space left on device. "
+        "Make room, or write to another place"
+    )
+
+
+@pytest.mark.parametrize("prefix", [(), ("nohup",)])
+def test_hangup(tmp_path: Path, prefix: tuple[str, ...]) -> None:
+    """SIGHUP ends a trace, unless nohup started it."""
+    with tracing(tmp_path, f"--comm={COMM}", prefix=prefix) as running:
+        running.process.send_signal(signal.SIGHUP)
+        if not prefix:
+            assert 0 == running.process.wait(DEADLINE_SECONDS)
+            return
+        caller.make(tmp_path, FAILING)
+        assert 23 == len(wait_for(running, 23))
+        running.end()
+
+
+def test_terminal(tmp_path: Path) -> None:
+    """On a terminal a line has colours, and hostile bytes stay escaped."""
+    leader, terminal = os.openpty()
+    code = r"""
+        name("\x1b[2J")
+        libc.fanotify_mark(-1, 0, ctypes.c_uint64(OPEN), -100, b"\x1b]0;x\x07\xff")
+    """
+    with tracing(tmp_path, "--comm=\x1b[2J", stdout=terminal) as running:
+        os.close(terminal)
+        with listening(code):
+            text = os.read(leader, 4096).decode()
+        os.close(leader)
+        assert 0 == running.process.wait(DEADLINE_SECONDS)
+    begin, call = text.split("\x1b[1mfanotify_mark\x1b[0m")
+    assert " \\x1b[2J[" in begin
+    assert 'AT_FDCWD, "\\x1b]0;x\\x07\\xff") = \x1b[31m-1 ' in call
+    assert 4 == text.count("\x1b")
 
 
 def test_privileges(tmp_path: Path) -> None:
@@ -189,11 +263,26 @@ def test_resolve(tmp_path: Path) -> None:
 
 
 def test_container(tmp_path: Path) -> None:
-    """With --container each call has the cgroup of its caller."""
-    with tracing(tmp_path, "--json", "--container", f"--comm={COMM}") as running:
-        caller.make(tmp_path, FAILING)
+    """With --container the first call from a new cgroup has the cgroup's name."""
+    identifier = "0123456789abcdef" * 4
+    with (
+        hierarchy(tmp_path) as root,
+        tracing(tmp_path, "--json", "--container", f"--comm={COMM}") as running,
+        cgroup(root / f"cri-containerd-{identifier}.scope") as container,
+    ):
+        join = f'echo $$ > {container}/cgroup.procs; exec "$@"'
+        caller.make(tmp_path, FAILING, prefix=("sh", "-c", join, "sh"))
         calls = poll(lambda: running.calls(COMM), lambda found: len(found) == 23)
-    assert {"cgroup", "container_id"} < set(calls[0])
+    names = {(call["cgroup"], call["container_id"]) for call in calls}
+    assert {(f"/{container.name}", identifier)} == names
+
+
+def test_resolve_in_a_container() -> None:
+    """Where /proc has other process ids than the kernel's, --resolve is refused."""
+    ended = run("--resolve", prefix=("unshare", "--pid", "--fork", "--mount-proc"))
+    assert (2, "") == (ended.returncode, ended.stdout)
+    said = "fanotify-exporter: --resolve needs the host's pid namespace"
+    assert ended.stderr.startswith(said)
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,9 @@ def tracing(method: str, wanted: Filter | None = None) -> Iterator[Traced]:
     if better != method:
         pytest.skip(f"{method} is for kernels that refuse {better}, which works here")
     try:
-        loaded = run.load_trace(method, wanted or Filter(), timeout=LOAD_SECONDS)
+        loaded = run.load_trace(
+            method, wanted or Filter(), RING_BYTES, timeout=LOAD_SECONDS
+        )
     except LoadError as error:
         if not error.why.startswith(REFUSED):
             raise

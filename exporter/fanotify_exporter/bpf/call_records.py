@@ -24,6 +24,9 @@ RING_BYTES: Final = 4 * 1024 * 1024
 HEADER: Final = struct.Struct("=QQQIIIiIIiii16s")
 PATHNAME_BYTES: Final = 256
 
+# Bytes of the ring buffer that a record takes, with its header.
+RECORD_SPACE: Final = 8 + (HEADER.size + PATHNAME_BYTES + 2 + 7) // 8 * 8
+
 # struct filter, and the bits of enum filter_member.
 FILTER: Final = struct.Struct("=16sIIII")
 _COMM, _UID, _ERROR, _FAILED = 1, 2, 4, 8
@@ -32,7 +35,7 @@ _COMM, _UID, _ERROR, _FAILED = 1, 2, 4, 8
 @dataclass(frozen=True, slots=True)
 class Filter:
     """
-    What a call must have to be sent. A member that is None asks for nothing.
+    The properties of the calls that are sent. A member that is None excludes no call.
 
     Attributes:
         syscalls: values of CALLS.
@@ -47,6 +50,11 @@ class Filter:
     uid: int | None = None
     error: int | None = None
     failed: bool = False
+
+    @property
+    def is_narrow(self) -> bool:
+        """Return whether a call must have a certain caller or error."""
+        return self.failed or (self.comm, self.uid, self.error) != (None, None, None)
 
     def pack(self) -> bytes:
         """Return struct filter."""

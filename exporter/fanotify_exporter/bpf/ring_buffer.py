@@ -5,12 +5,16 @@ The layout is in Documentation/bpf/ringbuf.rst: a page with the reader's positio
 the reader writes, a page with the writers' position, then the records twice in a row,
 so that each record is contiguous. A record begins with a header of 8 bytes: its length,
 a bit while a program still writes, and a bit for a record that was given up.
+
+The kernel publishes a position and a header with a barrier (smp_store_release() in
+kernel/bpf/ringbuf.c). Python has no barrier to read with. Between the load of a header
+and the loads of its record the interpreter executes hundreds of instructions, more than
+a processor holds back.
 """
 
 from __future__ import annotations
 
 import mmap
-import select
 from collections.abc import Iterator
 from typing import Final
 
@@ -42,21 +46,31 @@ class RingBuffer:
         self._records = memoryview(producer)[page:]
         self._headers = self._records.cast("I")
         self._mask = size - 1
-        self._poll = select.poll()
-        self._poll.register(fd, select.POLLIN)
+        self._fd = fd
 
-    def wait(self, seconds: float) -> None:
-        """Return when a record has come, or after *seconds*."""
-        self._poll.poll(seconds * 1000)
+    def fileno(self) -> int:
+        """Return the descriptor, which is readable while a record is there."""
+        return self._fd
+
+    @property
+    def produced(self) -> int:
+        """Return the position after the last record that a program has begun."""
+        return self._produced[0]
+
+    @property
+    def consumed(self) -> int:
+        """Return the position after the last record that was read."""
+        return self._consumed[0]
 
     def read(self) -> Iterator[memoryview]:
         """
-        Yield the records that are complete, oldest first.
+        Yield the records that are there now, oldest first, up to an incomplete one.
 
-        A record is valid until the next one is asked for.
+        A record is valid until the next one is asked for. Records that come meanwhile
+        are left for the next call.
         """
-        position = self._consumed[0]
-        while position < self._produced[0]:
+        position, end = self._consumed[0], self._produced[0]
+        while position < end:
             start = position & self._mask
             header = self._headers[start // 4]
             if header & BUSY:

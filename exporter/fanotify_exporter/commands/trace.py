@@ -4,38 +4,31 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
-from fanotify_exporter.bpf.call_records import CALLS, RING_BYTES, Call, Filter, parse
+from fanotify_exporter.bpf.call_records import CALLS, RING_BYTES, Call, Filter
 from fanotify_exporter.bpf.loaded import LoadedTrace
 from fanotify_exporter.bpf.missed_runs import BPF_OBJ_GET_INFO_BY_FD
 from fanotify_exporter.bpf.ring_buffer import RingBuffer
-from fanotify_exporter.commands.cgroups import find_cgroup_root, start_cgroups
-from fanotify_exporter.errors import ExporterError
+from fanotify_exporter.commands.call_details import CallDetails
+from fanotify_exporter.errors import ExporterError, UsageError
 from fanotify_exporter.loader import run as loader
 from fanotify_exporter.options import values
 from fanotify_exporter.options.flags import Build, hook_flag
 from fanotify_exporter.options.model import TraceOptions
 from fanotify_exporter.options.parser import PROGRAM, Parser
-from fanotify_exporter.procfs import PROC
+from fanotify_exporter.procfs.pid_namespace import is_initial_pid_namespace
 from fanotify_exporter.system import privileges, seccomp
 from fanotify_exporter.system.signals import STOP_SIGNALS
 from fanotify_exporter.trace import json_lines, text
-from fanotify_exporter.trace.losses import Losses, tell
-from fanotify_exporter.trace.output import Output
-from fanotify_exporter.trace.shown import AT_FDCWD, ShownCall
-from fanotify_exporter.uapi.printable import printable_text
+from fanotify_exporter.trace.ending import Ending
+from fanotify_exporter.trace.loop import Trace
+from fanotify_exporter.trace.losses import Losses, format_losses
 
 
-# Time between looks at signals, at --duration and at lost calls.
-TICK_SECONDS = 0.25
-
-STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
+STANDARD_OUTPUT = 1
 
 # The descriptors of other users' processes; proc(5), "ptrace access mode".
 RESOLVE_CAPABILITIES = frozenset({"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"})
@@ -48,7 +41,7 @@ def add_flags(parser: Parser) -> Build[TraceOptions]:
     )
     parser.add_argument(
         "--syscall",
-        type=lambda names: values.one_of_each(names, tuple(CALLS.values())),
+        type=lambda names: values.names(names, tuple(CALLS.values())),
         dest="syscalls",
         metavar="NAME,...",
         help=f"show only these calls, of {', '.join(CALLS.values())}",
@@ -120,127 +113,93 @@ def run(options: TraceOptions) -> int:
     Returns 0.
 
     Raises:
+        UsageError: --resolve cannot work here.
         LoadError: no method attaches the programs.
+        OutputError: a line cannot be written.
     """
-    STOP_SIGNALS.install()
+    STOP_SIGNALS.install(hangup_stops=True)
+    if options.resolve and not is_initial_pid_namespace():
+        raise UsageError(
+            "--resolve needs the host's pid namespace, because the kernel tells the "
+            "process ids of the host: run with --pid=host, or without --resolve"
+        )
     wanted = Filter(
         options.syscalls, options.comm, options.uid, options.errno, options.failed
     )
     try:
-        with ExitStack() as stack:
-            loaded = loader.load_trace(options.hook, wanted)
-            trace(options, loaded, stack)
-    except BrokenPipeError:
-        # Python flushes standard output at the exit, which would fail again.
-        os.dup2(os.open(os.devnull, os.O_RDONLY), STANDARD_OUTPUT)
+        loaded = loader.load_trace(options.hook, wanted, RING_BYTES)
     except ExporterError:
-        if not STOP_SIGNALS.received:
-            raise
+        if STOP_SIGNALS.received:
+            return 0
+        raise
+    show(options, loaded, is_filtered=wanted.is_narrow)
     return 0
 
 
-def trace(options: TraceOptions, loaded: LoadedTrace, stack: ExitStack) -> None:
-    """Drop privileges, show calls, and tell what was lost."""
-    losses = Losses(loaded)
+def show(options: TraceOptions, loaded: LoadedTrace, *, is_filtered: bool) -> None:
+    """
+    Drop privileges, show calls, and print how many were lost.
+
+    Raises:
+        OutputError: a line cannot be written.
+    """
+    losses = LossReport(Losses(loaded), is_filtered=is_filtered)
     records = RingBuffer(loaded.fds["records"], RING_BYTES)
-    root = find_cgroup_root() if options.container else None
-    privileges.drop(RESOLVE_CAPABILITIES if options.resolve else (), user=None)
+    details = CallDetails(container=options.container, resolve=options.resolve)
+    confine(loaded, resolve=options.resolve)
+    ending = Ending(options.duration, lambda: STOP_SIGNALS.received is not None)
+    colours = os.isatty(STANDARD_OUTPUT) and not os.environ.get("NO_COLOR")
+    form = json_lines.line if options.json else partial(text.line, colours=colours)
+    print_message(describe(loaded))
+
+    def line(call: Call) -> str:
+        return form(details.add(call))
+
+    trace = Trace(records, STANDARD_OUTPUT, line, ending, losses.print_new)
+    try:
+        with suppress(BrokenPipeError):
+            trace.run(options.count)
+    finally:
+        own = {"unread": trace.unread, "unfinished": trace.unfinished}
+        losses.print_all(trace.shown, own)
+
+
+def confine(loaded: LoadedTrace, *, resolve: bool) -> None:
+    """Drop capabilities, and refuse this process the system calls it does not need."""
+    privileges.drop(RESOLVE_CAPABILITIES if resolve else (), user=None)
     reads_links = any(probe.links for probe in loaded.probes)
     try:
         seccomp.install([BPF_OBJ_GET_INFO_BY_FD] if reads_links else [])
     except OSError as error:
-        say(f"tracing without a seccomp filter: {error}")
-    look = Look(
-        cgroup=start_cgroups(root, stack) if options.container else None,
-        resolves=options.resolve,
-    )
-    line = json_lines.line if options.json else partial(text.line, colours=colours())
-    say(start_text(loaded))
-    ended = Ending(options.duration)
-    output = Output(STANDARD_OUTPUT, lambda: STOP_SIGNALS.received is not None)
-    shown, unread = 0, 0
-    told: dict[str, int] = {}
-    for call in received(records, ended):
-        if call is not None:
-            if output.write(line(look.at(call))):
-                shown += 1
-            else:
-                unread += 1
-            if shown == options.count:
-                break
-            continue
-        now = losses.read()
-        if now != told:
-            say(f"lost calls so far: {tell(now)}")
-            told = now
-    say_end(shown, losses.read() | ({"unread": unread} if unread else {}))
+        print_message(f"tracing without a seccomp filter: {error}")
 
 
-def received(records: RingBuffer, ended: Callable[[], bool]) -> Iterator[Call | None]:
-    """Yield the calls until *ended* returns True, and None at each tick."""
-    while True:
-        is_last = ended()
-        for record in records.read():
-            yield parse(record)
-        yield None
-        if is_last:
-            return
-        records.wait(TICK_SECONDS)
+class LossReport:
+    """Prints the lost calls."""
+
+    def __init__(self, losses: Losses, *, is_filtered: bool) -> None:
+        """Print the counts of *losses*."""
+        self._losses = losses
+        self._format = partial(format_losses, is_filtered=is_filtered)
+        self._printed: Mapping[str, int] = {}
+
+    def print_new(self) -> None:
+        """Print the counts if they have changed since they were printed."""
+        counts = self._losses.read()
+        if counts != self._printed:
+            print_message(f"lost calls so far: {self._format(counts)}")
+            self._printed = counts
+
+    def print_all(self, shown: int, own: Mapping[str, int]) -> None:
+        """Print how many calls were *shown*, and all lost ones with the trace's own."""
+        counts = self._losses.read()
+        counts |= {reason: count for reason, count in own.items() if count}
+        lost = self._format(counts) or "none"
+        print_message(f"{shown} calls shown; lost: {lost}")
 
 
-@dataclass
-class Ending:
-    """Tells whether to end: a stop signal has come, or the time is over."""
-
-    duration: int | None
-
-    def __post_init__(self) -> None:
-        """Start the time."""
-        self._started = time.monotonic()
-
-    def __call__(self) -> bool:
-        """Return whether to end."""
-        seconds = time.monotonic() - self._started
-        over = self.duration is not None and seconds >= self.duration
-        return over or STOP_SIGNALS.received is not None
-
-
-@dataclass(frozen=True)
-class Look:
-    """What is looked up for each call: the cgroup, and the files of descriptors."""
-
-    cgroup: Callable[[int], tuple[str, str]] | None
-    resolves: bool
-
-    def at(self, call: Call) -> ShownCall:
-        """Return *call* with what is looked up."""
-        now = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        cgroup = self.cgroup(call.cgroup) if self.cgroup else None
-        fd, dirfd = None, None
-        if self.resolves and call.syscall in ("fanotify_mark", "inotify_add_watch"):
-            fd = resolve(call.pid, f"fd/{call.fd}")
-        if self.resolves and call.syscall == "fanotify_mark":
-            here = "cwd" if call.dirfd == AT_FDCWD else f"fd/{call.dirfd}"
-            dirfd = resolve(call.pid, here)
-        return ShownCall(call, now + call.boot_ns, cgroup, fd, dirfd)
-
-
-def resolve(pid: int, name: str) -> str | None:
-    """Return where the link *name* of process *pid* leads, None if it is gone."""
-    try:
-        path = Path(PROC, str(pid), name).readlink()
-    except OSError:
-        return None
-    return printable_text(os.fsencode(path))
-
-
-def colours() -> bool:
-    """Return whether lines have colours: on a terminal, without NO_COLOR."""
-    return os.isatty(STANDARD_OUTPUT) and not os.environ.get("NO_COLOR")
-
-
-def start_text(loaded: LoadedTrace) -> str:
-    """Return what to know of the hook before the first call."""
+def describe(loaded: LoadedTrace) -> str:
+    """Return the hook, and the calls that the hook does not see or slows."""
     notes = [f"tracing by {loaded.hook}"]
     if not loaded.sees_compat:
         notes.append("32-bit calls are not seen")
@@ -249,12 +208,7 @@ def start_text(loaded: LoadedTrace) -> str:
     return "; ".join(notes)
 
 
-def say_end(shown: int, lost: dict[str, int]) -> None:
-    """Say how many calls were shown, and how many were lost."""
-    say(f"{shown} calls shown; lost: {tell(lost) or 'none'}")
-
-
-def say(message: str) -> None:
+def print_message(message: str) -> None:
     """Print *message* on standard error, if anybody reads there."""
     with suppress(OSError):
         print(f"{PROGRAM}: {message}", file=sys.stderr, flush=True)

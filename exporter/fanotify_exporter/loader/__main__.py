@@ -107,16 +107,21 @@ def load_trace(methods: list[str], settings: Mapping[str, Any]) -> LoadedProgram
 
     Args:
         methods: names of attach methods.
-        settings: "wanted", the packed filter in hex.
+        settings: "wanted", the packed filter in hex; "ring_bytes", the size of the
+            ring buffer; "syscalls", elements of SYSCALLS.
 
     Raises:
         LoadError: no method works.
     """
-    from fanotify_exporter.loader.attach_methods import TRACE_METHODS  # noqa: PLC0415
+    from fanotify_exporter.loader.attach_methods import TRACE_METHODS, restrict  # noqa: PLC0415
     from fanotify_exporter.loader.trace import load  # noqa: PLC0415
 
-    selected = [each for each in TRACE_METHODS if each.name in methods]
-    return load(selected, bytes.fromhex(settings["wanted"]))
+    selected = [
+        restrict(each, settings["syscalls"])
+        for each in TRACE_METHODS
+        if each.name in methods
+    ]
+    return load(selected, bytes.fromhex(settings["wanted"]), settings["ring_bytes"])
 
 
 _SETS = {

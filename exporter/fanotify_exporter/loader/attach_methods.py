@@ -1,4 +1,4 @@
-"""Table of the methods that attach the programs which count calls."""
+"""Tables of the methods that attach the programs which count or show calls."""
 
 from __future__ import annotations
 
@@ -31,11 +31,13 @@ _ALL = (
 _UNTRACED = {"inotify_init"} if IS_ARM64 else set()
 _TRACED = tuple(syscall for syscall in _ALL if syscall not in _UNTRACED)
 
-# The key of inotify_add_watch(2) has no argument.
+# The part with fexit programs on inotify_add_watch(2) that read no registers, and the
+# part whose programs do. The key of a counted call has no argument.
+_WATCH_PARTS = ("calls/fexit_watch_alone", "calls/fexit_watch")
 _WITH_ARGUMENTS = tuple(each for each in _TRACED if each != "inotify_add_watch")
 
 
-def _counted_as(syscall: str) -> str:
+def counted_as(syscall: str) -> str:
     """Return the element of SYSCALLS that *syscall* is counted as."""
     return "inotify_init" if syscall == "inotify_init1" else syscall
 
@@ -63,7 +65,7 @@ def _compat_wrapper(syscall: str) -> str | None:
 def _fexits(syscalls: Iterable[str]) -> Iterator[ProbeSpec]:
     """Yield the fexit programs on the wrappers of *syscalls*."""
     for syscall in syscalls:
-        counted = _counted_as(syscall)
+        counted = counted_as(syscall)
         native, compat = _native_wrapper(syscall), _compat_wrapper(syscall)
         yield ProbeSpec(counted, native, f"kretfunc__{native}")
         if compat:
@@ -73,7 +75,7 @@ def _fexits(syscalls: Iterable[str]) -> Iterator[ProbeSpec]:
 def _kretprobes(syscalls: Iterable[str]) -> Iterator[ProbeSpec]:
     """Yield the return probes on the wrappers of *syscalls*."""
     for syscall in syscalls:
-        counted, function = _counted_as(syscall), f"return_{syscall}"
+        counted, function = counted_as(syscall), f"return_{syscall}"
         compat = _compat_wrapper(syscall)
         yield ProbeSpec(counted, _native_wrapper(syscall), function)
         if compat:
@@ -86,7 +88,7 @@ def _tracepoints(
     """Yield the programs on the "enter" or "exit" tracepoints of *syscalls*."""
     for syscall in syscalls:
         yield ProbeSpec(
-            _counted_as(syscall),
+            counted_as(syscall),
             f"syscalls:sys_{when}_{syscall}",
             f"{when}_{syscall}",
             saves_arguments=saves_arguments,
@@ -143,7 +145,7 @@ ATTACH_METHODS: Final[tuple[AttachMethod, ...]] = (
             "calls/arguments",
             "calls/fexit_typed",
             "calls/fexit_init",
-            "calls/fexit_watch",
+            "calls/fexit_watch_alone",
             "calls/fexit_mark",
         ),
         probes=_FEXIT,
@@ -155,7 +157,7 @@ ATTACH_METHODS: Final[tuple[AttachMethod, ...]] = (
             "calls/arguments",
             "calls/fexit_read",
             "calls/fexit_init",
-            "calls/fexit_watch",
+            "calls/fexit_watch_alone",
             "calls/fexit_mark",
         ),
         probes=_FEXIT,
@@ -167,7 +169,7 @@ ATTACH_METHODS: Final[tuple[AttachMethod, ...]] = (
             "calls/arguments",
             "calls/fexit_typed",
             "calls/fexit_init",
-            "calls/fexit_watch",
+            "calls/fexit_watch_alone",
             "calls/fexit_mark_wrappers",
         ),
         probes=tuple(_fexits(_ALL)),
@@ -198,13 +200,16 @@ ATTACH_METHODS: Final[tuple[AttachMethod, ...]] = (
 )
 
 
-# The methods that show single calls, with all arguments.
-TRACE_METHODS: Final = tuple(
-    replace(method, probes=tuple(_pairs(_TRACED)))
-    if method.name == "sys_enter_exit"
-    else method
-    for method in ATTACH_METHODS
-)
+def _with_all_arguments(method: AttachMethod) -> AttachMethod:
+    """Return *method* with the arguments of inotify_add_watch(2)."""
+    if method.name == "sys_enter_exit":
+        return replace(method, probes=tuple(_pairs(_TRACED)))
+    sources = (source.replace(*_WATCH_PARTS) for source in method.sources)
+    return replace(method, sources=tuple(sources))
+
+
+# The methods that show single calls.
+TRACE_METHODS: Final = tuple(map(_with_all_arguments, ATTACH_METHODS))
 
 
 def restrict(method: AttachMethod, syscalls: Collection[str]) -> AttachMethod:

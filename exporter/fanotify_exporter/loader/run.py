@@ -26,7 +26,7 @@ from fanotify_exporter.bpf.loaded import (
     LoadedTrace,
 )
 from fanotify_exporter.errors import LoadError
-from fanotify_exporter.loader.attach_methods import ATTACH_METHODS
+from fanotify_exporter.loader.attach_methods import ATTACH_METHODS, counted_as
 from fanotify_exporter.loader.events_methods import EVENTS_METHODS
 from fanotify_exporter.loader.handover import receive
 from fanotify_exporter.loader.methods import AttachMethod
@@ -126,7 +126,7 @@ def load_events(
 
 
 def load_trace(
-    hook: str, wanted: Filter, *, timeout: float = TIMEOUT_SECONDS
+    hook: str, wanted: Filter, ring_bytes: int, *, timeout: float = TIMEOUT_SECONDS
 ) -> LoadedTrace:
     """
     Load and attach the programs that send a record of each *wanted* call.
@@ -135,12 +135,17 @@ def load_trace(
 
     Args:
         hook: "auto", a value of --bpf.hook, or the name of an attach method.
+        ring_bytes: size of the ring buffer, a power of two and of pages.
         timeout: seconds that the child may take.
 
     Raises:
         LoadError: the child could not load the programs, died, or took too long.
     """
-    settings = {"wanted": wanted.pack().hex()}
+    settings = {
+        "wanted": wanted.pack().hex(),
+        "ring_bytes": ring_bytes,
+        "syscalls": sorted(map(counted_as, wanted.syscalls)),
+    }
     return _load("trace", _select(ATTACH_METHODS, hook), settings, timeout, LoadedTrace)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
-from fanotify_exporter.bpf.call_records import RING_BYTES
 from fanotify_exporter.bpf.loaded import LoadedTrace
 from fanotify_exporter.errors import LoadError
 from fanotify_exporter.loader.attach import attach_probes, describe_probe, require_hook
@@ -32,37 +31,43 @@ TRACING: Final = ("calls/lost", "trace/record")
 _ARRAYS: Final = ("lost", "dropped")
 
 
-def load(methods: Sequence[AttachMethod], wanted: bytes) -> LoadedTrace:
+def load(
+    methods: Sequence[AttachMethod], wanted: bytes, ring_bytes: int
+) -> LoadedTrace:
     """
     Load the programs by the first of *methods* that works.
 
     Args:
         wanted: struct filter of bpf/trace/record.bpf.c.
+        ring_bytes: size of the ring buffer.
 
     Raises:
         LoadError: no method works; with the reasons by hook, and what to do.
     """
-    return load_first(methods, partial(_load_method, import_bcc(), wanted))
+    load_method = partial(_load_method, import_bcc(), wanted, ring_bytes)
+    return load_first(methods, load_method)
 
 
-def _load_method(bcc: Any, wanted: bytes, method: AttachMethod) -> LoadedTrace:
+def _load_method(
+    bcc: Any, wanted: bytes, ring_bytes: int, method: AttachMethod
+) -> LoadedTrace:
     require_hook(method.hook)
     compat = has_compat()
     specs = [spec for spec in method.probes if compat or not spec.compat_only]
     # bcc's macro of a ring buffer counts pages.
-    macros = {"PAGE_SIZE": mmap.PAGESIZE, "RING_PAGES": RING_BYTES // mmap.PAGESIZE}
+    macros = {"PAGE_SIZE": mmap.PAGESIZE, "RING_PAGES": ring_bytes // mmap.PAGESIZE}
     with captured_stderr() as summarize:
         try:
             bpf = compile_parts(
                 bcc, (*TRACING, *method.sources), arguments_macros() | macros
             )
+            filters = bpf[b"filters"]
+            assert ctypes.sizeof(filters.Leaf) == len(wanted)
             fds = attach_probes(bpf, method.hook, specs)
             # A filter of zeros wants no call, so all programs begin at once.
-            filters = bpf[b"filters"]
             filters[0] = filters.Leaf.from_buffer_copy(wanted)
         except Exception as error:  # bcc raises nothing narrower
             raise LoadError(summarize() or str(error), advise()) from error
-    assert ctypes.sizeof(filters.Leaf) == len(wanted)
     keep_attached(bpf)
     return LoadedTrace(
         hook=method.hook,

@@ -7,6 +7,7 @@ cannot be used.
 
 from __future__ import annotations
 
+import errno as errnos
 import os
 import pwd
 import re
@@ -50,12 +51,12 @@ def labels(text: str, droppable: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def one_of_each(text: str, known: Sequence[str]) -> tuple[str, ...]:
+def names(text: str, known: Sequence[str]) -> tuple[str, ...]:
     """Return the names in "fanotify_mark,fanotify_init"; each must be of *known*."""
-    names = labels(text, known)
-    if not names:
+    found = labels(text, known)
+    if not found:
         raise ArgumentTypeError(f"no name is given: use for example {known[0]}")
-    return names
+    return found
 
 
 def comm(text: str) -> bytes:
@@ -88,6 +89,8 @@ def errno(text: str) -> int:
     for number in range(1, MAX_ERRNO + 1):
         if errno_name(number) == text and not text.isdecimal():
             return number
+    if text.startswith("E") and isinstance(alias := getattr(errnos, text, None), int):
+        return alias
     raise ArgumentTypeError(f"{text!r} is no error: use for example ENOSPC")
 
 

@@ -45,6 +45,15 @@ WALKS: Final = CpuBudget(share=0.02, min_delay=1.0)
 Name = tuple[str, str]
 
 
+# Begin of the path of a cgroup without a name. A path begins with a slash.
+_UNKNOWN: Final = "[unknown: "
+
+
+def is_unknown(name: Name) -> bool:
+    """Return whether *name* stands for a cgroup that no walk has seen."""
+    return name[0].startswith(_UNKNOWN)
+
+
 class Cgroups:
     """Names by cgroup id, of the cgroups that exist and of those removed lately."""
 
@@ -68,7 +77,7 @@ class Cgroups:
         return (
             self._trusted.get(number)
             or self._untrusted.get(number)
-            or (f"[unknown: {number}]", "")
+            or (f"{_UNKNOWN}{number}]", "")
         )
 
     def walk(self) -> None:

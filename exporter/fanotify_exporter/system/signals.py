@@ -26,16 +26,24 @@ class StopSignals:
         self.received: signal.Signals | None = None
         self._react: Callable[[], object] = _do_nothing
 
-    def install(self) -> None:
+    def install(self, *, hangup_stops: bool = False) -> None:
         """
         Note SIGTERM and SIGINT from now on, and ignore SIGHUP.
 
         People send SIGHUP to make a service read its configuration again. The exporter
         does so by itself, and the default action of SIGHUP would end the process.
+
+        Args:
+            hangup_stops: note SIGHUP too, which the kernel sends when a terminal is
+                gone, unless nohup(1) has this process ignore the signal.
         """
         self.received = None
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        stops = [signal.SIGTERM, signal.SIGINT]
+        if not hangup_stops:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        elif signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            stops.append(signal.SIGHUP)
+        for number in stops:
             signal.signal(number, self._note)
 
     @contextmanager

@@ -1,25 +1,32 @@
-"""Calls that were made and not received."""
+"""Calls that were made and not shown."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
 
 from fanotify_exporter.bpf.arrays import SharedArray
 from fanotify_exporter.bpf.loaded import LoadedTrace
 from fanotify_exporter.bpf.missed_runs import MissedRuns
 
 
-# What a reader needs to know of each reason of bpf/missed_runs.py and of the programs.
-TEXTS = {
+# The text for each reason of bpf/missed_runs.py, of the programs, and of the trace.
+_TEXTS: Final = {
     "dropped": "the buffer was full",
     "unread": "the reader did not take them",
+    "unfinished": "a program had not finished them",
     "no_entry": "the entry of the call was not seen",
     "recursion": "the kernel skipped the program",
     "nmissed": "the kernel had no room for the return",
-    "recursion_any_syscall": "at most: the kernel skipped the program",
+    "recursion_any_syscall": "the kernel skipped the program for any system call",
 }
+
+# The reasons that have no arguments to compare with a filter.
+_UNFILTERED: Final = {"no_entry", "recursion", "nmissed"}
 
 
 class Losses:
-    """The counts of lost calls by reason, a key of TEXTS."""
+    """The counts of lost calls by reason, a key of _TEXTS."""
 
     def __init__(self, loaded: LoadedTrace) -> None:
         """Map the counters of the *loaded* programs."""
@@ -34,14 +41,31 @@ class Losses:
         """Return the counts above 0."""
         ((dropped,),) = self._dropped
         found = {"dropped": dropped, "no_entry": sum(count for (count,) in self._lost)}
-        shared = self._loaded.hook == "raw_tracepoint"
+        is_shared = self._loaded.hook == "raw_tracepoint"
         for name in dict.fromkeys(probe.name for probe in self._loaded.probes):
             for lost in self._missed.read(name):
-                if not shared or lost.reason not in found:
+                # One program of the raw tracepoint is behind all probes.
+                if not (is_shared and lost.reason in found):
                     found[lost.reason] = found.get(lost.reason, 0) + lost.count
         return {reason: count for reason, count in found.items() if count}
 
 
-def tell(counts: dict[str, int]) -> str:
-    """Return *counts* as text."""
-    return ", ".join(f"{count} ({TEXTS[each]})" for each, count in counts.items())
+def format_losses(counts: Mapping[str, int], *, is_filtered: bool) -> str:
+    """
+    Return *counts* as text.
+
+    Args:
+        is_filtered: whether calls had to have a certain caller or error to be shown.
+            Then a part of the calls whose arguments no program saw was not wanted.
+    """
+    return ", ".join(
+        f"{_at_most(reason, is_filtered=is_filtered)}{count} ({_TEXTS[reason]})"
+        for reason, count in counts.items()
+    )
+
+
+def _at_most(reason: str, *, is_filtered: bool) -> str:
+    is_bound = reason == "recursion_any_syscall" or (
+        is_filtered and reason in _UNFILTERED
+    )
+    return "at most " if is_bound else ""

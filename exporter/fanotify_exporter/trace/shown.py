@@ -1,4 +1,4 @@
-"""A call with what is shown of it beside its arguments."""
+"""A call and the details that are shown with it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ AT_FDCWD = -100  # include/uapi/linux/fcntl.h
 @dataclass(frozen=True, slots=True)
 class ShownCall:
     """
-    A call and what is known of it beside the record.
+    A call and the details that are not in its record.
 
     Attributes:
         unix_ns: the time of the return, nanoseconds since the epoch.
         cgroup: path and container id, None if these are not shown.
-        fd_path: what /proc shows for the group or instance, None if not shown.
+        fd_path: the file of the group or instance in /proc, None if not shown.
         dirfd_path: the same for dirfd or, for AT_FDCWD, the working directory.
     """
 

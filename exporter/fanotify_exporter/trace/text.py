@@ -60,9 +60,8 @@ def _result(shown: ShownCall, *, colours: bool) -> str:
     return f"{_RED}{text}{_PLAIN}" if colours else text
 
 
-def _descriptor(number: int, path: str | None) -> str:
-    name = "AT_FDCWD" if number == AT_FDCWD else str(number)
-    return name if path is None else f"{name}<{path}>"
+def _descriptor(name: int | str, path: str | None) -> str:
+    return str(name) if path is None else f"{name}<{path}>"
 
 
 def _pathname(call: Call) -> str:
@@ -77,11 +76,12 @@ def _pathname(call: Call) -> str:
 
 def _mark(shown: ShownCall) -> tuple[str, ...]:
     call = shown.call
+    dirfd = "AT_FDCWD" if call.dirfd == AT_FDCWD else call.dirfd
     return (
         _descriptor(call.fd, shown.fd_path),
         mark_flag_names(call.flags),
         mask_names(call.mask),
-        _descriptor(call.dirfd, shown.dirfd_path),
+        _descriptor(dirfd, shown.dirfd_path),
         _pathname(call),
     )
 

@@ -6,8 +6,15 @@ import errno
 
 import pytest
 
-from fanotify_exporter.bpf.call_records import CALLS, FILTER, Call, Filter, parse
-from tools.harness.call_records import make_record
+from fanotify_exporter.bpf.call_records import (
+    CALLS,
+    FILTER,
+    RECORD_SPACE,
+    Call,
+    Filter,
+    parse,
+)
+from tools.harness.call_records import RECORD_BYTES, make_record
 
 
 def test_all_members() -> None:
@@ -88,3 +95,20 @@ def test_filter(wanted: Filter, members: tuple[object, ...]) -> None:
     """Only what is wanted has its bit."""
     comm, *others = FILTER.unpack(wanted.pack())
     assert members == (comm.rstrip(b"\0"), *others)
+
+
+def test_narrow_filters() -> None:
+    """A filter of calls only is not narrow: each program sees one call."""
+    assert not Filter(("fanotify_mark",)).is_narrow
+    for narrow in (
+        Filter(comm=b"x"),
+        Filter(uid=0),
+        Filter(error=1),
+        Filter(failed=True),
+    ):
+        assert narrow.is_narrow
+
+
+def test_space_of_a_record() -> None:
+    """A record has a header of 8 bytes in the ring buffer."""
+    assert RECORD_SPACE == 8 + RECORD_BYTES == 8 + len(make_record())

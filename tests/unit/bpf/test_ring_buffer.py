@@ -2,54 +2,13 @@
 
 from __future__ import annotations
 
-import mmap
 import os
-import struct
 from collections.abc import Iterator
 
 import pytest
 
-from fanotify_exporter.bpf.ring_buffer import (
-    BUSY,
-    DISCARDED,
-    HEADER_BYTES,
-    RingBuffer,
-)
-
-
-SIZE = mmap.PAGESIZE
-
-
-class Producer:
-    """The kernel's side of a ring buffer of SIZE bytes."""
-
-    def __init__(self) -> None:
-        """Make an empty ring buffer."""
-        self.fd = os.memfd_create("ring")
-        os.ftruncate(self.fd, 2 * mmap.PAGESIZE + 2 * SIZE)
-        self.position = 0
-
-    def add(self, record: bytes, flag: int = 0) -> int:
-        """Append *record*; return its place."""
-        place = self.position
-        header = struct.pack("=II", len(record) | flag, 0)
-        for offset, byte in enumerate(header + record):
-            where = (place + offset) % SIZE
-            for copy in (where, where + SIZE):  # the kernel maps one memory twice
-                os.pwrite(self.fd, bytes([byte]), 2 * mmap.PAGESIZE + copy)
-        self.position += (HEADER_BYTES + len(record) + 7) // 8 * 8
-        os.pwrite(self.fd, struct.pack("=Q", self.position), mmap.PAGESIZE)
-        return place
-
-    def commit(self, place: int, length: int) -> None:
-        """Clear the flag of the record at *place*."""
-        header = struct.pack("=I", length)
-        os.pwrite(self.fd, header, 2 * mmap.PAGESIZE + place % SIZE)
-
-    @property
-    def consumed(self) -> int:
-        """Return the reader's position."""
-        return int(struct.unpack("=Q", os.pread(self.fd, 8, 0))[0])
+from fanotify_exporter.bpf.ring_buffer import BUSY, DISCARDED, RingBuffer
+from tools.harness.ring_producer import SIZE, Producer
 
 
 @pytest.fixture
@@ -103,6 +62,28 @@ def test_discarded_record(producer: Producer) -> None:
     producer.add(b"second")
     assert [b"second"] == read(ring)
     assert producer.position == producer.consumed
+
+
+def test_records_that_come_meanwhile(producer: Producer) -> None:
+    """Reading ends, however fast new records come."""
+    ring = RingBuffer(producer.fd, SIZE)
+    producer.add(b"first")
+    found = []
+    for record in ring.read():
+        found.append(bytes(record))
+        producer.add(b"next")
+    assert [b"first"] == found
+    assert [b"next"] == read(ring)
+
+
+def test_positions(producer: Producer) -> None:
+    """The positions tell how far programs and the reader are."""
+    ring = RingBuffer(producer.fd, SIZE)
+    producer.add(b"first")
+    assert (16, 0) == (ring.produced, ring.consumed)
+    read(ring)
+    assert (16, 16) == (ring.produced, ring.consumed)
+    assert producer.fd == ring.fileno()
 
 
 def test_reader_that_stops_in_between(producer: Producer) -> None:

@@ -43,7 +43,8 @@ def test_two_programs_only_where_one_misses_calls() -> None:
 def test_methods_that_trace() -> None:
     """Methods that trace attach the same, but see all arguments of all calls."""
     for method, tracing in zip(ATTACH_METHODS, TRACE_METHODS, strict=True):
-        assert method.sources == tracing.sources
+        names = [each.removesuffix("_alone") for each in method.sources]
+        assert names == [*tracing.sources]
         added = {spec.function for spec in {*tracing.probes} - {*method.probes}}
         removed = {spec.function for spec in {*method.probes} - {*tracing.probes}}
         if method.name == "sys_enter_exit":

@@ -35,6 +35,7 @@ def test_errno() -> None:
     assert errno.ENOSPC == values.errno("ENOSPC")
     assert 95 == values.errno("EOPNOTSUPP")
     assert 512 == values.errno("ERESTARTSYS")
+    assert 95 == values.errno("ENOTSUP")
     for bad in ("", "28", "enospc", "ENOTHING"):
         with pytest.raises(ArgumentTypeError, match="is no error: use for example"):
             values.errno(bad)
@@ -48,12 +49,12 @@ def test_count() -> None:
             values.count(bad)
 
 
-def test_one_of_each() -> None:
+def test_names() -> None:
     """Names are separated by commas; an unknown name is refused with the known ones."""
     known = ("fanotify_mark", "fanotify_init")
-    assert known == values.one_of_each("fanotify_mark,fanotify_init", known)
-    assert ("fanotify_init",) == values.one_of_each("fanotify_init,", known)
+    assert known == values.names("fanotify_mark,fanotify_init", known)
+    assert ("fanotify_init",) == values.names("fanotify_init,", known)
     with pytest.raises(ArgumentTypeError, match="'open' is not one of fanotify_mark"):
-        values.one_of_each("open", known)
+        values.names("open", known)
     with pytest.raises(ArgumentTypeError, match="no name is given"):
-        values.one_of_each(",", known)
+        values.names(",", known)

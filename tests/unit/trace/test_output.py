@@ -9,6 +9,7 @@ from threading import Thread
 
 import pytest
 
+from fanotify_exporter.errors import OutputError
 from fanotify_exporter.trace.output import PIPE_BUF, Output
 
 
@@ -54,26 +55,54 @@ def test_slow_reader(pipe: Pipe) -> None:
 
 
 def test_reader_that_takes_nothing(pipe: Pipe) -> None:
-    """A full pipe ends no wait before a stop, and every wait after a stop."""
+    """A full pipe is waited for until the pause says to give up, and then no more."""
+    is_over = False
     waits = 0
 
-    def is_stopped() -> bool:
+    def pause() -> bool:
         nonlocal waits
         waits += 1
-        return waits > 2
+        return is_over or waits > 20
 
-    output = Output(pipe[1], is_stopped)
-    written = 0
-    while output.write("x" * (PIPE_BUF - 1)):
-        written += 1
-    assert waits == 3
-    assert 16 == written  # a pipe has 65,536 bytes; pipe(7)
+    output = Output(pipe[1], pause)
+    for _ in range(16):  # a pipe has 65,536 bytes; pipe(7)
+        assert output.write("x" * (PIPE_BUF - 1))
+    assert 16 == waits
+    assert not output.write("stuck")
+    assert 21 == waits
     os.read(pipe[0], 65_536)
     assert not output.write("late")
+    assert 21 == waits
+
+
+def test_end_before_a_line(pipe: Pipe) -> None:
+    """A reader that takes lines slowly gets none after the end."""
+    is_over = [False, True]
+    output = Output(pipe[1], lambda: is_over.pop(0))
+    assert output.write("early")
+    assert not output.write("late")
+    assert b"early\n" == os.read(pipe[0], 100)
 
 
 def test_reader_that_is_gone(pipe: Pipe) -> None:
-    """The error of a reader that is gone is the caller's."""
+    """A reader that is gone is told apart from a full disk."""
     os.close(pipe[0])
     with pytest.raises(BrokenPipeError):
         Output(pipe[1], never).write("line")
+
+
+def test_terminal_that_is_gone() -> None:
+    """A terminal that hung up is a reader that is gone."""
+    leader, terminal = os.openpty()
+    os.close(leader)
+    with pytest.raises(BrokenPipeError):
+        Output(terminal, never).write("line")
+    os.close(terminal)
+
+
+def test_full_disk() -> None:
+    """The error of a full disk says what to do."""
+    full = os.open("/dev/full", os.O_WRONLY)
+    with pytest.raises(OutputError, match=r"No space left on device\. Make room"):
+        Output(full, never).write("line")
+    os.close(full)

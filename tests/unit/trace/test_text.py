@@ -126,6 +126,11 @@ def test_container_and_descriptors() -> None:
     assert "5</home>, NULL)" in resolved
 
 
+def test_group_that_is_minus_100() -> None:
+    """Only dirfd has a number that stands for the working directory."""
+    assert "(-100, 0, 0, AT_FDCWD, " in call_of(make_record(fd=-100))
+
+
 def test_colours() -> None:
     """With colours only the name of the call and an error are coloured."""
     shown = ShownCall(parse(make_record(result=-errno.EINVAL)), UNIX_NS)
