@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 
-from tools.bench import full_maps, groups, hooks, permission
+from tools.bench import full_maps, groups, hooks, permission, trace
 from tools.bench.rounds import ROUNDS, medians, table
 
 
@@ -50,3 +50,4 @@ if __name__ == "__main__":
     groups.report()
     hooks.report()
     permission.report()
+    trace.report()
