@@ -17,6 +17,9 @@ FAILING = (0, OPEN, 3)  # no command: EINVAL
 WORKING = (ADD, OPEN, 5)
 
 
+pytestmark = pytest.mark.any_hook
+
+
 @pytest.mark.parametrize(
     ("wanted", "callers"),
     [
