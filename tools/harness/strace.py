@@ -49,15 +49,7 @@ def trace(
     Raises:
         AssertionError: strace printed a line about a call in an unknown form.
     """
-    output = folder / "strace"
-    subprocess.run(
-        [*STRACE, "-o", output, "--", *command],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        check=False,
-        timeout=60,
-    )
-    return parse_trace(output.read_text(errors="replace").splitlines())
+    return parse_trace(_run(STRACE, command, folder))
 
 
 def trace_every_call(command: Sequence[str | Path], folder: Path) -> Threads:
@@ -67,15 +59,7 @@ def trace_every_call(command: Sequence[str | Path], folder: Path) -> Threads:
     Raises:
         AssertionError: strace printed a line about a call in an unknown form.
     """
-    output = folder / "strace"
-    subprocess.run(
-        [*EVERY_CALL, "-o", output, "--", *command],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        check=False,
-        timeout=60,
-    )
-    return parse_every_call(output.read_text(errors="replace").splitlines())
+    return parse_every_call(_run(EVERY_CALL, command, folder))
 
 
 def parse_every_call(lines: Iterable[str]) -> Threads:
@@ -135,3 +119,18 @@ def _errno(result: str) -> int:
     match = RESULT.fullmatch(result)
     assert match, f"strace printed an unknown result: {result}"
     return getattr(errno, match["errno"]) if match["errno"] else 0
+
+
+def _run(
+    strace: Sequence[str], command: Sequence[str | Path], folder: Path
+) -> list[str]:
+    """Return the lines that *strace* prints about *command* and its children."""
+    output = folder / "strace"
+    subprocess.run(
+        [*strace, "-o", output, "--", *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+        timeout=60,
+    )
+    return output.read_text(errors="replace").splitlines()
