@@ -74,6 +74,15 @@ static inline bool is_wanted(u32 syscall, u32 uid, u64 *comm, s32 result)
 	       (filter->comm[0] == comm[0] && filter->comm[1] == comm[1]);
 }
 
+/* Linux 5.10 returns 0 for an empty string, and not the 1 byte of the NUL. */
+static inline s32 read_pathname(char *pathname, u64 address)
+{
+	s32 bytes = bpf_probe_read_user_str(pathname, PATHNAME_BYTES + 2,
+					    (void *)address);
+
+	return bytes ? bytes : 1;
+}
+
 static inline int on_call(struct arguments *arguments, s32 result)
 {
 	u32 syscall = arguments->syscall;
@@ -113,9 +122,8 @@ static inline int on_call(struct arguments *arguments, s32 result)
 	__builtin_memcpy(record->comm, comm, sizeof(comm));
 	record->pathname_bytes = 0;
 	if (arguments->pathname)
-		record->pathname_bytes = bpf_probe_read_user_str(
-			record->pathname, sizeof(record->pathname),
-			(void *)arguments->pathname);
+		record->pathname_bytes =
+			read_pathname(record->pathname, arguments->pathname);
 	records.ringbuf_submit(record, 0);
 	return 0;
 }
