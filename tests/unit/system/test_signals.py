@@ -76,3 +76,23 @@ def test_hangup_is_ignored() -> None:
     signals = installed()
     send(signal.SIGHUP)
     assert signals.received is None
+
+
+def test_hangup() -> None:
+    """SIGHUP is ignored, or a stop signal for a command at a terminal."""
+    signals = installed()
+    send(signal.SIGHUP)
+    assert signals.received is None
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signals.install(hangup_stops=True)
+    send(signal.SIGHUP)
+    assert signal.SIGHUP == signals.received
+
+
+def test_hangup_that_nohup_ignores() -> None:
+    """A command that nohup(1) started stays, whatever becomes of the terminal."""
+    signals = StopSignals()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signals.install(hangup_stops=True)
+    send(signal.SIGHUP)
+    assert signals.received is None
