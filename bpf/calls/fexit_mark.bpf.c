@@ -19,8 +19,8 @@ int KRETFUNC(do_fanotify_mark)(u64 *ctx)
 		.flags = ctx[1],
 		.mask = ctx[2],
 		.dirfd = ctx[3],
-		.syscall = FANOTIFY_MARK,
 		.pathname = ctx[4],
+		.syscall = FANOTIFY_MARK,
 	};
 
 	return on_call(&arguments, ctx[5]);

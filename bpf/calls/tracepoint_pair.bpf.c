@@ -21,19 +21,18 @@ static inline int save(struct arguments *arguments)
 }
 
 /* If the kernel skipped the exit of the thread's last call and the entry of
- * this one, the arguments are those of the last call.
+ * this one, the arguments are those of the last call, and are of no use.
  */
 static inline int on_saved(u32 syscall, s32 result)
 {
 	u64 thread = bpf_get_current_pid_tgid();
 	struct arguments *arguments = in_flight.lookup(&thread);
 
-	if (!arguments || arguments->syscall != syscall) {
+	if (arguments && arguments->syscall == syscall)
+		on_call(arguments, result);
+	else
 		count_lost(syscall == INOTIFY_INIT ? INOTIFY_INIT1 : syscall,
 			   LOST_NO_ENTRY);
-		return 0;
-	}
-	on_call(arguments, result);
 	in_flight.delete(&thread);
 	return 0;
 }

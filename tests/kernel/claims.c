@@ -1,6 +1,6 @@
 /*
  * Claims slots in shared memory, in the order in which claim_slot() and
- * count_call() of bpf/calls/count.bpf.c write: key, then count.
+ * on_call() of bpf/calls/count.bpf.c write: key, then count.
  *
  * Usage: claims SLOTS DESCRIPTOR. A byte on stdin starts a round, in which each
  * slot of the memory behind the descriptor is claimed twice: the first claim

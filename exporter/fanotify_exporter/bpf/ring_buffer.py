@@ -33,7 +33,7 @@ class RingBuffer:
     """
 
     def __init__(self, fd: int, size: int) -> None:
-        """Map the ring buffer *fd*, whose records have *size* bytes, a power of two."""
+        """Map the ring buffer *fd*, whose data area has *size* bytes."""
         page = mmap.PAGESIZE
         both = mmap.PROT_READ | mmap.PROT_WRITE
         consumer = mmap.mmap(fd, page, mmap.MAP_SHARED, both)
@@ -62,14 +62,18 @@ class RingBuffer:
         """Return the position after the last record that was read."""
         return self._consumed[0]
 
-    def read(self) -> Iterator[memoryview]:
+    def read(self, until: int | None = None) -> Iterator[memoryview]:
         """
         Yield the records that are there now, oldest first, up to an incomplete one.
 
         A record is valid until the next one is asked for. Records that come meanwhile
         are left for the next call.
+
+        Args:
+            until: a position behind which no record is read.
         """
         position, end = self._consumed[0], self._produced[0]
+        end = end if until is None else min(end, until)
         while position < end:
             start = position & self._mask
             header = self._headers[start // 4]

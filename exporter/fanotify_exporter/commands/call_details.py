@@ -12,6 +12,7 @@ from fanotify_exporter.commands.cgroups import find_cgroup_root
 from fanotify_exporter.procfs import PROC
 from fanotify_exporter.system.cgroups import Cgroups, is_unknown
 from fanotify_exporter.system.cpu_budget import CpuBudget
+from fanotify_exporter.trace.clock import BootClock
 from fanotify_exporter.trace.shown import AT_FDCWD, ShownCall
 from fanotify_exporter.uapi.printable import printable_text
 
@@ -36,19 +37,19 @@ class CallDetails:
         """
         self._cgroups = Cgroups(find_cgroup_root()) if container else None
         self._next_walk = 0.0
+        self._clock = BootClock()
         self._resolve = resolve
 
     def add(self, call: Call) -> ShownCall:
         """Return *call* with its details."""
-        booted = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         cgroup = self._name(self._cgroups, call.cgroup) if self._cgroups else None
         fd, dirfd = None, None
         if self._resolve and call.syscall in WITH_DESCRIPTOR:
-            fd = read_link(call.pid, f"fd/{call.fd}")
+            fd = read_link(call.tid, f"fd/{call.fd}")
         if self._resolve and call.syscall == "fanotify_mark":
             here = "cwd" if call.dirfd == AT_FDCWD else f"fd/{call.dirfd}"
-            dirfd = read_link(call.pid, here)
-        return ShownCall(call, booted + call.boot_ns, cgroup, fd, dirfd)
+            dirfd = read_link(call.tid, here)
+        return ShownCall(call, self._clock.unix_ns(call.boot_ns), cgroup, fd, dirfd)
 
     def _name(self, cgroups: Cgroups, number: int) -> tuple[str, str]:
         """Return path and container id; walk for the name of a new cgroup."""
@@ -63,10 +64,10 @@ class CallDetails:
         return name
 
 
-def read_link(pid: int, name: str) -> str | None:
-    """Return where the link *name* of process *pid* leads, None if it is gone."""
+def read_link(tid: int, name: str) -> str | None:
+    """Return where the link *name* of thread *tid* leads, None if it cannot be read."""
     try:
-        path = Path(PROC, str(pid), name).readlink()
+        path = Path(PROC, str(tid), name).readlink()
     except OSError:
         return None
     return printable_text(os.fsencode(path))

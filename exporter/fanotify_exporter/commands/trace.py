@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -26,9 +25,10 @@ from fanotify_exporter.trace import json_lines, text
 from fanotify_exporter.trace.ending import Ending
 from fanotify_exporter.trace.loop import Trace
 from fanotify_exporter.trace.losses import Losses, format_losses
+from fanotify_exporter.trace.output import Messages, open_unblocked
 
 
-STANDARD_OUTPUT = 1
+STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
 
 # The descriptors of other users' processes; proc(5), "ptrace access mode".
 RESOLVE_CAPABILITIES = frozenset({"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"})
@@ -87,8 +87,8 @@ def add_flags(parser: Parser) -> Build[TraceOptions]:
     parser.add_argument(
         "--resolve",
         action="store_true",
-        help="show what /proc/PID/fd has for the descriptors, which the caller may "
-        "have closed or used again since the call",
+        help="show the files of the caller's descriptors, which the caller may have "
+        "closed or used again since the call",
     )
     hook = hook_flag(parser)
     return lambda found: TraceOptions(
@@ -121,7 +121,8 @@ def run(options: TraceOptions) -> int:
     if options.resolve and not is_initial_pid_namespace():
         raise UsageError(
             "--resolve needs the host's pid namespace, because the kernel tells the "
-            "process ids of the host: run with --pid=host, or without --resolve"
+            "process ids of the host: run with --pid=host (hostPID: true), or without "
+            "--resolve"
         )
     wanted = Filter(
         options.syscalls, options.comm, options.uid, options.errno, options.failed
@@ -143,19 +144,21 @@ def show(options: TraceOptions, loaded: LoadedTrace, *, is_filtered: bool) -> No
     Raises:
         OutputError: a line cannot be written.
     """
-    losses = LossReport(Losses(loaded), is_filtered=is_filtered)
+    # Before confine(), which refuses to open files for writing.
+    output, messages = open_unblocked(STANDARD_OUTPUT), open_messages()
+    losses = LossReport(Losses(loaded), messages, is_filtered=is_filtered)
     records = RingBuffer(loaded.fds["records"], RING_BYTES)
     details = CallDetails(container=options.container, resolve=options.resolve)
-    confine(loaded, resolve=options.resolve)
+    confine(loaded, messages, resolve=options.resolve)
     ending = Ending(options.duration, lambda: STOP_SIGNALS.received is not None)
     colours = os.isatty(STANDARD_OUTPUT) and not os.environ.get("NO_COLOR")
     form = json_lines.line if options.json else partial(text.line, colours=colours)
-    print_message(describe(loaded))
+    messages.print(describe(loaded))
 
     def line(call: Call) -> str:
         return form(details.add(call))
 
-    trace = Trace(records, STANDARD_OUTPUT, line, ending, losses.print_new)
+    trace = Trace(records, output, line, ending, losses.print_new)
     try:
         with suppress(BrokenPipeError):
             trace.run(options.count)
@@ -164,22 +167,25 @@ def show(options: TraceOptions, loaded: LoadedTrace, *, is_filtered: bool) -> No
         losses.print_all(trace.shown, own)
 
 
-def confine(loaded: LoadedTrace, *, resolve: bool) -> None:
+def confine(loaded: LoadedTrace, messages: Messages, *, resolve: bool) -> None:
     """Drop capabilities, and refuse this process the system calls it does not need."""
     privileges.drop(RESOLVE_CAPABILITIES if resolve else (), user=None)
     reads_links = any(probe.links for probe in loaded.probes)
     try:
         seccomp.install([BPF_OBJ_GET_INFO_BY_FD] if reads_links else [])
     except OSError as error:
-        print_message(f"tracing without a seccomp filter: {error}")
+        messages.print(f"tracing without a seccomp filter: {error}")
 
 
 class LossReport:
-    """Prints the lost calls."""
+    """The lost calls, told as soon as there are new ones, and at the end."""
 
-    def __init__(self, losses: Losses, *, is_filtered: bool) -> None:
-        """Print the counts of *losses*."""
+    def __init__(
+        self, losses: Losses, messages: Messages, *, is_filtered: bool
+    ) -> None:
+        """Tell the counts of *losses* in *messages*."""
         self._losses = losses
+        self._messages = messages
         self._format = partial(format_losses, is_filtered=is_filtered)
         self._printed: Mapping[str, int] = {}
 
@@ -187,15 +193,21 @@ class LossReport:
         """Print the counts if they have changed since they were printed."""
         counts = self._losses.read()
         if counts != self._printed:
-            print_message(f"lost calls so far: {self._format(counts)}")
-            self._printed = counts
+            text = f"lost calls so far: {self._format(counts)}"
+            if self._messages.print(text):
+                self._printed = counts
 
     def print_all(self, shown: int, own: Mapping[str, int]) -> None:
         """Print how many calls were *shown*, and all lost ones with the trace's own."""
         counts = self._losses.read()
         counts |= {reason: count for reason, count in own.items() if count}
         lost = self._format(counts) or "none"
-        print_message(f"{shown} calls shown; lost: {lost}")
+        self._messages.print(f"{shown} calls shown; lost: {lost}")
+
+
+def open_messages() -> Messages:
+    """Return messages to standard error."""
+    return Messages(open_unblocked(STANDARD_ERROR), PROGRAM)
 
 
 def describe(loaded: LoadedTrace) -> str:
@@ -206,9 +218,3 @@ def describe(loaded: LoadedTrace) -> str:
     if loaded.slows_all_syscalls:
         notes.append("every system call of the host is slower meanwhile")
     return "; ".join(notes)
-
-
-def print_message(message: str) -> None:
-    """Print *message* on standard error, if anybody reads there."""
-    with suppress(OSError):
-        print(f"{PROGRAM}: {message}", file=sys.stderr, flush=True)

@@ -41,7 +41,7 @@ _OWN_MODULES: Final = {
     "permission": {"permission.py", "permission_methods.py", "iterator.py"},
     "fsnotify": {"fsnotify.py", "iterator.py", "call_iterator.py"},
     "events": {"events.py", "events_methods.py"},
-    "trace": {"trace.py"},
+    "trace": {"trace.py"},  # is never pinned
 }
 
 

@@ -156,7 +156,7 @@ def hook_flag(parser: Parser) -> Build[str]:
         choices=HOOKS,
         default="auto",
         dest="hook",
-        help="where to count calls; auto takes the first hook that works",
+        help="where to see calls; auto takes the first hook that works",
     )
     return lambda found: str(found.hook)
 

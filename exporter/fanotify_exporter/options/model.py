@@ -98,7 +98,7 @@ class CheckOptions:
 @dataclass(frozen=True, slots=True)
 class TraceOptions:
     """
-    Options of ``trace``. A filter that is None asks for nothing.
+    Options of ``trace``. A filter that is None excludes no call.
 
     Attributes:
         json: whether to print JSON objects instead of text.

@@ -85,7 +85,8 @@ def uid(text: str) -> int:
 
 
 def errno(text: str) -> int:
-    """Return the number of an error, given as its symbol."""
+    """Return the number of an error, given as its symbol in any case."""
+    text = text.upper()
     for number in range(1, MAX_ERRNO + 1):
         if errno_name(number) == text and not text.isdecimal():
             return number

@@ -35,15 +35,18 @@ class Ending:
 
     def is_due(self) -> bool:
         """Return whether to stop receiving calls."""
+        return self._find_begin() is not None
+
+    def is_over(self) -> bool:
+        """Return whether the reader had GRACE_SECONDS since the end was due."""
+        began = self._find_begin()
+        return began is not None and self._now() - began >= GRACE_SECONDS
+
+    def _find_begin(self) -> float | None:
+        """Return the time when the end was first seen to be due, None before."""
         if self._began is None:
             now = self._now()
             is_late = self._last is not None and now >= self._last
             if is_late or self._is_stopped():
                 self._began = now
-        return self._began is not None
-
-    def is_over(self) -> bool:
-        """Return whether the reader had GRACE_SECONDS since the end was due."""
-        if not self.is_due() or self._began is None:
-            return False
-        return self._now() - self._began >= GRACE_SECONDS
+        return self._began

@@ -61,6 +61,8 @@ class Trace:
         self._poll = select.poll()
         self._poll.register(records, select.POLLIN)
         self._poll.register(fd, 0)  # only whether the reader is gone
+        # The position of the ring buffer when the end was due.
+        self._end: int | None = None
         self.shown = self.unread = self.unfinished = 0
 
     def run(self, count: int | None) -> None:
@@ -71,20 +73,23 @@ class Trace:
             BrokenPipeError: the reader is gone.
             OutputError: a line cannot be written.
         """
-        while not self._ending.is_due():
+        while self._end is None:
             received = self._show(count)
             if self.shown == count:
                 return
             self._pause()
-            self._wait(is_stuck=not received)
-        self._finish(count)
+            if self._end is None:
+                self._wait(is_stuck=not received)
+        self._finish(count, self._end)
 
-    def _show(self, count: int | None) -> int:
+    def _show(self, count: int | None, until: int | None = None) -> int:
         """Show the calls that are there now; return their number."""
         received = 0
-        for record in self._records.read():
+        for record in self._records.read(until):
             received += 1
-            if self._output.write(self._line(parse(record))):
+            if self._output.has_given_up:
+                self.unread += 1
+            elif self._output.write(self._line(parse(record))):
                 self.shown += 1
             else:
                 self.unread += 1
@@ -99,16 +104,16 @@ class Trace:
         if ready and is_stuck:
             time.sleep(_BUSY_SECONDS)
 
-    def _finish(self, count: int | None) -> None:
+    def _finish(self, count: int | None, end: int) -> None:
         """Show the calls that were made before the end."""
-        last, began = self._records.produced, time.monotonic()
-        self._show(count)
-        while self._records.consumed < last and self.shown != count:
+        self._show(count, end)
+        began = time.monotonic()
+        while self._records.consumed < end and self.shown != count:
             if time.monotonic() - began > _FINISH_SECONDS:
                 break
             time.sleep(_BUSY_SECONDS)
-            self._show(count)
-        self.unfinished = max(0, last - self._records.consumed) // RECORD_SPACE
+            self._show(count, end)
+        self.unfinished = max(0, end - self._records.consumed) // RECORD_SPACE
 
     def _pause(self) -> bool:
         """Call *tick* if it is time; return whether to give up on the reader."""
@@ -116,4 +121,6 @@ class Trace:
         if now >= self._next_tick:
             self._next_tick = now + TICK_SECONDS
             self._tick()
+        if self._end is None and self._ending.is_due():
+            self._end = self._records.produced
         return self._ending.is_over()

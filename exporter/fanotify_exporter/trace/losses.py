@@ -13,11 +13,11 @@ from fanotify_exporter.bpf.missed_runs import MissedRuns
 # The text for each reason of bpf/missed_runs.py, of the programs, and of the trace.
 _TEXTS: Final = {
     "dropped": "the buffer was full",
-    "unread": "the reader did not take them",
+    "unread": "not shown within a second of the end",
     "unfinished": "a program had not finished them",
     "no_entry": "the entry of the call was not seen",
     "recursion": "the kernel skipped the program",
-    "nmissed": "the kernel had no room for the return",
+    "nmissed": "all instances of the kretprobe were in use",
     "recursion_any_syscall": "the kernel skipped the program for any system call",
 }
 

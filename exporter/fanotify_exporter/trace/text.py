@@ -49,7 +49,9 @@ def _container(shown: ShownCall) -> str:
     if shown.cgroup is None:
         return ""
     path, container_id = shown.cgroup
-    return f"container={container_id[:12]} " if container_id else f"cgroup={path} "
+    if container_id:
+        return f"container={container_id[:12]} "
+    return f"cgroup={path} " if path else ""
 
 
 def _result(shown: ShownCall, *, colours: bool) -> str:

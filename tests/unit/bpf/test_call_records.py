@@ -99,12 +99,14 @@ def test_filter(wanted: Filter, members: tuple[object, ...]) -> None:
 
 def test_narrow_filters() -> None:
     """A filter of calls only is not narrow: each program sees one call."""
+    assert not Filter().is_narrow
     assert not Filter(("fanotify_mark",)).is_narrow
     for narrow in (
         Filter(comm=b"x"),
         Filter(uid=0),
         Filter(error=1),
         Filter(failed=True),
+        Filter(("inotify_init", "fanotify_mark")),
     ):
         assert narrow.is_narrow
 

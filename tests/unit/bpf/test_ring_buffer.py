@@ -76,6 +76,17 @@ def test_records_that_come_meanwhile(producer: Producer) -> None:
     assert [b"next"] == read(ring)
 
 
+def test_records_after_a_position(producer: Producer) -> None:
+    """Records that begin behind a position are left for later."""
+    ring = RingBuffer(producer.fd, SIZE)
+    producer.add(b"first")
+    end = ring.produced
+    producer.add(b"second")
+    assert [b"first"] == [bytes(record) for record in ring.read(end)]
+    assert [] == list(ring.read(end))
+    assert [b"second"] == read(ring)
+
+
 def test_positions(producer: Producer) -> None:
     """The positions tell how far programs and the reader are."""
     ring = RingBuffer(producer.fd, SIZE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -65,18 +66,18 @@ def test_walks_are_rare(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_files_of_descriptors(tmp_path: Path) -> None:
-    """Descriptors and the working directory are those of the caller's process."""
+    """Descriptors and the working directory are those of the calling thread."""
     details = CallDetails(container=False, resolve=True)
     folder = os.open(tmp_path, os.O_RDONLY)
-    pid = os.getpid()
-    mark = details.add(parse(make_record(pid=pid, fd=folder, dirfd=-100)))
+    tid = threading.get_native_id()
+    mark = details.add(parse(make_record(tid=tid, fd=folder, dirfd=-100)))
     assert (str(tmp_path), str(Path.cwd())) == (mark.fd_path, mark.dirfd_path)
-    watch = details.add(parse(make_record("inotify_add_watch", pid=pid, fd=folder)))
+    watch = details.add(parse(make_record("inotify_add_watch", tid=tid, fd=folder)))
     assert (str(tmp_path), None) == (watch.fd_path, watch.dirfd_path)
-    made = details.add(parse(make_record("fanotify_init", pid=pid, fd=folder)))
+    made = details.add(parse(make_record("fanotify_init", tid=tid, fd=folder)))
     assert (None, None) == (made.fd_path, made.dirfd_path)
     os.close(folder)
-    gone = details.add(parse(make_record(pid=pid, fd=folder, dirfd=folder)))
+    gone = details.add(parse(make_record(tid=tid, fd=folder, dirfd=folder)))
     assert (None, None) == (gone.fd_path, gone.dirfd_path)
 
 

@@ -58,7 +58,7 @@ def test_methods_that_trace() -> None:
 def test_programs_are_in_the_sources(method: AttachMethod) -> None:
     """Each part exists, and no part defines what the parts before it define."""
     text = join_sources(method.sources)
-    assert "count_call" not in text
+    assert "int on_call(" not in text
     assert 0 == text.count("BPF_F_TABLE")
 
 

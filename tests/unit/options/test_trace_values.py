@@ -36,7 +36,8 @@ def test_errno() -> None:
     assert 95 == values.errno("EOPNOTSUPP")
     assert 512 == values.errno("ERESTARTSYS")
     assert 95 == values.errno("ENOTSUP")
-    for bad in ("", "28", "enospc", "ENOTHING"):
+    assert errno.ENOSPC == values.errno("enospc")
+    for bad in ("", "28", "ENOTHING", "E2"):
         with pytest.raises(ArgumentTypeError, match="is no error: use for example"):
             values.errno(bad)
 

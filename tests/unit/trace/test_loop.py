@@ -106,6 +106,22 @@ def test_flood(session: Session, producer: Producer) -> None:
     assert session.trace.shown > 10
 
 
+def test_calls_after_the_end(session: Session, producer: Producer, pipe: Pipe) -> None:
+    """A call that is made after the end was due is neither shown nor lost."""
+    add(producer, 1, 2)
+
+    def stop() -> None:
+        if not session.is_stopped:
+            session.is_stopped = True
+            session.trace._pause()
+            add(producer, 3)
+
+    session.on_line = stop
+    session.trace.run(None)
+    assert (2, 0, 0) == session.counts
+    assert b"1\n2\n" == os.read(pipe[0], 100)
+
+
 def test_reader_that_takes_nothing(
     session: Session, producer: Producer, pipe: Pipe
 ) -> None:

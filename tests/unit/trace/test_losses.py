@@ -11,7 +11,7 @@ COUNTS = {"dropped": 7, "unread": 5, "no_entry": 3, "recursion_any_syscall": 2}
 def test_exact_counts() -> None:
     """Only the count of the raw tracepoint, for any system call, is a bound."""
     assert format_losses(COUNTS, is_filtered=False) == (
-        "7 (the buffer was full), 5 (the reader did not take them), "
+        "7 (the buffer was full), 5 (not shown within a second of the end), "
         "3 (the entry of the call was not seen), "
         "at most 2 (the kernel skipped the program for any system call)"
     )
@@ -20,7 +20,7 @@ def test_exact_counts() -> None:
 def test_bounds() -> None:
     """With a filter, calls that no program compared with it are a bound."""
     text = format_losses(COUNTS, is_filtered=True)
-    assert text.startswith("7 (the buffer was full), 5 (the reader ")
+    assert text.startswith("7 (the buffer was full), 5 (not shown ")
     assert ", at most 3 (the entry of the call was not seen), at most 2 (" in text
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from threading import Thread
 
 import pytest
 
 from fanotify_exporter.errors import OutputError
-from fanotify_exporter.trace.output import PIPE_BUF, Output
+from fanotify_exporter.trace import output as output_module
+from fanotify_exporter.trace.output import Messages, Output, open_unblocked
 
 
 Pipe = tuple[int, int]
+PIPE_BUF = 4096
 
 
 @pytest.fixture
@@ -91,12 +94,53 @@ def test_reader_that_is_gone(pipe: Pipe) -> None:
         Output(pipe[1], never).write("line")
 
 
+@pytest.mark.parametrize("make", [os.pipe, os.openpty])
+def test_no_write_blocks(
+    make: Callable[[], Pipe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that takes nothing holds up neither lines nor messages."""
+    monkeypatch.setattr(output_module, "_WAIT_MS", 1)
+    reader, writer = make()
+    fd = open_unblocked(writer)
+    waits = 0
+
+    def pause() -> bool:
+        nonlocal waits
+        waits += 1
+        return waits > 1000
+
+    output = Output(fd, pause)
+    while output.write("x" * 400):
+        pass
+    messages = Messages(fd, "program")
+    while messages.print("x" * 400):
+        pass
+    assert os.get_blocking(writer)
+    for each in {reader, writer, fd}:
+        os.close(each)
+
+
+def test_files_are_written_as_they_are(tmp_path: Path) -> None:
+    """A file that is open for appending is not opened again."""
+    with (tmp_path / "log").open("ab") as file:
+        assert file.fileno() == open_unblocked(file.fileno())
+
+
+def test_message(pipe: Pipe) -> None:
+    """A message is a line with the name of the program."""
+    assert Messages(pipe[1], "program").print("said")
+    assert b"program: said\n" == os.read(pipe[0], 100)
+    os.close(pipe[0])
+    assert not Messages(pipe[1], "program").print("unheard")
+
+
 def test_terminal_that_is_gone() -> None:
     """A terminal that hung up is a reader that is gone."""
     leader, terminal = os.openpty()
+    output = Output(terminal, never)
     os.close(leader)
     with pytest.raises(BrokenPipeError):
-        Output(terminal, never).write("line")
+        output.write("line")
     os.close(terminal)
 
 
