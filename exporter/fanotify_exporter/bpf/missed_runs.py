@@ -104,7 +104,7 @@ class MissedRuns:
             self._has_warned = True
             log.warning(
                 "cannot read how many calls the kernel hid from the programs: "
-                "fanotify_exporter_lost_calls_total lacks them",
+                "the number of lost calls lacks them",
                 extra={"reason": str(error)},
             )
 

@@ -118,7 +118,7 @@ class Cgroups:
             reason = f"{type(error).__name__}: {error}"
             if reason != self._error:
                 log.warning(
-                    "cannot read the names of cgroups: new cgroups have the label "
+                    "cannot read the names of cgroups: new cgroups are named "
                     "[unknown: ID] until this works again",
                     extra={"reason": reason},
                 )
