@@ -47,12 +47,12 @@ def test_fapolicyd(tmp_path: Path) -> None:
 
 
 def test_clamonacc(tmp_path: Path) -> None:
-    """The marks of clamonacc are on the folder that it includes."""
+    """A thread with a name of its own marks the folder that clamonacc includes."""
     with (
-        tracing(tmp_path, "--json", "--comm=clamonacc") as running,
+        tracing(tmp_path, "--json", "--uid=root") as running,
         clamonacc.running(tmp_path),
     ):
-        found = marks(running, "clamonacc")
+        found = marks(running, "clamonacc-ddd")
         show(running)
     within = str(clamonacc.SCANNED.relative_to(ROOT))
     assert {f"/{within}"} == {call["pathname"] for call in found}
