@@ -125,20 +125,34 @@ static inline bool is_asleep(u64 task)
 	return (u32)read_word(task + TASK_STATE) & SLEEPING;
 }
 
+/* on_cpu is 0 or 1, in an int or in a byte. */
+static inline bool is_on_cpu(u64 task)
+{
+	return (u8)read_word(task + TASK_ON_CPU);
+}
+
+/* Return how often the thread has left a CPU: to sleep, or preempted. */
+static inline u64 count_switches(u64 task)
+{
+	return read_word(task + TASK_NVCSW) + read_word(task + TASK_NIVCSW);
+}
+
 /*
  * Return whether the thread sleeps inside the call, with its registers in
- * *regs. A thread that wakes up between two loads of this function runs at the
- * end, or has gone to sleep once more than at the begin.
+ * *regs. The kernel counts a switch before the thread is off its CPU. So a
+ * thread that runs between two loads of this function is on a CPU at the begin
+ * or at the end, or has been switched once more.
  */
-static inline bool is_inside(u64 task, struct pt_regs *regs, u64 *sleeps)
+static inline bool is_inside(u64 task, struct pt_regs *regs)
 {
 	u64 registers = find_registers(task);
+	u64 switches = count_switches(task);
 
-	*sleeps = read_word(task + TASK_NVCSW);
-	return registers && is_asleep(task) && has_number(task, registers) &&
+	return registers && is_asleep(task) && !is_on_cpu(task) &&
+	       has_number(task, registers) &&
 	       !bpf_probe_read_kernel(regs, sizeof(*regs), (void *)registers) &&
-	       !IS_RESULT_SET(regs) && is_asleep(task) &&
-	       read_word(task + TASK_NVCSW) == *sleeps;
+	       !IS_RESULT_SET(regs) && !is_on_cpu(task) &&
+	       count_switches(task) == switches;
 }
 
 int bpf_iter__task(u64 *ctx)
@@ -147,8 +161,9 @@ int bpf_iter__task(u64 *ctx)
 	struct call_record record = {};
 	struct pt_regs regs = {};
 
-	if (!task || !is_inside(task, &regs, &record.sleeps))
+	if (!task || !is_inside(task, &regs))
 		return 0;
+	record.sleeps = read_word(task + TASK_NVCSW);
 	leader = read_word(task + TASK_GROUP_LEADER);
 	record.started_ns = read_word(task + TASK_START);
 	record.cgroup = find_cgroup(leader);

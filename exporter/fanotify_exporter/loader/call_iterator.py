@@ -23,6 +23,8 @@ READ_LENGTH: Final = 31_337
 _OFFSETS: Final = {
     "TASK_STACK": ("task_struct", "stack"),
     "TASK_NVCSW": ("task_struct", "nvcsw"),
+    "TASK_NIVCSW": ("task_struct", "nivcsw"),
+    "TASK_ON_CPU": ("task_struct", "on_cpu"),
 }
 
 

@@ -69,13 +69,21 @@ def test_kernel_without_counts_of_fanotify() -> None:
 @pytest.mark.parametrize("state", ["state", "__state"])
 def test_offsets_of_calls(state: str) -> None:
     """Linux 5.14 renamed the state of a thread."""
-    task = [Member("stack", 32 * 8), Member(state, 24 * 8), Member("nvcsw", 99 * 8)]
+    task = [
+        Member("stack", 32 * 8),
+        Member(state, 24 * 8),
+        Member("nvcsw", 99 * 8),
+        Member("nivcsw", 107 * 8),
+        Member("on_cpu", 40 * 8),
+    ]
     structures = [Struct("task_struct", task), Struct("pt_regs", [], size=168)]
     macros = read_call_offsets(Btf(make_btf(structures)))
     expected = {
         "TASK_STACK": 32,
         "TASK_STATE": 24,
         "TASK_NVCSW": 99,
+        "TASK_NIVCSW": 107,
+        "TASK_ON_CPU": 40,
         "PT_REGS_SIZE": 168,
     }
     assert expected.items() <= macros.items()
