@@ -29,7 +29,7 @@ def prometheus(exporter: Exporter, tmp_path: Path) -> Iterator[Prometheus]:
 
 
 def expected_counts(comm: str) -> tuple[Counts, Counts, Counts]:
-    """Return the expected calls and errors, and those calls by bit that are compared."""
+    """Return the expected calls and errors, and the calls by bit to compare."""
     opened = (
         *(comm, "add", "inode"),
         *("FAN_MARK_ADD|FAN_MARK_ONLYDIR", "FAN_CLOSE_WRITE|FAN_OPEN"),
